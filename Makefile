@@ -1,0 +1,68 @@
+# `make` alone prints what there is. Settings are given on the same line:
+#   make book DATA_ROOT=path/to/mvtec WEIGHTS=path/to/weights LAYERS=layer2
+
+PYTHON ?= python3
+VENV ?= .venv
+CATEGORIES ?= metal_nut screw
+DATA_ROOT ?=
+BACKBONE ?= auto
+WEIGHTS ?=
+LAYERS ?=
+SEED ?= 0
+PROFILE ?= full
+JOBS ?=
+PARAMS ?=
+
+RUN = $(VENV)/bin/python
+STUDY = --categories "$(CATEGORIES)" --data-root "$(DATA_ROOT)" --backbone "$(BACKBONE)" \
+	--weights "$(WEIGHTS)" --layers "$(LAYERS)" --seed "$(SEED)" --profile "$(PROFILE)" \
+	--jobs "$(JOBS)" --params "$(PARAMS)"
+
+.PHONY: help setup book notebooks test data lint format clean
+
+help:
+	@echo "make setup       create the environment in $(VENV)"
+	@echo "make book        run the study and build the book"
+	@echo "make notebooks   run only the notebooks, e.g. CATEGORIES=screw SEED=1"
+	@echo "make test        run the tests"
+	@echo "make data        fetch MVTec AD into data/mvtec (5 GB)"
+	@echo "make lint        check style; make format mends it"
+	@echo "make clean       remove what was built; data and environment stay"
+	@echo
+	@echo "settings: CATEGORIES DATA_ROOT BACKBONE WEIGHTS LAYERS SEED PROFILE=quick JOBS"
+	@echo "          PARAMS=\"latent=100 autoencoder.epochs=20\""
+
+setup: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is too old: Python 3.11 or newer is needed (PYTHON=...)" >&2; exit 2; }
+	@echo "creating the environment in $(VENV)"
+	@start=$$(date +%s) && $(PYTHON) -m venv $(VENV) && \
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]' && \
+	echo $$(( $$(date +%s) - start )) > $(VENV)/setup-seconds && touch $@
+
+book: setup
+	@$(RUN) -m anomalylib book $(STUDY)
+
+notebooks: setup
+	@$(RUN) -m anomalylib notebooks $(STUDY)
+
+data: setup
+	@$(RUN) -m anomalylib data
+
+test: setup
+	@$(RUN) -m pytest
+
+lint: setup
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@$(VENV)/bin/nbstripout --verify notebooks/*.ipynb
+
+format: setup
+	@$(RUN) -m ruff check --fix
+	@$(RUN) -m ruff format
+	@$(VENV)/bin/nbstripout notebooks/*.ipynb
+
+clean:
+	rm -rf build results data/features

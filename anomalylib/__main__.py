@@ -1,0 +1,118 @@
+"""The command line: ``python -m anomalylib book | notebooks | data``."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from anomalylib.errors import StudyError
+from anomalylib.files import ROOT
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return its exit code. A user's error is one line."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "data":
+            return _data()
+        return _study(options)
+    except StudyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; run again to go on from here", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="anomalylib", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("data", help="fetch MVTec AD (5 GB)")
+    for name, text in (
+        ("notebooks", "execute the notebooks that are stale"),
+        ("book", "execute the stale notebooks and build the book"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--categories", default="metal_nut screw", help="names, spaced")
+        command.add_argument("--data-root", default="", help="folder of categories")
+        command.add_argument("--backbone", default="auto", help="auto or a backbone's name")
+        command.add_argument("--weights", default="", help=".safetensors, .pth or .pt2 file")
+        command.add_argument("--layers", default="", help="names, with commas")
+        command.add_argument("--seed", default="0", help="of every random choice")
+        command.add_argument("--profile", default="full", choices=("full", "quick"))
+        command.add_argument("--jobs", default="", help="notebooks at a time")
+        command.add_argument("--params", default="", help="more, as name=value, spaced")
+    return parser
+
+
+def _data() -> int:
+    from anomalylib.download import fetch_mvtec
+
+    folder = fetch_mvtec()
+    print(f"MVTec AD is in {folder}; now: make book DATA_ROOT={folder.relative_to(ROOT)}")
+    return 0
+
+
+def _study(options: argparse.Namespace) -> int:
+    """Execute what is stale; for `book`, render it; say what was done."""
+    from anomalylib.run import cores, run_stages, workers
+    from anomalylib.study import open_study, parse_parameters
+
+    categories = options.categories.replace(",", " ").split()
+    if not categories:
+        raise StudyError("no category: give CATEGORIES one name or more")
+    jobs = _jobs(options.jobs, default=min(2, cores()))
+    seconds = _setup_seconds()
+    start = time.perf_counter()
+    study = open_study(
+        categories=list(dict.fromkeys(categories)),
+        data_root=options.data_root,
+        backbone=options.backbone,
+        weights=options.weights,
+        layers=options.layers,
+        quick=options.profile == "quick",
+        threads=max(1, cores() // jobs),
+        parameters=parse_parameters([f"seed={options.seed}", *options.params.split()]),
+    )
+    seconds["data and backbone"] = time.perf_counter() - start
+
+    start = time.perf_counter()
+    with workers(jobs) as executor:
+        executed = run_stages(study.stages, executor)
+    seconds[f"notebooks ({executed} executed)"] = time.perf_counter() - start
+
+    where = study.folder / "notebooks" / f"seed{study.seed}"
+    if options.command == "book":
+        from anomalylib.book import build_book
+
+        start = time.perf_counter()
+        where, built = build_book(study)
+        seconds["book" if built else "book (unchanged)"] = time.perf_counter() - start
+    for step, spent in seconds.items():
+        print(f"{step:.<32} {spent:7.1f} s")
+    print(f"data: {study.dataset} ({', '.join(study.categories)})")
+    print(f"backbone: {study.backbone}")
+    print(where)
+    return 0
+
+
+def _jobs(text: str, default: int) -> int:
+    if not text:
+        return default
+    if not text.isdigit() or int(text) < 1:
+        raise StudyError(f"JOBS must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def _setup_seconds() -> dict[str, float]:
+    """How long the environment took, where this `make` has just made it."""
+    fresh = Path(sys.prefix) / "setup-seconds"
+    if not fresh.is_file():
+        return {"environment (ready)": 0.0}
+    spent = float(fresh.read_text())
+    fresh.unlink()
+    return {"environment": spent}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""The book: prose and executed notebooks, put together and rendered."""
+
+import copy
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anomalylib.errors import StudyError
+from anomalylib.files import ROOT, written_whole
+from anomalylib.study import Study
+
+SOURCE = ROOT / "book"
+
+
+def build_book(study: Study) -> tuple[Path, bool]:
+    """Render the book of a study whose notebooks are executed.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    index : Path
+        The landing page.
+    built : bool
+        False where nothing had changed since the last time.
+
+    Raises
+    ------
+    StudyError
+        If jupyter-book fails or warns of anything.
+    """
+    pages = assemble(study)
+    folder = study.folder / "book"
+    index, stamp = study.folder / "_build" / "html" / "index.html", folder / ".built"
+    digest = _digest(pages)
+    if index.is_file() and stamp.is_file() and stamp.read_text() == digest:
+        return index, False
+    _write(folder, pages)
+    log = study.folder / "book.log"
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(folder)]
+    command += ["--path-output", str(study.folder), "-W", "-n", "--keep-going"]
+    with log.open("w") as file:
+        code = subprocess.call(command, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT)
+    if code != 0:
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text()).splitlines()  # without colours
+        told = [line for sign in ("WARNING", "ERROR", "rror") for line in lines if sign in line]
+        first = told[0].strip() if told else "jupyter-book failed"
+        raise StudyError(f"the book was not built: {first}; see {log}")
+    stamp.write_text(digest)
+    return index, True
+
+
+def assemble(study: Study) -> dict[str, bytes]:
+    """All files of the book's source: path inside the folder to content."""
+    pages = {
+        path.relative_to(SOURCE).as_posix(): path.read_bytes()
+        for path in sorted(SOURCE.rglob("*"))
+        if path.is_file() and "_build" not in path.parts
+    }
+    config = yaml.safe_load(pages["_config.yml"])
+    options = config["sphinx"]["config"].setdefault("html_theme_options", {})
+    options["announcement"] = study.banner
+    pages["_config.yml"] = yaml.safe_dump(config, allow_unicode=True).encode()
+    contents = expand_contents(yaml.safe_load(pages["_toc.yml"]), study.categories)
+    pages["_toc.yml"] = yaml.safe_dump(contents, sort_keys=False).encode()
+    for task in (task for stage in study.stages for task in stage):
+        name = task.notebook if task.notebook == "summary" else f"{task.subject}/{task.notebook}"
+        notebook = json.loads(task.output.read_text())
+        if task.notebook != "summary":
+            put_category_in_title(notebook, task.subject)
+        fold_code(notebook)
+        pages[f"results/{name}.ipynb"] = json.dumps(notebook, indent=1).encode()
+    return pages
+
+
+def expand_contents(contents: Any, categories: tuple[str, ...]) -> Any:
+    """Repeat every entry of the table of contents that names ``{category}``."""
+    if isinstance(contents, dict):
+        return {key: expand_contents(value, categories) for key, value in contents.items()}
+    if not isinstance(contents, list):
+        return contents
+    entries = []
+    for entry in contents:
+        if isinstance(entry, dict) and "{category}" in str(entry.get("file")):
+            entries += [_filled(copy.deepcopy(entry), category) for category in categories]
+        else:
+            entries.append(expand_contents(entry, categories))
+    return entries
+
+
+def _filled(entry: Any, category: str) -> Any:
+    """The entry with ``{category}`` replaced wherever it stands."""
+    if isinstance(entry, dict):
+        return {key: _filled(value, category) for key, value in entry.items()}
+    if isinstance(entry, list):
+        return [_filled(value, category) for value in entry]
+    return entry.replace("{category}", category) if isinstance(entry, str) else entry
+
+
+def put_category_in_title(notebook: dict, category: str) -> None:
+    """Let the first heading begin with the category: a page must say whose it is."""
+    first = notebook["cells"][0]
+    text = "".join(first["source"])
+    if not text.startswith("# "):
+        raise StudyError("a notebook of the book must begin with its title, '# …'")
+    first["source"] = f"# {category.replace('_', ' ')}: {text[2:]}"
+
+
+def fold_code(notebook: dict) -> None:
+    """Fold the cell of parameters that papermill has put in, like all other code."""
+    for cell in notebook["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        if "injected-parameters" in tags:
+            cell["metadata"]["tags"] = [*tags, "hide-input"]
+
+
+def _digest(pages: dict[str, bytes]) -> str:
+    """Hash over all paths and contents."""
+    digest = hashlib.sha256()
+    for name, content in sorted(pages.items()):
+        digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _write(folder: Path, pages: dict[str, bytes]) -> None:
+    """Make the folder hold these pages and no others; leave equal files alone."""
+    for path in folder.rglob("*") if folder.is_dir() else ():
+        if path.is_file() and path.relative_to(folder).as_posix() not in pages:
+            path.unlink()
+    for name, content in pages.items():
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            with written_whole(path) as beside:
+                beside.write_bytes(content)
+    # Pages of an earlier run with other categories must not stay on the site.
+    shutil.rmtree(folder.parent / "_build" / "html", ignore_errors=True)

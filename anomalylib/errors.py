@@ -1,0 +1,13 @@
+"""The one error a user is meant to read."""
+
+
+class StudyError(Exception):
+    """Something a user can put right.
+
+    The message says what is wrong, where, and what to do, in one line. The
+    command line prints that line alone; so does a notebook.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """Give IPython one line instead of a stack trace."""
+        return [f"{type(self).__name__}: {self}"]

@@ -1,0 +1,181 @@
+"""Images to feature maps: a truncated, frozen, hooked backbone."""
+
+from collections import OrderedDict
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from anomalylib.errors import StudyError
+from anomalylib.weights import EXPORTED, LITE0, Backbone, load_tensors
+
+
+class FeatureExtractor(nn.Module):
+    """Feature maps of chosen layers, pooled, aligned and concatenated.
+
+    Each map goes through a 3x3 average pool and an adaptive average pool to
+    the grid of the first map; then all are concatenated along channels. The
+    backbone is frozen, and its normalisation travels with it.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        From `anomalylib.weights.resolve_backbone`.
+    image_size : int
+        Side in pixels of the images it is given.
+    pool_padding : int
+        Padding of the 3x3 pool: 0 as in the original study, whose pooled grid
+        therefore loses its border and is stretched back; 1 keeps the grid.
+
+    Raises
+    ------
+    StudyError
+        If the weights lack tensors of a layer, or a layer does not exist.
+
+    References
+    ----------
+    The pooling and alignment are those of PatchCore (Roth et al., CVPR 2022).
+    """
+
+    def __init__(self, backbone: Backbone, *, image_size: int = 224, pool_padding: int = 0):
+        super().__init__()
+        self.backbone = backbone
+        self.image_size = image_size
+        self.pool_padding = pool_padding
+        self.trunk = _exported(backbone) if backbone.name == EXPORTED else HookedTrunk(backbone)
+        self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
+
+    @property
+    def key(self) -> str:
+        """Everything that the features depend on besides the images."""
+        layers = ",".join(self.backbone.layers)
+        settings = f"{layers} {self.image_size} {self.pool_padding}"
+        return f"{self.backbone.name} {self.backbone.sha256} {settings}"
+
+    @torch.inference_mode()
+    def forward(self, images: np.ndarray) -> torch.Tensor:
+        """Features of a batch.
+
+        Parameters
+        ----------
+        images : ndarray, shape (N, S, S, 3), uint8
+
+        Returns
+        -------
+        Tensor, shape (N, C, H, W)
+        """
+        x = torch.from_numpy(images).permute(0, 3, 1, 2)  # (N, 3, S, S)
+        x = (x / 255 - self.mean) / self.std
+        maps = self.trunk(x.contiguous(memory_format=torch.channels_last))
+        grid = maps[0].shape[-2:]
+        pooled = [F.avg_pool2d(m, 3, stride=1, padding=self.pool_padding) for m in maps]
+        aligned = [F.adaptive_avg_pool2d(m, grid) for m in pooled]  # each (N, C_i, H, W)
+        return torch.cat(aligned, dim=1)  # (N, C, H, W)
+
+
+class HookedTrunk(nn.Module):
+    """The part of a network up to the last layer asked for; hooks keep the maps.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    """
+
+    def __init__(self, backbone: Backbone):
+        super().__init__()
+        full = _architecture(backbone.name)
+        tensors = load_tensors(backbone)
+        if backbone.name == LITE0:
+            # The package keeps other names in the same order.
+            tensors = dict(zip(full.state_dict(), tensors.values(), strict=True))
+        self.body = _truncate(full, backbone)
+        _assign(self.body, tensors, backbone)
+        self.body.eval().requires_grad_(False)
+        self.layers = backbone.layers
+        self.maps: dict[str, torch.Tensor] = {}
+        for layer in self.layers:
+            self.body.get_submodule(layer).register_forward_hook(self._keeper(layer))
+
+    def _keeper(self, layer: str):
+        def keep(module, inputs, output):
+            self.maps[layer] = output
+
+        return keep
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The layers' outputs, each (N, C_i, H_i, W_i), for normalised (N, 3, S, S)."""
+        self.body(x)
+        kept = [self.maps[layer] for layer in self.layers]
+        self.maps.clear()
+        return kept
+
+
+def _architecture(name: str) -> nn.Module:
+    """The whole network without memory for its weights."""
+    with torch.device("meta"):
+        if name == LITE0:
+            import timm
+
+            return timm.create_model("tf_efficientnet_lite0", pretrained=False)
+        import torchvision
+
+        return torchvision.models.get_model(name, weights=None)
+
+
+def _truncate(full: nn.Module, backbone: Backbone) -> nn.Sequential:
+    """Keep the children, and the blocks in them, up to the last layer asked for.
+
+    Holds for networks whose children run one after the other, as those of
+    torchvision's ResNets and timm's EfficientNets do.
+    """
+    modules = dict(full.named_modules())
+    for layer in backbone.layers:
+        if layer not in modules or layer in {"", "fc", "classifier"}:
+            some = ", ".join(name for name, _ in full.named_children())
+            raise StudyError(f"{backbone.name} has no layer {layer!r}; at the top: {some}")
+    order = list(modules)
+    last = max(backbone.layers, key=order.index)
+    top, *inner = last.split(".")
+    kept: OrderedDict[str, nn.Module] = OrderedDict()
+    for name, child in full.named_children():
+        if name == top:
+            whole = len(inner) != 1 or not isinstance(child, nn.Sequential)
+            kept[name] = child if whole else child[: int(inner[0]) + 1]
+            break
+        kept[name] = child
+    return nn.Sequential(kept)
+
+
+def _assign(body: nn.Module, tensors: dict[str, torch.Tensor], backbone: Backbone) -> None:
+    """Load the tensors that the truncated network needs, and no others."""
+    needed = body.state_dict()
+    counter = "num_batches_tracked"  # unused in eval mode and absent from some files
+    missing = [name for name in needed if name not in tensors and not name.endswith(counter)]
+    if missing:
+        some = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        held = f"{backbone.path} lacks {len(missing)} tensors that {' + '.join(backbone.layers)}"
+        raise StudyError(f"{held} need ({some}): ask for fewer LAYERS or give a full file")
+    own = {name: tensors.get(name, torch.zeros((), dtype=torch.long)) for name in needed}
+    for name, like in needed.items():
+        if own[name].shape != like.shape:
+            shapes = f"{tuple(own[name].shape)}, not {tuple(like.shape)}"
+            raise StudyError(f"{backbone.path}: {name} has shape {shapes}: not {backbone.name}'s")
+    body.load_state_dict(own, assign=True)
+
+
+def _exported(backbone: Backbone) -> nn.Module:
+    """A `torch.export` program that returns one feature map or several."""
+    try:
+        program = torch.export.load(backbone.path).module()
+    except Exception as error:  # the loader raises whatever the archive provokes
+        first = str(error).splitlines()[0]
+        raise StudyError(f"{backbone.path} is no exported program ({first})") from None
+
+    class Maps(nn.Module):
+        def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+            out = program(x.contiguous())
+            return [out] if isinstance(out, torch.Tensor) else list(out)
+
+    return Maps()

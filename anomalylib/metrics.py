@@ -1,0 +1,53 @@
+"""How well scores separate normal from anomalous images."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
+
+
+class Confusion(NamedTuple):
+    """Images by truth and decision at a threshold."""
+
+    true_normal: int
+    false_alarm: int
+    miss: int
+    hit: int
+
+    @property
+    def false_positive_rate(self) -> float:
+        """False alarms among the normal images."""
+        return self.false_alarm / (self.true_normal + self.false_alarm)
+
+    @property
+    def recall(self) -> float:
+        """Hits among the anomalous images."""
+        return self.hit / (self.miss + self.hit)
+
+
+def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the ROC curve.
+
+    The chance that an anomalous image scores above a normal one; ties count
+    one half.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (N,)
+        0 for normal, 1 for anomalous.
+    scores : ndarray, shape (N,)
+        Higher is more anomalous: the field's sign, not scikit-learn's.
+    """
+    return float(roc_auc_score(labels, scores))
+
+
+def roc(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False-positive and true-positive rates over all thresholds."""
+    false_positive, true_positive, _ = roc_curve(labels, scores)
+    return false_positive, true_positive
+
+
+def confusion(labels: np.ndarray, scores: np.ndarray, threshold: float) -> Confusion:
+    """Count the decisions that ``score > threshold`` means anomalous gives."""
+    table = confusion_matrix(labels, scores > threshold, labels=[0, 1])
+    return Confusion(*(int(count) for count in table.ravel()))

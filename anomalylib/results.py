@@ -1,0 +1,211 @@
+"""One result per category, arm and seed: scores, settings, provenance."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from anomalylib import metrics
+from anomalylib.errors import StudyError
+from anomalylib.files import written_whole
+
+CONTROL = "mean grey"
+"""The row of a table that says what brightness alone would score."""
+
+
+class Result(BaseModel):
+    """What one arm scored on one category with one seed.
+
+    Parameters
+    ----------
+    category, arm, dataset : str
+    seed : int
+    synthetic : bool
+        Whether the parts are drawn.
+    settings : dict
+        Every parameter of the notebook.
+    backbone : dict or None
+        `Backbone.describe()`; None for an arm that has none.
+    fingerprint : str
+        SHA-256 of the category's images.
+    names, defect_types : list of str
+        The test images.
+    labels : list of int
+        0 for normal, 1 for anomalous.
+    scores, mean_grey : list of float
+        Of each test image; higher is more anomalous.
+    nominal_scores : list of float
+        Of the training images, which the threshold is learned from.
+    threshold : float
+        Scores above it are called anomalous.
+    seconds : dict
+        Wall time of each step.
+    versions : dict
+        Of Python and the packages the numbers depend on.
+    machine : str
+        Processor architecture and thread count.
+    date : str
+        When it was made, UTC.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    category: str
+    arm: str
+    dataset: str
+    seed: int
+    synthetic: bool
+    settings: dict[str, Any]
+    backbone: dict[str, Any] | None
+    fingerprint: str
+    names: list[str]
+    defect_types: list[str]
+    labels: list[int]
+    scores: list[float]
+    mean_grey: list[float]
+    nominal_scores: list[float]
+    threshold: float
+    seconds: dict[str, float]
+    versions: dict[str, str]
+    machine: str
+    date: str
+
+    @property
+    def auroc(self) -> float:
+        """Image-level AUROC on the test images."""
+        return metrics.auroc(np.array(self.labels), np.array(self.scores))
+
+    @property
+    def confusion(self) -> metrics.Confusion:
+        """Decisions at the threshold."""
+        return metrics.confusion(np.array(self.labels), np.array(self.scores), self.threshold)
+
+    @property
+    def control_auroc(self) -> float:
+        """AUROC of the mean grey value alone."""
+        return metrics.auroc(np.array(self.labels), np.array(self.mean_grey))
+
+    @property
+    def backbone_label(self) -> str:
+        """The backbone and its layers, for a page."""
+        if self.backbone is None:
+            return "none"
+        layers = " + ".join(self.backbone["layers"]) or "its exported maps"
+        return f"{self.backbone['name']}, {layers}"
+
+    def save(self, folder: str | Path, maps: np.ndarray) -> Path:
+        """Write the result as JSON and its test maps (N, H, W) beside it.
+
+        The maps come first, so that a JSON file that is there is complete.
+        """
+        path = result_path(folder, self.category, self.arm, self.seed)
+        with written_whole(path.with_suffix(".npz")) as beside:
+            np.savez_compressed(beside, maps=maps.astype(np.float16))
+        with written_whole(path) as beside:
+            beside.write_text(self.model_dump_json(indent=1))
+        return path
+
+    def provenance(self) -> pd.Series:
+        """What a reader needs to make the same numbers again."""
+        file = self.backbone and f"{self.backbone['path']}, SHA-256 {self.backbone['sha256'][:16]}…"
+        settings = ", ".join(f"{key}={value}" for key, value in self.settings.items())
+        return pd.Series(
+            {
+                "data": f"{self.dataset}, {self.category}, SHA-256 {self.fingerprint[:16]}…",
+                "backbone": self.backbone_label,
+                "backbone chosen": self.backbone["chosen"] if self.backbone else "not used",
+                "weights": file or "none",
+                "parameters": settings,
+                "versions": ", ".join(f"{key} {value}" for key, value in self.versions.items()),
+                "machine": self.machine,
+                "seconds": ", ".join(f"{key} {value:.1f}" for key, value in self.seconds.items()),
+                "made": self.date,
+            },
+            name="provenance",
+        )
+
+
+def result_path(folder: str | Path, category: str, arm: str, seed: int) -> Path:
+    """Where the result of one arm lies."""
+    return Path(folder) / category / f"{arm}-seed{seed}.json"
+
+
+def load_result(folder: str | Path, category: str, arm: str, seed: int) -> Result:
+    """Read the result of one arm.
+
+    Raises
+    ------
+    StudyError
+        If it has not been made or cannot be read.
+    """
+    path = result_path(folder, category, arm, seed)
+    if not path.is_file():
+        raise StudyError(f"no result at {path}: run notebooks/{arm}.ipynb for {category} first")
+    try:
+        return Result.model_validate_json(path.read_text())
+    except (ValidationError, json.JSONDecodeError):
+        raise StudyError(f"{path} is no result of this version: delete it and rerun") from None
+
+
+def load_maps(folder: str | Path, result: Result) -> np.ndarray:
+    """Anomaly maps of a result's test images, (N, H, W)."""
+    path = result_path(folder, result.category, result.arm, result.seed).with_suffix(".npz")
+    with np.load(path) as file:
+        return file["maps"].astype(np.float32)
+
+
+def tabulate(results: list[Result]) -> pd.DataFrame:
+    """One row an arm and one for the control: AUROC, decisions at the threshold.
+
+    Raises
+    ------
+    StudyError
+        If drawn and real parts, two data sets, or two backbones are mixed.
+    """
+    datasets = {(result.dataset, result.synthetic) for result in results}
+    if len(datasets) > 1:
+        names = " and ".join(sorted(name for name, _ in datasets))
+        raise StudyError(f"results of {names} do not belong in one table: rerun one of them")
+    hashes = {result.backbone["sha256"] for result in results if result.backbone}
+    if len(hashes) > 1:
+        raise StudyError("results of two backbones do not belong in one table: rerun one of them")
+    rows = []
+    for category in dict.fromkeys(result.category for result in results):
+        mine = [result for result in results if result.category == category]
+        plain = category.replace("_", " ")
+        for result in mine:
+            counts = result.confusion
+            normal, anomalous = counts.false_alarm + counts.true_normal, counts.hit + counts.miss
+            row = {
+                "category": plain,
+                "arm": result.arm,
+                "AUROC": f"{result.auroc:.3f}",
+                "false alarms": f"{counts.false_alarm} of {normal}",
+                "hits": f"{counts.hit} of {anomalous}",
+            }
+            rows.append(row)
+        control = f"{mine[0].control_auroc:.3f}"
+        rows.append({"category": plain, "arm": CONTROL, "AUROC": control})
+    return pd.DataFrame(rows).fillna("–")
+
+
+def provenance_table(results: list[Result]) -> pd.DataFrame:
+    """Provenance of one result or several; what they share is said once."""
+    columns = {result.arm: result.provenance() for result in results}
+    said = {}
+    for field in next(iter(columns.values())).index:
+        values = {arm: column[field] for arm, column in columns.items()}
+        same = len(set(values.values())) == 1
+        apart = "; ".join(f"{arm}: {value}" for arm, value in values.items())
+        said[field] = columns[results[0].arm][field] if same else apart
+    return pd.Series(said, name="provenance").to_frame()
+
+
+def as_html(table: pd.DataFrame, index: bool = False) -> HTML:
+    """Show a table whole on a page."""
+    with pd.option_context("display.max_colwidth", None):
+        return HTML(table.to_html(index=index, border=0))

@@ -1,0 +1,166 @@
+"""The parameters of the study: one class per notebook, checked once."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from anomalylib.errors import StudyError
+
+ARMS = ("autoencoder", "resnet", "combined", "patchcore")
+
+
+class Settings(BaseModel):
+    """What every arm needs to know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    category: str = Field("metal_nut", min_length=1, description="folder of one kind of part")
+    seed: int = Field(0, ge=0, lt=2**31, description="seeds every random choice")
+    data_root: str = Field("", description="folder of categories; empty: drawn parts")
+    results_dir: str = Field("results", description="where results are written and looked for")
+    threads: int = Field(0, ge=0, le=256, description="CPU threads; 0 leaves the choice to torch")
+    top_k: int = Field(
+        10, ge=1, le=4096, description="the score is the mean of the k largest map values"
+    )
+    sigma: float = Field(3.0, ge=0, le=100, description="the threshold is mean + sigma deviations")
+
+
+class AutoencoderSettings(Settings):
+    """The image autoencoder."""
+
+    autoencoder_size: int = Field(128, ge=128, le=256, multiple_of=32, description="side, pixels")
+    code: int = Field(64, ge=1, le=4096, description="numbers in the bottleneck")
+    epochs: int = Field(40, ge=1, le=10_000, description="passes over the training images")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="peak of the one-cycle schedule")
+    batch_size: int = Field(16, ge=2, le=4096, description="images per step")
+
+
+class FeatureSettings(Settings):
+    """What the arms on pretrained features share."""
+
+    image_size: int = Field(224, ge=64, le=2048, multiple_of=32, description="side in pixels")
+    backbone: str = Field("auto", description="auto, or a backbone by name")
+    weights: str = Field("", description="weights file: .safetensors, .pth or .pt2")
+    layers: str = Field("", description="comma-separated layers; empty: what the weights hold")
+    chosen: str = Field("", description="who chose the backbone, where a runner resolved auto")
+    pool_padding: int = Field(0, ge=0, le=1, description="padding of the 3x3 average pool")
+
+
+class ResnetSettings(FeatureSettings):
+    """Pooled features, distance to the nearest nominal image."""
+
+
+class CombinedSettings(FeatureSettings):
+    """FeatCAE on the feature maps."""
+
+    latent: int = Field(50, ge=1, le=2048, description="latent channels of FeatCAE")
+    batch_norm: bool = Field(True, description="batch norm after the hidden convolutions")
+    epochs: int = Field(10, ge=1, le=10_000, description="passes over the training images")
+    learning_rate: float = Field(1e-2, gt=0, le=1, description="peak of the one-cycle schedule")
+    batch_size: int = Field(4, ge=2, le=4096, description="images per step")
+
+
+class PatchcoreSettings(FeatureSettings):
+    """Nearest neighbour of each patch in a coreset."""
+
+    coreset: float = Field(0.01, gt=0, le=1, description="share of the patches kept")
+
+
+class AblationSettings(Settings):
+    """All arms of one category side by side."""
+
+
+class SummarySettings(BaseModel):
+    """All categories of one run."""
+
+    model_config = Settings.model_config
+
+    categories: str = Field("metal_nut,screw", min_length=1, description="comma-separated")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of the results to show")
+    results_dir: str = Field("results", description="where results are looked for")
+
+
+SETTINGS: dict[str, type[BaseModel]] = {
+    "autoencoder": AutoencoderSettings,
+    "resnet": ResnetSettings,
+    "combined": CombinedSettings,
+    "patchcore": PatchcoreSettings,
+    "ablation": AblationSettings,
+    "summary": SummarySettings,
+}
+"""The settings of each notebook, by its name."""
+
+
+def make_settings(notebook: str, given: Mapping[str, Any]) -> Any:
+    """Check the parameters of a notebook.
+
+    Parameters
+    ----------
+    notebook : str
+        A key of `SETTINGS`.
+    given : mapping of str to value
+        The parameters by name; what is left out takes its default.
+
+    Returns
+    -------
+    Settings
+        An instance of ``SETTINGS[notebook]``.
+
+    Raises
+    ------
+    StudyError
+        If a name is unknown or a value has the wrong type or range.
+    """
+    try:
+        return SETTINGS[notebook](**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            raise StudyError(unknown_parameter(name, [notebook])) from None
+        reason = first["msg"][0].lower() + first["msg"][1:]
+        raise StudyError(f"parameter {name}={first['input']!r} ({notebook}): {reason}") from None
+
+
+def unknown_parameter(name: str, notebooks: list[str]) -> str:
+    """Word the refusal of a parameter that none of the notebooks knows."""
+    known = sorted({field for notebook in notebooks for field in SETTINGS[notebook].model_fields})
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    return f"unknown parameter {name!r} ({', '.join(notebooks)}); {hint}"
+
+
+def read_parameters(notebook: str, namespace: Mapping[str, Any]) -> Any:
+    """Collect and check the parameters that a notebook's cells have set.
+
+    papermill only warns of a parameter that a notebook does not know. Here it
+    is an error: every plain value among the notebook's variables must be one
+    of its parameters, so this must run before other variables are set.
+
+    Parameters
+    ----------
+    notebook : str
+        A key of `SETTINGS`.
+    namespace : mapping
+        The notebook's ``globals()``.
+
+    Returns
+    -------
+    Settings
+        See `make_settings`.
+
+    Raises
+    ------
+    StudyError
+        If a name is unknown or a value has the wrong type or range.
+    """
+    plain = (str, int, float, bool, list, dict, type(None))
+    ipython = {"In", "Out"}
+    given = {
+        name: value
+        for name, value in namespace.items()
+        if isinstance(value, plain) and not name.startswith("_") and name not in ipython
+    }
+    return make_settings(notebook, given)

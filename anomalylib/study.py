@@ -1,0 +1,152 @@
+"""One study from its options: which data, which backbone, where it is built."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anomalylib.data import dataset_name, load_category
+from anomalylib.errors import StudyError
+from anomalylib.files import ROOT, from_root, written_whole
+from anomalylib.run import Task, plan, split_parameters
+from anomalylib.synthetic import QUICK_COUNTS, QUICK_FOLDER, ensure_synthetic
+from anomalylib.weights import Backbone, resolve_backbone
+
+BUILD = ROOT / "build"
+CHOICE = BUILD / "auto-backbone.json"
+QUICK = {"autoencoder.epochs": 4, "combined.epochs": 2}
+"""Parameters of the quick profile, for a look and for continuous integration."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What `open_study` found.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is built: one folder for each data set, backbone and profile.
+    stages : list of list of Task
+        The notebooks, see `anomalylib.run.plan`.
+    backbone : Backbone
+    dataset : str
+    synthetic : bool
+    quick : bool
+    categories : tuple of str
+    seed : int
+    """
+
+    folder: Path
+    stages: list[list[Task]]
+    backbone: Backbone
+    dataset: str
+    synthetic: bool
+    quick: bool
+    categories: tuple[str, ...]
+    seed: int
+
+    @property
+    def banner(self) -> str:
+        """What every page says at its top."""
+        data = "Synthetic drawings, not photographs" if self.synthetic else self.dataset
+        profile = " · quick profile: too short to judge by" if self.quick else ""
+        return f"{data} · backbone {self.backbone} · seed {self.seed}{profile}"
+
+
+def open_study(
+    *,
+    categories: list[str],
+    data_root: str = "",
+    backbone: str = "auto",
+    weights: str = "",
+    layers: str = "",
+    quick: bool = False,
+    threads: int = 0,
+    parameters: dict[str, Any] | None = None,
+) -> Study:
+    """Find the data and the backbone, and plan the notebooks.
+
+    Parameters
+    ----------
+    categories : list of str
+    data_root : str
+        Folder of the categories; empty to draw synthetic parts.
+    backbone, weights, layers : str
+        See `resolve_backbone`. What ``auto`` has chosen once is kept in the
+        build folder and used until that is cleaned.
+    quick : bool
+        Few drawings and few epochs.
+    threads : int
+        CPU threads of each notebook.
+    parameters : dict
+        Any other parameters of the notebooks, by name.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    StudyError
+        If anything asked for is not there or out of range.
+    """
+    given = split_parameters((QUICK if quick else {}) | (parameters or {}))
+    if data_root:
+        root = Path(data_root)
+    elif quick:
+        root = ensure_synthetic(QUICK_FOLDER, QUICK_COUNTS)
+    else:
+        root = ensure_synthetic()
+    load_category(root, categories[0])  # complain about the data before the backbone
+    found = _backbone(backbone, weights, layers)
+    dataset, synthetic = dataset_name(root)
+    seed = given["summary"].get("seed", 0)
+    folder = BUILD / _slug(dataset, found, quick)
+    shared = {"data_root": from_root(root), "threads": threads}
+    feature = {
+        "backbone": found.name,
+        "weights": from_root(Path(weights)) if weights else "",
+        "layers": ",".join(found.layers),
+        "chosen": found.chosen,
+    }
+    for notebook, own in given.items():
+        if notebook != "summary":
+            own |= shared
+        if notebook in {"resnet", "combined", "patchcore"}:
+            own |= feature
+    stages = plan(folder, categories, root, found.sha256, given)
+    return Study(folder, stages, found, dataset, synthetic, quick, tuple(categories), seed)
+
+
+def _backbone(name: str, weights: str, layers: str) -> Backbone:
+    """Resolve the backbone; `auto` chooses once per build folder."""
+    if name != "auto" or weights:
+        return resolve_backbone(name, weights, layers)
+    if CHOICE.is_file():
+        kept = json.loads(CHOICE.read_text())
+        return resolve_backbone(kept["name"], "", layers, kept["chosen"])
+    found = resolve_backbone(name, weights, layers)
+    with written_whole(CHOICE) as beside:
+        beside.write_text(json.dumps({"name": found.name, "chosen": found.chosen}))
+    return found
+
+
+def _slug(dataset: str, backbone: Backbone, quick: bool) -> str:
+    """A folder name for one data set, backbone and profile."""
+    parts = [dataset, backbone.name, *backbone.layers, backbone.sha256[:6]]
+    words = " ".join(parts + (["quick"] if quick else []))
+    return re.sub(r"[^a-z0-9_.]+", "-", words.lower()).strip("-")
+
+
+def parse_parameters(words: list[str]) -> dict[str, Any]:
+    """Read ``name=value`` words; values are YAML, as papermill reads them."""
+    import yaml
+
+    pairs = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise StudyError(f"{word!r} is not name=value")
+        pairs[name] = yaml.safe_load(value)
+    return pairs

@@ -1,0 +1,135 @@
+"""Drawn metal nuts and screws in the MVTec layout: the offline default.
+
+A stand-in that lets the whole study run without a data set. Numbers from it
+are synthetic: they show that the machinery works, not how a detector fares on
+real parts.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from PIL import Image
+from scipy import ndimage
+from tqdm import tqdm
+
+from anomalylib.data import MARKER
+from anomalylib.drawing import DEFECTS, SIDE, draw_part
+from anomalylib.files import ROOT
+
+RECIPE = "1"  # raise it when the drawings change
+FOLDER = ROOT / "data" / "synthetic"
+COUNTS = {"train": 120, "good": 40, "defect": 15}
+QUICK_FOLDER = ROOT / "data" / "synthetic-quick"
+QUICK_COUNTS = {"train": 40, "good": 16, "defect": 5}
+EXPOSURE = {"metal_nut": (0.27, 0.012), "screw": (0.66, 0.02)}
+"""Mean and deviation, over images, of the mean grey, of 1."""
+VISIBLE = 0.02  # change of a pixel, of 1, that a mask counts as defect
+
+
+def ensure_synthetic(folder: Path = FOLDER, counts: dict[str, int] = COUNTS) -> Path:
+    """Draw the synthetic set unless it is there already.
+
+    Parameters
+    ----------
+    folder : Path
+        The root of the categories.
+    counts : dict
+        Images in ``train/good``, in ``test/good`` and of each defect type.
+
+    Returns
+    -------
+    Path
+        `folder`, complete.
+    """
+    marker = folder / MARKER
+    said = {
+        "name": "synthetic drawings",
+        "synthetic": True,
+        "recipe": RECIPE,
+        "counts": counts,
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if marker.is_file() and json.loads(marker.read_text()) == said:
+            return folder
+        beside = folder.with_name(folder.name + ".partial")
+        shutil.rmtree(beside, ignore_errors=True)
+        _draw_all(beside, counts)
+        (beside / MARKER).write_text(json.dumps(said))
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.rename(folder)
+    return folder
+
+
+def _draw_all(root: Path, counts: dict[str, int]) -> None:
+    """Draw every category below `root`."""
+    jobs = []
+    for category, kinds in DEFECTS.items():
+        jobs += [(category, "train", "good", i) for i in range(counts["train"])]
+        jobs += [(category, "test", "good", i) for i in range(counts["good"])]
+        jobs += [(category, "test", kind, i) for kind in kinds for i in range(counts["defect"])]
+    for category, split, kind, index in tqdm(jobs, desc="drawing parts", unit="image"):
+        # One seed an image: the same whatever the counts and the order.
+        seed = int.from_bytes(f"{category}/{split}/{kind}/{index}".encode(), "big")
+        image, mask = photograph(category, kind, np.random.default_rng(seed))
+        path = root / category / split / kind / f"{index:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+        if kind != "good":
+            path = root / category / "ground_truth" / kind / f"{index:03d}_mask.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(mask.astype(np.uint8) * 255).save(path)
+
+
+def photograph(
+    category: str, kind: str, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one part and take its picture.
+
+    The exposure is set so that the mean grey of the image follows one
+    distribution for all kinds: brightness carries no cue to the label.
+
+    Parameters
+    ----------
+    category : str
+        ``"metal_nut"`` or ``"screw"``.
+    kind : str
+        ``"good"`` or one of ``DEFECTS[category]``.
+    random : Generator
+
+    Returns
+    -------
+    image : ndarray, shape (S, S, 3), uint8
+    mask : ndarray, shape (S, S), bool
+        Where the defect changes the drawing.
+    """
+    seed = random.integers(2**32)
+    part = draw_part(category, kind, np.random.default_rng(seed))
+    sound = draw_part(category, "good", np.random.default_rng(seed))
+    mask = ndimage.binary_dilation(np.abs(part - sound).max(axis=-1) > VISIBLE, iterations=2)
+    image = _under_the_lamp(part, random)
+    target = random.normal(*EXPOSURE[category])
+    for _ in range(3):  # clipping shifts the mean a little each time
+        image = np.clip(image * target / image.mean(), 0, 1)
+    return np.round(image * 255).astype(np.uint8), mask
+
+
+def _under_the_lamp(part: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Add what varies between pictures of good parts: light, dust, blur, noise."""
+    y, x = np.mgrid[:SIDE, :SIDE] / SIDE - 0.5
+    angle, strength = random.uniform(0, 2 * np.pi), random.uniform(0, 0.35)
+    light = 1 + strength * (x * np.cos(angle) + y * np.sin(angle))
+    image = part * light[..., None]
+    for _ in range(random.poisson(6)):  # dust
+        cx, cy, radius = *random.uniform(-0.5, 0.5, 2), random.uniform(0.002, 0.006)
+        speck = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * radius**2))
+        image = image + random.normal(0, 0.15) * speck[..., None]
+    for _ in range(random.poisson(1.5)):  # oil and fingerprints
+        cx, cy, radius = *random.uniform(-0.35, 0.35, 2), random.uniform(0.03, 0.09)
+        smear = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * radius**2))
+        image = image * (1 - random.uniform(0, 0.14) * smear[..., None])
+    image = ndimage.gaussian_filter(image, (*[random.uniform(0.3, 0.8)] * 2, 0))
+    return image + random.normal(0, random.uniform(0.008, 0.02), part.shape)

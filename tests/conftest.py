@@ -1,0 +1,63 @@
+"""Fixtures drawn or made at random: no network, no data set."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+os.environ["TORCH_HOME"] = "/nonexistent-torch-home"  # no weights of this machine
+
+
+@pytest.fixture(scope="session")
+def tiny_root(tmp_path_factory) -> Path:
+    """Two drawn categories of a few images each."""
+    from anomalylib.synthetic import ensure_synthetic
+
+    counts = {"train": 6, "good": 3, "defect": 1}
+    return ensure_synthetic(tmp_path_factory.mktemp("data") / "drawn", counts)
+
+
+@pytest.fixture
+def category_folder(tmp_path) -> Path:
+    """A category of noise images in the MVTec layout, with one mask."""
+    random = np.random.default_rng(0)
+    root = tmp_path / "root"
+    for part, count in (("train/good", 4), ("test/good", 2), ("test/dent", 2)):
+        folder = root / "bolt" / part
+        folder.mkdir(parents=True)
+        for index in range(count):
+            pixels = random.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{index:03d}.png")
+    masks = root / "bolt" / "ground_truth" / "dent"
+    masks.mkdir(parents=True)
+    mask = np.zeros((40, 40), dtype=np.uint8)
+    mask[:20] = 255
+    Image.fromarray(mask).save(masks / "000_mask.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def resnet18_file(tmp_path_factory) -> Path:
+    """A random ResNet-18, with the tensors through layer2 only."""
+    import safetensors.torch
+    import torchvision
+
+    torch.manual_seed(0)
+    state = torchvision.models.resnet18().state_dict()
+    kept = {name: t for name, t in state.items() if not name.startswith(("layer3", "layer4", "fc"))}
+    path = tmp_path_factory.mktemp("weights") / "random18.safetensors"
+    safetensors.torch.save_file(kept, path)
+    return path
+
+
+@pytest.fixture
+def extractor(resnet18_file):
+    """A small extractor: 128 channels on an 8x8 grid."""
+    from anomalylib.extractor import FeatureExtractor
+    from anomalylib.weights import resolve_backbone
+
+    backbone = resolve_backbone("resnet18", str(resnet18_file))
+    return FeatureExtractor(backbone, image_size=64)

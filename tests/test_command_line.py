@@ -1,0 +1,42 @@
+import pytest
+
+from anomalylib.__main__ import main
+
+
+@pytest.fixture
+def complains(capsys, monkeypatch, tmp_path):
+    """Run a command; give its only line on stderr."""
+    monkeypatch.setattr("anomalylib.study.BUILD", tmp_path / "build")
+    monkeypatch.setattr("anomalylib.study.CHOICE", tmp_path / "build" / "choice.json")
+
+    def run(*arguments):
+        assert main(["notebooks", "--backbone", "efficientnet_lite0", *arguments]) == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1 and lines[0].startswith("error: ")
+        return lines[0]
+
+    return run
+
+
+def test_bad_input_is_one_line(complains, tiny_root, tmp_path):
+    data = ["--data-root", str(tiny_root)]
+    assert "found: metal_nut, screw" in complains(*data, "--categories", "bolt")
+    assert "no data folder" in complains("--data-root", str(tmp_path / "nowhere"))
+    assert "found: none" in complains("--data-root", str(tmp_path))
+    assert "no category" in complains(*data, "--categories", " ")
+    assert "latent=0" in complains(*data, "--params", "latent=0")
+    assert "did you mean latent?" in complains(*data, "--params", "latnt=5")
+    assert "is not name=value" in complains(*data, "--params", "latent")
+    assert "seed='x'" in complains(*data, "--seed", "x")
+    assert "JOBS" in complains(*data, "--jobs", "0")
+    assert "no backbone 'vgg'" in complains(*data, "--backbone", "vgg")
+    assert "no weights file" in complains(*data, "--backbone", "auto", "--weights", "x.pth")
+
+
+def test_an_interrupt_is_one_line(capsys, monkeypatch):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("anomalylib.study.open_study", interrupted)
+    assert main(["notebooks"]) == 130
+    assert capsys.readouterr().err == "stopped; run again to go on from here\n"

@@ -1,0 +1,102 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomalylib.data import (
+    dataset_name,
+    list_categories,
+    load_batch,
+    load_category,
+    mean_grey,
+    read_image,
+    resize,
+)
+from anomalylib.errors import StudyError
+
+
+def test_a_category_knows_its_images_labels_and_types(category_folder):
+    category = load_category(category_folder, "bolt")
+    assert category.counts() == {"train/good": 4, "test/good": 2, "test/dent": 2}
+    by_name = dict(zip(category.test.names, category.test.labels.tolist(), strict=True))
+    assert by_name == {
+        "test/dent/000.png": 1,
+        "test/dent/001.png": 1,
+        "test/good/000.png": 0,
+        "test/good/001.png": 0,
+    }
+    assert category.dataset == "root" and not category.synthetic
+
+
+def test_masks_are_found_missing_or_empty(category_folder):
+    test = load_category(category_folder, "bolt").test
+    mask = test.mask(0, 20)
+    assert mask.shape == (20, 20) and mask[:10].all() and not mask[10:].any()
+    assert test.mask(1, 20) is None  # an anomalous image without a mask
+    assert not test.mask(2, 20).any()
+
+
+def test_the_fingerprint_follows_every_byte(category_folder):
+    before = load_category(category_folder, "bolt").fingerprint
+    assert load_category(category_folder, "bolt").fingerprint == before
+    path = category_folder / "bolt" / "test" / "good" / "001.png"
+    pixels = read_image(path).copy()
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(path)
+    assert load_category(category_folder, "bolt").fingerprint != before
+
+
+def test_a_batch_has_one_size_and_a_grey_image_three_channels(category_folder, tmp_path):
+    train = load_category(category_folder, "bolt").train
+    assert load_batch(train, 2, 99, 32).shape == (2, 32, 32, 3)
+    grey = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    assert (read_image(tmp_path / "grey.png") == grey[..., None]).all()
+
+
+def test_shrinking_averages():
+    checks = np.indices((64, 64)).sum(axis=0) % 2 * 255
+    image = np.repeat(checks[..., None], 3, axis=-1).astype(np.uint8)
+    assert np.abs(resize(image, 16).astype(int) - 127).max() < 20
+
+
+def test_mean_grey_against_numpy():
+    images = np.random.default_rng(0).integers(0, 256, (3, 5, 5, 3), dtype=np.uint8)
+    assert mean_grey(images) == pytest.approx([image.mean() for image in images])
+
+
+def test_an_unknown_category_lists_those_found(category_folder):
+    assert list_categories(category_folder) == ["bolt"]
+    with pytest.raises(StudyError, match=r"no category 'nut'.*found: bolt"):
+        load_category(category_folder, "nut")
+
+
+def test_missing_and_empty_folders_are_named(category_folder, tmp_path):
+    with pytest.raises(StudyError, match=r"no data folder at .*nowhere"):
+        load_category(tmp_path / "nowhere", "bolt")
+    (category_folder / "bolt" / "test" / "crack").mkdir()
+    with pytest.raises(StudyError, match=r"no images in .*crack"):
+        load_category(category_folder, "bolt")
+
+
+def test_a_test_set_of_one_kind_is_refused(category_folder):
+    (category_folder / "bolt" / "test" / "dent").rename(category_folder / "away")
+    with pytest.raises(StudyError, match="needs both"):
+        load_category(category_folder, "bolt")
+
+
+def test_an_unreadable_image_is_named(category_folder):
+    path = category_folder / "bolt" / "train" / "good" / "002.png"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(StudyError, match=r"cannot read .*002\.png"):
+        load_batch(load_category(category_folder, "bolt").train, 0, 4, 32)
+
+
+def test_what_the_data_are_called(tmp_path):
+    (tmp_path / "mvtec_ad_2").mkdir()
+    (tmp_path / "mvtec").mkdir()
+    assert dataset_name(tmp_path / "mvtec") == ("MVTec AD", False)
+    assert dataset_name(tmp_path / "mvtec_ad_2") == ("mvtec_ad_2", False)
+    (tmp_path / "dataset.json").write_text(json.dumps({"name": "drawn", "synthetic": True}))
+    assert dataset_name(tmp_path) == ("drawn", True)

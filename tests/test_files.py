@@ -1,0 +1,26 @@
+import hashlib
+
+import pytest
+
+from anomalylib.files import ROOT, from_root, sha256_of, written_whole
+
+
+def test_a_file_is_whole_or_absent(tmp_path):
+    path = tmp_path / "folder" / "x.txt"
+    with pytest.raises(RuntimeError), written_whole(path) as beside:
+        beside.write_text("half")
+        raise RuntimeError
+    assert list(path.parent.iterdir()) == []
+    with written_whole(path) as beside:
+        beside.write_text("first")
+        assert not path.exists()
+    with written_whole(path) as beside:
+        beside.write_text("second")
+        assert path.read_text() == "first"
+    assert path.read_text() == "second"
+    assert sha256_of(path) == hashlib.sha256(b"second").hexdigest()
+
+
+def test_paths_are_seen_from_the_root():
+    assert from_root(ROOT / "data" / "x") == "data/x"
+    assert from_root(ROOT.parent / "y") == "../y"

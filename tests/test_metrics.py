@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from anomalylib.metrics import Confusion, auroc, confusion, roc
+
+
+def pair_count(labels, scores):
+    normal, anomalous = scores[labels == 0], scores[labels == 1]
+    wins = sum((a > n) + 0.5 * (a == n) for a in anomalous for n in normal)
+    return wins / (len(normal) * len(anomalous))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_auroc_is_the_share_of_ordered_pairs(seed):
+    random = np.random.default_rng(seed)
+    labels = np.array([0] * 13 + [1] * 20)
+    scores = np.round(random.normal(labels * 0.7, 1), 1)  # rounded: with ties
+    assert auroc(labels, scores) == pytest.approx(pair_count(labels, scores), abs=1e-12)
+
+
+def test_turning_the_sign_mirrors_the_auroc():
+    random = np.random.default_rng(1)
+    labels = np.array([0, 1] * 25)
+    scores = random.normal(size=50)
+    assert auroc(labels, -scores) == pytest.approx(1 - auroc(labels, scores), abs=1e-12)
+
+
+def test_perfect_scores_reach_one_and_higher_means_anomalous():
+    assert auroc(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.3, 0.4])) == 1.0
+
+
+def test_area_under_the_curve_is_the_auroc():
+    random = np.random.default_rng(2)
+    labels = random.integers(0, 2, 60)
+    scores = random.normal(size=60)
+    assert np.trapezoid(*roc(labels, scores)[::-1]) == pytest.approx(auroc(labels, scores))
+
+
+def test_confusion_counts_only_scores_above_the_threshold():
+    labels = np.array([0, 0, 0, 1, 1])
+    scores = np.array([1.0, 2.0, 3.0, 2.0, 4.0])
+    counts = confusion(labels, scores, 2.0)
+    assert counts == Confusion(true_normal=2, false_alarm=1, miss=1, hit=1)
+    assert counts.false_positive_rate == pytest.approx(1 / 3)
+    assert counts.recall == 0.5
+
+
+def test_confusion_keeps_its_shape_when_nothing_is_called_anomalous():
+    counts = confusion(np.array([0, 1]), np.array([0.0, 0.0]), 5.0)
+    assert counts == Confusion(1, 0, 1, 0)

@@ -1,0 +1,131 @@
+import json
+import os
+from concurrent.futures import Future
+from dataclasses import replace
+
+import pytest
+
+from anomalylib import run
+from anomalylib.errors import StudyError
+from anomalylib.run import Task, execute, plan, run_stages, split_parameters
+from anomalylib.settings import ARMS, SETTINGS
+
+
+class Inline:
+    """An executor that runs at once, in this process."""
+
+    def submit(self, call, *arguments):
+        future = Future()
+        future.set_result(call(*arguments))
+        return future
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """A folder of notebooks in place of the study's."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    monkeypatch.setattr(run, "SOURCES", folder)
+
+    def write(name, *cells):
+        code = [
+            {"cell_type": "code", "metadata": {}, "source": source, "id": f"c{i}"}
+            | {"outputs": [], "execution_count": None}
+            for i, source in enumerate(cells)
+        ]
+        code[0]["metadata"]["tags"] = ["parameters"]
+        spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        book = {
+            "cells": code,
+            "metadata": {"kernelspec": spec, "language_info": {"name": "python"}},
+        }
+        (folder / f"{name}.ipynb").write_text(
+            json.dumps(book | {"nbformat": 4, "nbformat_minor": 5})
+        )
+
+    return write
+
+
+def task_in(tmp_path, notebook, **changes):
+    task = Task(notebook, "bolt", {"x": 2}, tmp_path / "out" / f"{notebook}.ipynb", "key")
+    return replace(task, **changes)
+
+
+def test_a_notebook_is_executed_once_and_then_fresh(sources, tmp_path):
+    sources("good", "x = 1", "print(x * 21)")
+    task = task_in(tmp_path, "good")
+    assert task.stale
+    assert run_stages([[task]], Inline()) == 1
+    assert "42" in task.output.read_text()
+    assert not task.partial.exists()
+    assert run_stages([[task]], Inline()) == 0
+    assert replace(task, key="other").stale
+    assert replace(task, makes=tmp_path / "missing.json").stale
+
+
+def test_a_failing_notebook_is_named_with_its_cell_and_left_to_look_at(sources, tmp_path):
+    sources("bad", "x = 1", "print('so far')", "1 / 0", "print('never')")
+    task = task_in(tmp_path, "bad")
+    with pytest.raises(StudyError, match=r"notebook bad \(bolt\) failed in cell 4: ZeroDivision"):
+        run_stages([[task]], Inline())
+    assert "so far" in task.partial.read_text()
+    assert not task.output.exists() and task.stale
+
+
+def test_a_killed_kernel_is_done_again_and_nothing_half_written_is_read(sources, tmp_path):
+    sources("killed", "x = 1", "import os, signal", "os.kill(os.getpid(), signal.SIGKILL)")
+    task = task_in(tmp_path, "killed")
+    message = execute(task)
+    assert message.startswith("notebook killed (bolt) did not finish") and "\n" not in message
+    assert not task.output.exists() and task.stale
+    sources("killed", "x = 1", "print('whole')")
+    assert run_stages([[task]], Inline()) == 1
+    assert not task.stale
+
+
+def test_later_stages_wait_for_earlier_ones(sources, tmp_path):
+    sources("bad", "x = 1", "1 / 0")
+    sources("good", "x = 1")
+    later = task_in(tmp_path, "good")
+    with pytest.raises(StudyError):
+        run_stages([[task_in(tmp_path, "bad")], [later]], Inline())
+    assert not later.output.exists()
+
+
+def test_parameters_go_to_those_who_know_them():
+    given = split_parameters({"epochs": 3, "combined.epochs": 5, "seed": 1})
+    assert given["autoencoder"] == {"epochs": 3, "seed": 1}
+    assert given["combined"] == {"epochs": 5, "seed": 1}
+    assert given["resnet"] == {"seed": 1}
+    with pytest.raises(StudyError, match=r"unknown parameter 'epoch'.*did you mean epochs"):
+        split_parameters({"epoch": 3})
+    with pytest.raises(StudyError, match=r"unknown parameter 'resnet\.epochs'"):
+        split_parameters({"resnet.epochs": 3})
+
+
+def stages_of(tmp_path, root, sha="w", **given):
+    parameters = {notebook: dict(given.get(notebook, {})) for notebook in SETTINGS}
+    return plan(tmp_path / "build", ["metal_nut", "screw"], root, sha, parameters)
+
+
+def keys(stages):
+    return {(t.notebook, t.subject): t.key for stage in stages for t in stage}
+
+
+def test_the_plan_has_every_notebook_and_follows_what_it_depends_on(tiny_root, tmp_path):
+    before = keys(stages_of(tmp_path, tiny_root))
+    assert len(before) == 2 * len(ARMS) + 2 + 1
+    assert keys(stages_of(tmp_path, tiny_root)) == before
+    assert all(keys(stages_of(tmp_path, tiny_root, "v"))[k] != before[k] for k in before)
+    after = keys(stages_of(tmp_path, tiny_root, combined={"latent": 9}))
+    changed = {notebook for (notebook, _), key in after.items() if before[notebook, _] != key}
+    assert changed == {"combined", "ablation", "summary"}
+
+
+def test_a_wrong_parameter_stops_the_plan(tiny_root, tmp_path):
+    with pytest.raises(StudyError, match="latent=0"):
+        stages_of(tmp_path, tiny_root, combined={"latent": 0})
+
+
+def test_there_is_at_least_one_core():
+    assert 1 <= run.cores() <= (os.cpu_count() or 1)

@@ -1,0 +1,60 @@
+import torch
+
+from anomalylib.models import FeatCAE
+from anomalylib.training import fit_reconstruction
+
+
+def rank_one(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    one = torch.randn(12, 1, 2, 2, generator=generator)
+    return one.repeat(1, 6, 1, 1)  # one number in six channels
+
+
+def fit(seed, epochs):
+    data = rank_one()
+    return fit_reconstruction(
+        lambda: FeatCAE(6, 2),
+        lambda chosen: data[chosen],
+        len(data),
+        epochs=epochs,
+        learning_rate=1e-2,
+        batch_size=4,
+        seed=seed,
+    )
+
+
+def test_it_learns_to_reconstruct():
+    model, losses = fit(seed=0, epochs=60)
+    assert losses[-1] < 0.3 * losses[0]
+    assert len(losses) == 60
+    assert not model.training
+
+
+def test_one_seed_gives_one_result():
+    first, losses = fit(seed=3, epochs=3)
+    torch.randn(5)  # whatever else has drawn random numbers
+    again, losses_again = fit(seed=3, epochs=3)
+    assert losses == losses_again
+    for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    assert fit(seed=4, epochs=3)[1] != losses
+
+
+def test_the_global_random_state_is_left_alone():
+    before = torch.random.get_rng_state()
+    fit(seed=5, epochs=1)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_fewer_images_than_a_batch_still_train():
+    data = torch.randn(3, 4, 2, 2)
+    _, losses = fit_reconstruction(
+        lambda: FeatCAE(4, 1),
+        lambda chosen: data[chosen],
+        3,
+        epochs=2,
+        learning_rate=1e-3,
+        batch_size=16,
+        seed=0,
+    )
+    assert len(losses) == 2

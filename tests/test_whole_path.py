@@ -1,0 +1,87 @@
+"""Images in, a book out, on a tiny drawn category."""
+
+import html.parser
+import json
+import re
+
+import pytest
+
+from anomalylib import book, study
+from anomalylib.run import run_stages, workers
+from anomalylib.settings import ARMS
+
+
+@pytest.fixture(scope="module")
+def built(tiny_root, tmp_path_factory):
+    """The study of one category, executed by papermill, and its book."""
+    build = tmp_path_factory.mktemp("build")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(study, "BUILD", build)
+    with patch.context():
+        parameters = {"autoencoder.epochs": 1, "combined.epochs": 1, "image_size": 64}
+        opened = study.open_study(
+            categories=["metal_nut"],
+            data_root=str(tiny_root),
+            backbone="efficientnet_lite0",
+            threads=1,
+            parameters=parameters,
+        )
+        with workers(2) as executor:
+            executed = run_stages(opened.stages, executor)
+        index, fresh = book.build_book(opened)
+    patch.undo()
+    assert fresh
+    return opened, executed, index
+
+
+def test_every_notebook_ran_and_left_its_result(built):
+    opened, executed, _ = built
+    assert executed == len(ARMS) + 2
+    for arm in ARMS:
+        path = opened.folder / "results" / "metal_nut" / f"{arm}-seed0.json"
+        result = json.loads(path.read_text())
+        assert result["synthetic"] is True
+        assert len(result["scores"]) == 7
+        assert len(result["nominal_scores"]) == 6
+
+
+def test_nothing_is_done_twice(built):
+    opened, _, index = built
+    assert run_stages(opened.stages, None) == 0
+    assert book.build_book(opened) == (index, False)
+
+
+class Page(html.parser.HTMLParser):
+    """Collects what a page loads and which images lack a description."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.loads, self.mute = [], []
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if tag in {"script", "img", "iframe"} or given.get("rel") == "stylesheet":
+            self.loads.append(given.get("src") or given.get("href") or "")
+        if tag == "img" and not given.get("alt"):
+            self.mute.append(given.get("src"))
+
+
+def test_no_page_loads_anything_from_a_network_and_every_image_is_described(built):
+    pages = list(built[2].parent.rglob("*.html"))
+    assert len(pages) >= len(ARMS) + 6
+    for path in pages:
+        page = Page(path)
+        assert not [src for src in page.loads if re.match(r"(https?:)?//", src)], path
+        assert not page.mute, path
+
+
+def test_the_pages_say_what_they_are(built):
+    opened, _, index = built
+    text = index.read_text()
+    assert "Synthetic drawings" in text and "efficientnet_lite0" in text
+    assert "mean grey alone" in text  # the answer, read from the results
+    ablation = (index.parent / "results" / "metal_nut" / "ablation.html").read_text()
+    assert "<title>metal nut: All arms side by side" in ablation
+    combined = (index.parent / "results" / "metal_nut" / "combined.html").read_text()
+    assert opened.backbone.sha256[:16] in combined
