@@ -39,7 +39,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 		{ echo "error: $(PYTHON) is too old: Python 3.11 or newer is needed (PYTHON=...)" >&2; exit 2; }
 	@echo "creating the environment in $(VENV)"
 	@start=$$(date +%s) && $(PYTHON) -m venv $(VENV) && \
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]' && \
+	$(RUN) -m pip install --constraint constraints.txt --editable '.[dev]' && \
 	echo $$(( $$(date +%s) - start )) > $(VENV)/setup-seconds && touch $@
 
 book: setup

@@ -56,7 +56,7 @@ def _data() -> int:
 def _study(options: argparse.Namespace) -> int:
     """Execute what is stale; for `book`, render it; say what was done."""
     from anomalylib.run import cores, run_stages, workers
-    from anomalylib.study import open_study, parse_parameters
+    from anomalylib.study import check_weights, open_study, parse_parameters
 
     categories = options.categories.replace(",", " ").split()
     if not categories:
@@ -77,6 +77,8 @@ def _study(options: argparse.Namespace) -> int:
     seconds["data and backbone"] = time.perf_counter() - start
 
     start = time.perf_counter()
+    if any(task.stale for stage in study.stages for task in stage):
+        check_weights(study.backbone)
     with workers(jobs) as executor:
         executed = run_stages(study.stages, executor)
     seconds[f"notebooks ({executed} executed)"] = time.perf_counter() - start

@@ -11,3 +11,9 @@ class StudyError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Give IPython one line instead of a stack trace."""
         return [f"{type(self).__name__}: {self}"]
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its type where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from anomalylib.errors import StudyError
+from anomalylib.errors import StudyError, first_line
 from anomalylib.weights import EXPORTED, LITE0, Backbone, load_tensors
 
 
@@ -89,7 +89,10 @@ class HookedTrunk(nn.Module):
         tensors = load_tensors(backbone)
         if backbone.name == LITE0:
             # The package keeps other names in the same order.
-            tensors = dict(zip(full.state_dict(), tensors.values(), strict=True))
+            names = list(full.state_dict())
+            if len(names) != len(tensors):
+                raise StudyError(f"{backbone.path} is not EfficientNet-Lite0: leave WEIGHTS empty")
+            tensors = dict(zip(names, tensors.values(), strict=True))
         self.body = _truncate(full, backbone)
         _assign(self.body, tensors, backbone)
         self.body.eval().requires_grad_(False)
@@ -170,8 +173,8 @@ def _exported(backbone: Backbone) -> nn.Module:
     try:
         program = torch.export.load(backbone.path).module()
     except Exception as error:  # the loader raises whatever the archive provokes
-        first = str(error).splitlines()[0]
-        raise StudyError(f"{backbone.path} is no exported program ({first})") from None
+        why = first_line(error)
+        raise StudyError(f"{backbone.path} is no exported program ({why})") from None
 
     class Maps(nn.Module):
         def forward(self, x: torch.Tensor) -> list[torch.Tensor]:

@@ -1,5 +1,6 @@
 """One result per category, arm and seed: scores, settings, provenance."""
 
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from anomalylib import metrics
 from anomalylib.errors import StudyError
 from anomalylib.files import written_whole
 
+SAID_APART = {"category", "backbone", "layers", "chosen", "threads"}
 CONTROL = "mean grey"
 """The row of a table that says what brightness alone would score."""
 
@@ -112,7 +114,8 @@ class Result(BaseModel):
     def provenance(self) -> pd.Series:
         """What a reader needs to make the same numbers again."""
         file = self.backbone and f"{self.backbone['path']}, SHA-256 {self.backbone['sha256'][:16]}…"
-        settings = ", ".join(f"{key}={value}" for key, value in self.settings.items())
+        own = {key: value for key, value in self.settings.items() if key not in SAID_APART}
+        settings = ", ".join(f"{key}={value}" for key, value in own.items())
         return pd.Series(
             {
                 "data": f"{self.dataset}, {self.category}, SHA-256 {self.fingerprint[:16]}…",
@@ -200,12 +203,13 @@ def provenance_table(results: list[Result]) -> pd.DataFrame:
     for field in next(iter(columns.values())).index:
         values = {arm: column[field] for arm, column in columns.items()}
         same = len(set(values.values())) == 1
-        apart = "; ".join(f"{arm}: {value}" for arm, value in values.items())
+        apart = "\n".join(f"{arm}: {value}" for arm, value in values.items())
         said[field] = columns[results[0].arm][field] if same else apart
     return pd.Series(said, name="provenance").to_frame()
 
 
 def as_html(table: pd.DataFrame, index: bool = False) -> HTML:
-    """Show a table whole on a page."""
+    """Show a table whole on a page; a line break in a cell is kept."""
+    cells = table.map(lambda cell: html.escape(str(cell)).replace("\n", "<br>"))
     with pd.option_context("display.max_colwidth", None):
-        return HTML(table.to_html(index=index, border=0))
+        return HTML(cells.to_html(index=index, border=0, justify="left", escape=False))

@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from anomalylib.data import load_category
-from anomalylib.errors import StudyError
+from anomalylib.errors import StudyError, first_line
 from anomalylib.files import ROOT, from_root, sha256_of
 from anomalylib.results import result_path
 from anomalylib.settings import ARMS, SETTINGS, make_settings, unknown_parameter
@@ -169,15 +169,14 @@ def execute(task: Task) -> str | None:
             task.parameters,
             cwd=ROOT,
             kernel_name="python3",
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],
             progress_bar=False,
         )
     except PapermillExecutionError as error:
         cell, why = error.cell_index + 1, f"{error.ename}: {error.evalue}"
         return f"{who} failed in cell {cell}: {why}; {look}"
     except Exception as error:  # a dead kernel, a full disk: name the notebook all the same
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        return f"{who} did not finish: {first}; {look}"
+        return f"{who} did not finish: {first_line(error)}; {look}"
     done.metadata["study"] = {"key": task.key}
     task.partial.write_text(json.dumps(done, indent=1))
     task.partial.replace(task.output)
@@ -208,15 +207,16 @@ def run_stages(stages: list[list[Task]], executor: Executor) -> int:
     count = sum(map(len, stale))
     with tqdm(total=count, desc="notebooks", unit="notebook", disable=count == 0) as bar:
         for stage in stale:
-            failures = []
+            failures: list[str] = []
             futures = {executor.submit(execute, task): task for task in stage}
             for future in as_completed(futures):
                 task = futures[future]
-                failures.append(_outcome(future, task))
+                failures += filter(None, [_outcome(future, task)])
                 bar.set_postfix_str(f"{task.notebook} {task.subject} done")
                 bar.update()
-            if any(failures):
-                raise StudyError(" | ".join(failure for failure in failures if failure))
+            if failures:
+                more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+                raise StudyError(failures[0] + more)
     return count
 
 

@@ -132,6 +132,19 @@ def _backbone(name: str, weights: str, layers: str) -> Backbone:
     return found
 
 
+def check_weights(backbone: Backbone) -> None:
+    """Load the backbone once, so that a wrong file stops the study at its start.
+
+    Raises
+    ------
+    StudyError
+        If the file lacks tensors of a layer or holds no weights.
+    """
+    from anomalylib.extractor import FeatureExtractor  # torch takes seconds to import
+
+    FeatureExtractor(backbone)
+
+
 def _slug(dataset: str, backbone: Backbone, quick: bool) -> str:
     """A folder name for one data set, backbone and profile."""
     parts = [dataset, backbone.name, *backbone.layers, backbone.sha256[:6]]

@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from anomalylib.errors import StudyError
+from anomalylib.errors import StudyError, first_line
 from anomalylib.files import sha256_of
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -234,12 +234,13 @@ def load_tensors(backbone: Backbone) -> dict:
 
         tensor_names(path)
         return safetensors.torch.load_file(path)
-    import pickle
-
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        first = str(error).splitlines()[0]
-        raise StudyError(f"{path} holds no PyTorch weights ({first}): get it again") from None
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the loader raises whatever the file provokes
+        why = first_line(error)
+        raise StudyError(f"{path} holds no PyTorch weights ({why}): get it again") from None
+    if not isinstance(tensors, dict):
+        raise StudyError(f"{path} holds no tensors by name: give the file of a state_dict")
+    return tensors

@@ -84,4 +84,6 @@ def test_drawn_and_real_parts_or_two_backbones_never_share_a_table():
 def test_shared_provenance_is_said_once():
     said = provenance_table([make("autoencoder"), make()])["provenance"]
     assert said["machine"] == "cpu"
-    assert said["weights"].startswith("autoencoder: none; combined: f.pth, SHA-256 abab")
+    shown = as_html(said.to_frame(), index=True).data
+    assert "autoencoder: none<br>combined: f.pth" in shown
+    assert said["weights"].startswith("autoencoder: none\ncombined: f.pth, SHA-256 abab")

@@ -81,6 +81,12 @@ def test_files_that_are_no_weights_are_refused(tmp_path):
     path.write_bytes(b"not a pickle")
     with pytest.raises(StudyError, match="holds no PyTorch weights"):
         weights.load_tensors(resolve_backbone("resnet50", str(path)))
+    path.write_bytes(b"")
+    with pytest.raises(StudyError, match="holds no PyTorch weights"):
+        weights.load_tensors(resolve_backbone("resnet50", str(path)))
+    torch.save([1, 2], path)
+    with pytest.raises(StudyError, match="no tensors by name"):
+        weights.load_tensors(resolve_backbone("resnet50", str(path)))
 
 
 def test_a_file_without_the_usual_layers_is_refused(tmp_path):
