@@ -105,9 +105,10 @@ class Category:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the training and test images together."""
-        both = f"{self.train.fingerprint} {self.test.fingerprint}"
-        return hashlib.sha256(both.encode()).hexdigest()
+        """SHA-256 of the training images, the test images and the masks together."""
+        masks = sorted((self.test.folder / "ground_truth").glob("*/*"))
+        parts = [self.train.fingerprint, self.test.fingerprint, *map(sha256_of, masks)]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def counts(self) -> dict[str, int]:
         """How many images there are of each kind."""
