@@ -15,6 +15,8 @@ from anomalylib.weights import Backbone, resolve_backbone
 
 BUILD = ROOT / "build"
 CHOICE = BUILD / "auto-backbone.json"
+OWN_SETTINGS = {"category", "categories", "data_root", "results_dir", "threads", "chosen"}
+OWN_SETTINGS |= {"backbone", "weights", "layers"}
 QUICK = {"autoencoder.epochs": 4, "combined.epochs": 2}
 """Parameters of the quick profile, for a look and for continuous integration."""
 
@@ -91,7 +93,11 @@ def open_study(
     StudyError
         If anything asked for is not there or out of range.
     """
-    given = split_parameters((QUICK if quick else {}) | (parameters or {}))
+    parameters = parameters or {}
+    for name in parameters:
+        if name.split(".")[-1] in OWN_SETTINGS:
+            raise StudyError(f"{name} is no matter for PARAMS: the study has a setting for it")
+    given = split_parameters((QUICK if quick else {}) | parameters)
     if data_root:
         root = Path(data_root)
     elif quick:

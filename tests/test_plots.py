@@ -1,0 +1,62 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from test_results import make
+
+from anomalylib import plots
+from anomalylib.data import load_category
+from anomalylib.results import CONTROL
+from anomalylib.settings import ARMS
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures():
+    yield
+    plt.close("all")
+
+
+def test_every_arm_has_a_colour_of_its_own():
+    assert set(plots.COLOURS) == {*ARMS, CONTROL}
+    assert len(set(plots.COLOURS.values())) == len(plots.COLOURS)
+
+
+def test_the_histogram_has_every_image_and_the_red_line_at_the_threshold():
+    result = make()
+    axes = plots.histogram(result).axes[0]
+    assert sum(patch.get_height() for patch in axes.patches) == len(result.scores)
+    (line,) = axes.lines
+    assert list(line.get_xdata()) == [result.threshold] * 2
+    assert to_hex(line.get_color()).upper() == plots.THRESHOLD
+
+
+def test_the_roc_curve_says_its_auroc_and_marks_the_threshold():
+    result = make()
+    axes = plots.roc([result]).axes[0]
+    chance, curve, dot = axes.lines
+    assert np.trapezoid(curve.get_ydata(), curve.get_xdata()) == pytest.approx(result.auroc)
+    assert curve.get_label() == "combined  0.750"
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (0.5, 0.5)
+    assert list(chance.get_xdata()) == [0, 1]
+
+
+def test_the_chart_has_a_panel_a_category_and_a_row_an_arm():
+    results = [make(arm, category=name) for name in ("a", "b") for arm in ARMS]
+    panels = plots.ablation_chart(results).axes
+    assert len(panels) == 2
+    assert [text.get_text() for text in panels[0].get_yticklabels()] == [*ARMS, CONTROL]
+    assert panels[1].texts[0].get_text() == "0.750"
+
+
+def test_the_images_shown_are_the_telling_ones():
+    scores = [0.1, 0.3, 0.2, 0.9, 0.5]
+    result = make(labels=[0, 0, 1, 1, 1], scores=scores, defect_types=["good"] * 2 + ["bent"] * 3)
+    assert plots.most_telling(result) == [3, 4, 2, 1]
+
+
+def test_heat_maps_show_pictures_over_maps(category_folder):
+    test = load_category(category_folder, "bolt").test
+    result = make(labels=test.labels.tolist(), defect_types=list(test.defect_types))
+    figure = plots.heat_maps(result, test, np.random.default_rng(0).random((4, 8, 8)), side=40)
+    assert len(figure.axes) == 8
+    assert [len(axes.images) for axes in figure.axes] == [1] * 4 + [2] * 4

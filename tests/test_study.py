@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from anomalylib import study
+from anomalylib.errors import StudyError
+from anomalylib.study import open_study, parse_parameters
+
+
+@pytest.fixture
+def opened(tiny_root, tmp_path, monkeypatch):
+    """Open a study of the tiny parts in a build folder of its own."""
+    monkeypatch.setattr(study, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(study, "CHOICE", tmp_path / "build" / "auto.json")
+
+    def refuse(*args, **kwargs):
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    return lambda **options: open_study(
+        **{"categories": ["metal_nut"], "data_root": str(tiny_root)} | options
+    )
+
+
+def test_auto_chooses_once_and_every_page_says_so(opened, monkeypatch):
+    first = opened()
+    assert first.backbone.name == "efficientnet_lite0"
+    assert "Synthetic" in first.banner and "chosen by auto" in first.banner
+
+    def never(*arguments):
+        raise AssertionError("auto chose twice")
+
+    monkeypatch.setattr("anomalylib.weights._choose", never)
+    again = opened()
+    assert again.backbone == first.backbone and again.banner == first.banner
+    parameters = first.stages[0][1].parameters
+    assert parameters["backbone"] == "efficientnet_lite0"
+    assert parameters["chosen"] == first.backbone.chosen
+
+
+def test_a_given_file_goes_before_an_earlier_choice(opened, resnet18_file):
+    opened()
+    given = opened(backbone="resnet18", weights=str(resnet18_file))
+    assert given.backbone.name == "resnet18"
+    assert given.backbone.layers == ("layer2",)
+
+
+def test_other_data_backbones_and_profiles_are_built_apart(opened, resnet18_file):
+    folders = {
+        opened().folder,
+        opened(quick=True).folder,
+        opened(backbone="resnet18", weights=str(resnet18_file)).folder,
+        opened(backbone="resnet18", weights=str(resnet18_file), layers="layer1").folder,
+    }
+    assert len(folders) == 4
+
+
+def test_the_quick_profile_gives_way_to_what_is_asked_for(opened):
+    tasks = opened(quick=True, parameters={"combined.epochs": 7, "seed": 3}).stages[0]
+    epochs = {task.notebook: task.parameters.get("epochs") for task in tasks}
+    assert epochs["combined"] == 7
+    assert epochs["autoencoder"] == study.QUICK["autoencoder.epochs"]
+    assert tasks[0].parameters["seed"] == 3
+    assert "seed3" in str(tasks[0].output)
+
+
+def test_weights_are_checked_before_the_notebooks(resnet18_file):
+    backbone = study.resolve_backbone("resnet18", str(resnet18_file), "layer3")
+    with pytest.raises(StudyError, match="lacks"):
+        study.check_weights(backbone)
+
+
+def test_words_are_read_as_yaml():
+    words = ["a=1", "b=0.5", "c=true", "d=layer2,layer3", "e="]
+    assert parse_parameters(words) == {"a": 1, "b": 0.5, "c": True, "d": "layer2,layer3", "e": None}
