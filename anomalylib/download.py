@@ -110,7 +110,10 @@ def extract(archive: Path, folder: Path) -> None:
                 tar.extract(member, beside, set_attrs=False)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise StudyError(f"cannot unpack {archive} ({error}): delete it and run again") from None
-    beside.rename(folder)
+    else:
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _refuse_unsafe(member: tarfile.TarInfo) -> None:

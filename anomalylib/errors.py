@@ -13,7 +13,7 @@ class StudyError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
-def first_line(error: BaseException) -> str:
+def first_line(said: BaseException | str) -> str:
     """The first line of what an error says, or its type where it says nothing."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    lines = str(said).strip().splitlines()
+    return lines[0] if lines else type(said).__name__

@@ -173,7 +173,7 @@ def execute(task: Task) -> str | None:
             progress_bar=False,
         )
     except PapermillExecutionError as error:
-        cell, why = error.cell_index + 1, f"{error.ename}: {error.evalue}"
+        cell, why = error.cell_index + 1, f"{error.ename}: {first_line(error.evalue)}"
         return f"{who} failed in cell {cell}: {why}; {look}"
     except Exception as error:  # a dead kernel, a full disk: name the notebook all the same
         return f"{who} did not finish: {first_line(error)}; {look}"

@@ -49,7 +49,3 @@ def test_only_the_variables_that_are_parameters_are_read():
         read_parameters("combined", namespace | {"latnt": 7})
     with pytest.raises(StudyError, match="unknown parameter 'latent'"):
         read_parameters("resnet", namespace)
-
-
-def test_an_error_is_one_line_in_a_notebook_too():
-    assert StudyError("what").__class__("what")._render_traceback_() == ["StudyError: what"]
