@@ -70,9 +70,10 @@ def _study(options: argparse.Namespace) -> int:
         backbone=options.backbone,
         weights=options.weights,
         layers=options.layers,
+        seed=options.seed,
         quick=options.profile == "quick",
         threads=max(1, cores() // jobs),
-        parameters=parse_parameters([f"seed={options.seed}", *options.params.split()]),
+        parameters=parse_parameters(options.params.split()),
     )
     seconds["data and backbone"] = time.perf_counter() - start
 

@@ -1,19 +1,25 @@
 """Features computed once, memory-mapped, keyed by what they depend on."""
 
 import hashlib
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import PIL
+import torch
 from filelock import FileLock
 from tqdm import tqdm
 
 from anomalylib.data import load_batch
 from anomalylib.extractor import FeatureExtractor
-from anomalylib.files import ROOT, written_whole
+from anomalylib.files import ROOT, sha256_of, written_whole
 
 FOLDER = ROOT / "data" / "features"
 BATCH = 16
+SOURCES = [Path(inspect.getfile(part)) for part in (load_batch, FeatureExtractor)]
+CODE = " ".join([torch.__version__, PIL.__version__, *map(sha256_of, SOURCES)])
+"""What turns images into features, besides the extractor's settings."""
 
 
 def features_of(
@@ -39,11 +45,13 @@ def features_of(
     fingerprint = getattr(images, "fingerprint", None)
     if fingerprint is None:
         return np.concatenate(list(_batches(extractor, images)))
-    key = hashlib.sha256(f"{extractor.key} {fingerprint}".encode()).hexdigest()[:24]
+    key = hashlib.sha256(f"{extractor.key} {fingerprint} {CODE}".encode()).hexdigest()[:24]
     path = folder / f"{key}.npy"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):  # two notebooks may want the same features
         if not path.is_file():
+            for left in folder.glob(f".{key}-*"):  # by a run that was killed
+                left.unlink()
             with written_whole(path) as beside:
                 _write(extractor, images, beside)
     return np.load(path, mmap_mode="r")

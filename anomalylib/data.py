@@ -19,7 +19,7 @@ from anomalylib.errors import StudyError
 from anomalylib.files import sha256_of
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
-MARKER = "dataset.json"
+MARKER = "drawn-by-anomalylib.json"
 MVTEC_FOLDERS = {"mvtec", "mvtec_ad", "mvtec_anomaly_detection"}
 
 
@@ -163,7 +163,7 @@ def list_categories(root: Path) -> list[str]:
 def dataset_name(root: Path) -> tuple[str, bool]:
     """What to call the data below `root`, and whether they are synthetic.
 
-    A `dataset.json` in the folder says it; else the folder's own name does.
+    The file `MARKER` marks drawings; else the folder's own name says it.
     """
     marker = root / MARKER
     if marker.is_file():

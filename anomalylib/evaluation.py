@@ -11,13 +11,13 @@ import torch
 from anomalylib.data import Category, mean_grey
 from anomalylib.detectors import Detector, aggregate
 from anomalylib.results import Result
-from anomalylib.settings import Settings
+from anomalylib.settings import ArmSettings
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
 
 
 def evaluate(
-    detector: Detector, category: Category, settings: Settings, arm: str
+    detector: Detector, category: Category, settings: ArmSettings, arm: str
 ) -> tuple[Result, np.ndarray]:
     """Fit an arm on a category, score the test images, and note everything.
 
@@ -26,7 +26,7 @@ def evaluate(
     detector : Detector
         Not fitted yet.
     category : Category
-    settings : Settings
+    settings : ArmSettings
         Kept with the result.
     arm : str
         The arm's name.

@@ -97,7 +97,7 @@ def plan(
     StudyError
         If a parameter or a category is wrong.
     """
-    seed = given["summary"].get("seed", 0)
+    seed = given["summary"]["seed"]
     results, notebooks = folder / "results", folder / "notebooks" / f"seed{seed}"
     code = _library_hash()
     data = {name: load_category(data_root, name).fingerprint for name in categories}
@@ -153,13 +153,16 @@ def execute(task: Task) -> str | None:
     """Execute one notebook; return what went wrong, or None.
 
     papermill writes to a partial file, which is renamed when all is done and
-    left to look at when a cell fails.
+    left to look at when a cell fails. What an earlier run has left goes first:
+    its result may be overwritten before this run ends or is killed, and must
+    not pass for its own then.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)  # parameters are checked in `plan`
     task.output.parent.mkdir(parents=True, exist_ok=True)
+    task.output.unlink(missing_ok=True)
     who = f"notebook {task.notebook} ({task.subject})"
     look = f"look at {task.partial}"
     try:
@@ -209,11 +212,15 @@ def run_stages(stages: list[list[Task]], executor: Executor) -> int:
         for stage in stale:
             failures: list[str] = []
             futures = {executor.submit(execute, task): task for task in stage}
-            for future in as_completed(futures):
-                task = futures[future]
-                failures += filter(None, [_outcome(future, task)])
-                bar.set_postfix_str(f"{task.notebook} {task.subject} done")
-                bar.update()
+            try:
+                for future in as_completed(futures):
+                    task = futures[future]
+                    failures += filter(None, [_outcome(future, task)])
+                    bar.set_postfix_str(f"{task.notebook} {task.subject} done")
+                    bar.update()
+            finally:
+                for future in futures:
+                    future.cancel()  # after an interrupt, those that still wait
             if failures:
                 more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
                 raise StudyError(failures[0] + more)

@@ -12,7 +12,7 @@ ARMS = ("autoencoder", "resnet", "combined", "patchcore")
 
 
 class Settings(BaseModel):
-    """What every arm needs to know."""
+    """What every notebook of a category needs to know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,6 +20,11 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31, description="seeds every random choice")
     data_root: str = Field("", description="folder of categories; empty: drawn parts")
     results_dir: str = Field("results", description="where results are written and looked for")
+
+
+class ArmSettings(Settings):
+    """What every arm needs to know."""
+
     threads: int = Field(0, ge=0, le=256, description="CPU threads; 0 leaves the choice to torch")
     top_k: int = Field(
         10, ge=1, le=4096, description="the score is the mean of the k largest map values"
@@ -27,7 +32,7 @@ class Settings(BaseModel):
     sigma: float = Field(3.0, ge=0, le=100, description="the threshold is mean + sigma deviations")
 
 
-class AutoencoderSettings(Settings):
+class AutoencoderSettings(ArmSettings):
     """The image autoencoder."""
 
     autoencoder_size: int = Field(128, ge=128, le=256, multiple_of=32, description="side, pixels")
@@ -37,7 +42,7 @@ class AutoencoderSettings(Settings):
     batch_size: int = Field(16, ge=2, le=4096, description="images per step")
 
 
-class FeatureSettings(Settings):
+class FeatureSettings(ArmSettings):
     """What the arms on pretrained features share."""
 
     image_size: int = Field(224, ge=64, le=2048, multiple_of=32, description="side in pixels")

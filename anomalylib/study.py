@@ -10,13 +10,25 @@ from anomalylib.data import dataset_name, load_category
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT, from_root, written_whole
 from anomalylib.run import Task, plan, split_parameters
+from anomalylib.settings import SETTINGS, make_settings
 from anomalylib.synthetic import QUICK_COUNTS, QUICK_FOLDER, ensure_synthetic
 from anomalylib.weights import Backbone, resolve_backbone
 
 BUILD = ROOT / "build"
 CHOICE = BUILD / "auto-backbone.json"
-OWN_SETTINGS = {"category", "categories", "data_root", "results_dir", "threads", "chosen"}
-OWN_SETTINGS |= {"backbone", "weights", "layers"}
+OWN_OPTIONS = {
+    "categories": "CATEGORIES",
+    "category": "CATEGORIES",
+    "data_root": "DATA_ROOT",
+    "backbone": "BACKBONE",
+    "weights": "WEIGHTS",
+    "layers": "LAYERS",
+    "seed": "SEED",
+    "threads": "JOBS",
+    "results_dir": "the study itself",
+    "chosen": "the study itself",
+}
+"""Parameters that hold for a whole study, and what sets them."""
 QUICK = {"autoencoder.epochs": 4, "combined.epochs": 2}
 """Parameters of the quick profile, for a look and for continuous integration."""
 
@@ -63,6 +75,7 @@ def open_study(
     backbone: str = "auto",
     weights: str = "",
     layers: str = "",
+    seed: int | str = 0,
     quick: bool = False,
     threads: int = 0,
     parameters: dict[str, Any] | None = None,
@@ -77,6 +90,8 @@ def open_study(
     backbone, weights, layers : str
         See `resolve_backbone`. What ``auto`` has chosen once is kept in the
         build folder and used until that is cleaned.
+    seed : int
+        Of every random choice.
     quick : bool
         Few drawings and few epochs.
     threads : int
@@ -95,8 +110,9 @@ def open_study(
     """
     parameters = parameters or {}
     for name in parameters:
-        if name.split(".")[-1] in OWN_SETTINGS:
-            raise StudyError(f"{name} is no matter for PARAMS: the study has a setting for it")
+        if by := OWN_OPTIONS.get(name.split(".")[-1]):
+            raise StudyError(f"{name} holds for the whole study: {by} sets it, not PARAMS")
+    seed = make_settings("summary", {"seed": seed}).seed
     given = split_parameters((QUICK if quick else {}) | parameters)
     if data_root:
         root = Path(data_root)
@@ -107,20 +123,17 @@ def open_study(
     load_category(root, categories[0])  # complain about the data before the backbone
     found = _backbone(backbone, weights, layers)
     dataset, synthetic = dataset_name(root)
-    seed = given["summary"].get("seed", 0)
     folder = BUILD / _slug(dataset, found, quick)
-    shared = {"data_root": from_root(root), "threads": threads}
     feature = {
         "backbone": found.name,
         "weights": from_root(Path(weights)) if weights else "",
         "layers": ",".join(found.layers),
         "chosen": found.chosen,
     }
+    shared = {"seed": seed, "data_root": from_root(root), "threads": threads} | feature
     for notebook, own in given.items():
-        if notebook != "summary":
-            own |= shared
-        if notebook in {"resnet", "combined", "patchcore"}:
-            own |= feature
+        known = SETTINGS[notebook].model_fields
+        own |= {name: value for name, value in shared.items() if name in known}
     stages = plan(folder, categories, root, found.sha256, given)
     return Study(folder, stages, found, dataset, synthetic, quick, tuple(categories), seed)
 
@@ -167,5 +180,8 @@ def parse_parameters(words: list[str]) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise StudyError(f"{word!r} is not name=value")
-        pairs[name] = yaml.safe_load(value)
+        try:
+            pairs[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise StudyError(f"cannot read the value of {word!r}") from None
     return pairs

@@ -7,8 +7,8 @@ class MeanPlusSigma:
     """Mean plus `sigma` standard deviations of nominal scores.
 
     The rule of the original study. It takes the scores to be normally
-    distributed; reconstruction errors are usually skewed to the right, and on
-    training images they are smaller than on new ones.
+    distributed and those of the training images to be like those of new ones;
+    neither need hold.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from anomalylib import cache
 from anomalylib.cache import features_of
 from anomalylib.data import load_category
 from anomalylib.errors import StudyError
@@ -41,3 +42,23 @@ def test_an_extraction_cut_short_leaves_nothing_to_read(category_folder, extract
     broken.write_bytes(whole)
     fresh = load_category(category_folder, "bolt").train
     assert len(features_of(extractor, fresh, tmp_path / "cache")) == 4
+
+
+def test_what_a_killed_run_has_left_is_cleared(category_folder, extractor, tmp_path):
+    images = load_category(category_folder, "bolt").train
+    first = features_of(extractor, images, tmp_path)
+    (done,) = tmp_path.glob("*.npy")
+    expected = first.copy()
+    done.unlink()
+    left = tmp_path / f".{done.stem}-x.partial.npy"
+    left.write_text("half")
+    assert (features_of(extractor, images, tmp_path) == expected).all()
+    assert done.is_file() and not left.exists()
+
+
+def test_changed_code_makes_new_features(category_folder, extractor, tmp_path, monkeypatch):
+    images = load_category(category_folder, "bolt").train
+    features_of(extractor, images, tmp_path)
+    monkeypatch.setattr(cache, "CODE", "another version of the extractor")
+    features_of(extractor, images, tmp_path)
+    assert len(list(tmp_path.glob("*.npy"))) == 2

@@ -26,7 +26,10 @@ def test_bad_input_is_one_line(complains, tiny_root, tmp_path):
     assert "no category" in complains(*data, "--categories", " ")
     assert "latent=0" in complains(*data, "--params", "latent=0")
     assert "did you mean latent?" in complains(*data, "--params", "latnt=5")
-    assert "layers is no matter for PARAMS" in complains(*data, "--params", "layers=layer1")
+    assert "layers holds for the whole study: LAYERS sets it" in complains(
+        *data, "--params", "layers=layer1"
+    )
+    assert "cannot read the value of 'latent={'" in complains(*data, "--params", "latent={")
     assert "is not name=value" in complains(*data, "--params", "latent")
     assert "seed='x'" in complains(*data, "--seed", "x")
     assert "JOBS" in complains(*data, "--jobs", "0")

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from anomalylib.data import (
+    MARKER,
     dataset_name,
     list_categories,
     load_batch,
@@ -101,5 +102,5 @@ def test_what_the_data_are_called(tmp_path):
     (tmp_path / "mvtec").mkdir()
     assert dataset_name(tmp_path / "mvtec") == ("MVTec AD", False)
     assert dataset_name(tmp_path / "mvtec_ad_2") == ("mvtec_ad_2", False)
-    (tmp_path / "dataset.json").write_text(json.dumps({"name": "drawn", "synthetic": True}))
+    (tmp_path / MARKER).write_text(json.dumps({"name": "drawn", "synthetic": True}))
     assert dataset_name(tmp_path) == ("drawn", True)

@@ -83,6 +83,37 @@ def test_a_killed_kernel_is_done_again_and_nothing_half_written_is_read(sources,
     assert not task.stale
 
 
+def test_a_run_cut_short_does_not_leave_its_result_to_an_earlier_one(sources, tmp_path):
+    result = tmp_path / "result.json"
+    save = f"open({str(result)!r}, 'w').write(str(x))"
+    sources("arm", "x = 1", save, "1 / (x - 3)")
+    first = task_in(tmp_path, "arm", makes=result)
+    assert run_stages([[first]], Inline()) == 1
+    assert not first.stale and result.read_text() == "2"
+    other = replace(first, key="other", parameters={"x": 3})  # fails once it has saved
+    assert "ZeroDivisionError" in execute(other)
+    assert result.read_text() == "3"
+    assert first.stale  # although its parameters are as before
+    assert run_stages([[first]], Inline()) == 1
+    assert result.read_text() == "2"
+
+
+def test_an_interrupt_cancels_what_still_waits(sources, tmp_path):
+    sources("good", "x = 1")
+    stopped, waiting = Future(), Future()
+    stopped.set_exception(KeyboardInterrupt())
+    futures = iter([stopped, waiting])
+
+    class Waiting:
+        def submit(self, call, *arguments):
+            return next(futures)
+
+    tasks = [task_in(tmp_path, "good"), task_in(tmp_path, "good", subject="nut")]
+    with pytest.raises(KeyboardInterrupt):
+        run_stages([tasks], Waiting())
+    assert waiting.cancelled()
+
+
 def test_later_stages_wait_for_earlier_ones(sources, tmp_path):
     sources("bad", "x = 1", "1 / 0")
     sources("good", "x = 1")
@@ -104,7 +135,7 @@ def test_parameters_go_to_those_who_know_them():
 
 
 def stages_of(tmp_path, root, sha="w", **given):
-    parameters = {notebook: dict(given.get(notebook, {})) for notebook in SETTINGS}
+    parameters = {notebook: dict(given.get(notebook, {}), seed=0) for notebook in SETTINGS}
     return plan(tmp_path / "build", ["metal_nut", "screw"], root, sha, parameters)
 
 

@@ -55,7 +55,7 @@ def test_other_data_backbones_and_profiles_are_built_apart(opened, resnet18_file
 
 
 def test_the_quick_profile_gives_way_to_what_is_asked_for(opened):
-    tasks = opened(quick=True, parameters={"combined.epochs": 7, "seed": 3}).stages[0]
+    tasks = opened(quick=True, seed=3, parameters={"combined.epochs": 7}).stages[0]
     epochs = {task.notebook: task.parameters.get("epochs") for task in tasks}
     assert epochs["combined"] == 7
     assert epochs["autoencoder"] == study.QUICK["autoencoder.epochs"]
@@ -67,6 +67,21 @@ def test_weights_are_checked_before_the_notebooks(resnet18_file):
     backbone = study.resolve_backbone("resnet18", str(resnet18_file), "layer3")
     with pytest.raises(StudyError, match="lacks"):
         study.check_weights(backbone)
+
+
+def test_a_parameter_of_the_whole_study_has_one_place(opened):
+    for name in ("seed", "combined.seed", "layers", "results_dir"):
+        with pytest.raises(StudyError, match=f"{name} holds for the whole study"):
+            opened(parameters={name: 1})
+    with pytest.raises(StudyError, match="seed='x'"):
+        opened(seed="x")
+
+
+def test_each_notebook_gets_the_seed_and_only_what_it_knows(opened):
+    arms, (ablation,), (summary,) = opened(seed="3").stages
+    assert {task.parameters["seed"] for task in (*arms, ablation, summary)} == {3}
+    assert "threads" not in ablation.parameters and "sigma" not in ablation.parameters
+    assert arms[0].notebook == "autoencoder" and "weights" not in arms[0].parameters
 
 
 def test_words_are_read_as_yaml():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from anomalylib import synthetic
-from anomalylib.data import load_category, mean_grey
+from anomalylib.data import MARKER, load_category, mean_grey
 from anomalylib.drawing import DEFECTS, draw_part
 from anomalylib.metrics import auroc
 
@@ -50,10 +50,10 @@ def test_the_set_is_complete_seeded_and_not_drawn_twice(tiny_root, tmp_path):
     fewer = {"train": 2, "good": 1, "defect": 1}
     again = load_category(synthetic.ensure_synthetic(tmp_path / "again", fewer), "metal_nut")
     assert (again.train[1] == nut.train[1]).all()
-    stamp = (tiny_root / "dataset.json").stat().st_mtime_ns
+    stamp = (tiny_root / MARKER).stat().st_mtime_ns
     counts = {"train": 6, "good": 3, "defect": 1}
     assert synthetic.ensure_synthetic(tiny_root, counts) == tiny_root
-    assert (tiny_root / "dataset.json").stat().st_mtime_ns == stamp
+    assert (tiny_root / MARKER).stat().st_mtime_ns == stamp
 
 
 def test_drawings_cut_short_are_drawn_again(tmp_path):
