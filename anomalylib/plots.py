@@ -46,7 +46,7 @@ def histogram(result: Result, axes: Axes | None = None) -> Figure:
     """Scores of the test images by class, with the threshold in red."""
     figure, axes = _own(axes, (6.4, 3.6))
     scores, labels = np.array(result.scores), np.array(result.labels)
-    bins = np.histogram_bin_edges(np.append(scores, result.threshold), bins=24)
+    bins, scale = _bins(np.append(scores, result.threshold))
     for label, name, colour in ((0, "normal", NORMAL), (1, "anomalous", ANOMALOUS)):
         chosen = scores[labels == label]
         text = f"{name} ({len(chosen)})"
@@ -63,10 +63,20 @@ def histogram(result: Result, axes: Axes | None = None) -> Figure:
         va="top",
         fontsize=9,
     )
-    axes.set(xlabel="score (higher = more anomalous)", ylabel="test images")
+    axes.set(xlabel=f"score, {scale} scale (higher = more anomalous)", ylabel="test images")
+    axes.set_xscale(scale)
     axes.set_title(f"{_plain(result.category)}: {result.arm}", loc="left")
-    axes.legend(frameon=False, fontsize=9, loc="best")
+    axes.set_ylim(top=1.35 * axes.get_ylim()[1])  # room for the note above the bars
+    axes.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1.02, 0.98))
     return figure
+
+
+def _bins(values: np.ndarray, count: int = 24) -> tuple[np.ndarray, str]:
+    """Edges of bins over the values; logarithmic where a few lie far above the rest."""
+    low, high = values.min(), values.max()
+    if low > 0 and high > 10 * np.median(values):
+        return np.geomspace(low, high * (1 + 1e-9), count + 1), "log"
+    return np.linspace(low, high, count + 1), "linear"
 
 
 def histograms(results: Sequence[Result]) -> Figure:
@@ -160,7 +170,9 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
     """
     chosen = most_telling(result)
     figure, rows = plt.subplots(2, len(chosen), figsize=(8, 4.4), layout="constrained")
-    limits = {"vmin": maps.min(), "vmax": np.quantile(maps[chosen], 0.999)}
+    # No brighter than twice the threshold: else one glaring defect darkens all others.
+    brightest = min(np.quantile(maps[chosen], 0.999), 2 * result.threshold)
+    limits = {"vmin": maps.min(), "vmax": brightest}
     for column, index in zip(rows.T, chosen, strict=True):
         picture, mask = resize(images[index], side), images.mask(index, side)
         called = "anomalous" if result.scores[index] > result.threshold else "normal"

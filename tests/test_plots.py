@@ -30,6 +30,14 @@ def test_the_histogram_has_every_image_and_the_red_line_at_the_threshold():
     assert to_hex(line.get_color()).upper() == plots.THRESHOLD
 
 
+def test_scores_far_above_the_rest_are_drawn_on_a_log_scale():
+    scores = [0.1, 0.2, 0.15, 90.0]
+    axes = plots.histogram(make(scores=scores)).axes[0]
+    assert axes.get_xscale() == "log" and "log scale" in axes.get_xlabel()
+    assert sum(patch.get_height() for patch in axes.patches) == len(scores)
+    assert plots.histogram(make()).axes[0].get_xscale() == "linear"
+
+
 def test_the_roc_curve_says_its_auroc_and_marks_the_threshold():
     result = make()
     axes = plots.roc([result]).axes[0]
