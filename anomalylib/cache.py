@@ -11,7 +11,7 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
-from anomalylib.data import load_batch
+from anomalylib.data import Subset, load_batch
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.files import ROOT, sha256_of, written_whole
 
@@ -28,7 +28,7 @@ def features_of(
     """Feature maps of all images.
 
     Images that have a `fingerprint`, as an `ImageSet` does, are extracted once
-    and kept on disk; all others are extracted anew.
+    and kept on disk, also for a `Subset` of it; all others are extracted anew.
 
     Parameters
     ----------
@@ -42,6 +42,8 @@ def features_of(
     ndarray, shape (N, C, H, W), float16
         Memory-mapped where it comes from disk.
     """
+    if isinstance(images, Subset):
+        return features_of(extractor, images.whole, folder)[images.chosen]
     fingerprint = getattr(images, "fingerprint", None)
     if fingerprint is None:
         return np.concatenate(list(_batches(extractor, images)))

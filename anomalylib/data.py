@@ -82,6 +82,32 @@ class ImageSet(Sequence):
 
 
 @dataclass(frozen=True)
+class Subset(Sequence):
+    """Some images of a set, in the order given.
+
+    Parameters
+    ----------
+    whole : ImageSet
+    chosen : ndarray of int, shape (n,)
+    """
+
+    whole: ImageSet
+    chosen: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.whole[self.chosen[index]]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the whole set and of what is chosen."""
+        said = f"{self.whole.fingerprint} {self.chosen.tolist()}"
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
 class Category:
     """One kind of part: normal images to learn from, and images to judge.
 

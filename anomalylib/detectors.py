@@ -98,6 +98,9 @@ class AutoencoderDetector(Detector):
         See `ImageAutoencoder`.
     epochs, learning_rate, batch_size
         See `fit_reconstruction`.
+    on_epoch : callable, optional
+        Told each epoch's number and this detector, so that a study may watch
+        its maps change during training.
     **settings
         See `Detector`.
 
@@ -108,9 +111,18 @@ class AutoencoderDetector(Detector):
     """
 
     def __init__(
-        self, *, image_size=128, code=64, epochs=40, learning_rate=1e-3, batch_size=16, **settings
+        self,
+        *,
+        image_size=128,
+        code=64,
+        epochs=40,
+        learning_rate=1e-3,
+        batch_size=16,
+        on_epoch=None,
+        **settings,
     ):
         super().__init__(**settings)
+        self.on_epoch = on_epoch
         self.image_size = image_size
         self.code = code
         self.training = {
@@ -130,8 +142,13 @@ class AutoencoderDetector(Detector):
             lambda chosen: pixels[chosen],
             len(images),
             seed=self.seed,
+            on_epoch=self.on_epoch and self._report,
             **self.training,
         )
+
+    def _report(self, epoch: int, model: ImageAutoencoder) -> None:
+        self.model_ = model
+        self.on_epoch(epoch, self)
 
     @torch.inference_mode()
     def anomaly_maps(self, images: Images) -> np.ndarray:
@@ -197,13 +214,16 @@ class CombinedDetector(FeatureDetector):
     """Reconstruction error of FeatCAE on the feature maps.
 
     Each channel is scaled to zero mean and unit variance over the training
-    features, so that no channel dominates the error.
+    features, so that no channel dominates the error; without `scale` the
+    network sees them as they are.
 
     Parameters
     ----------
     extractor : FeatureExtractor
     latent, batch_norm
         See `FeatCAE`.
+    scale : bool
+        Whether the channels are scaled.
     epochs, learning_rate, batch_size
         See `fit_reconstruction`.
     **settings
@@ -221,6 +241,7 @@ class CombinedDetector(FeatureDetector):
         *,
         latent=50,
         batch_norm=True,
+        scale=True,
         epochs=10,
         learning_rate=1e-2,
         batch_size=4,
@@ -229,6 +250,7 @@ class CombinedDetector(FeatureDetector):
         super().__init__(extractor, **settings)
         self.latent = latent
         self.batch_norm = batch_norm
+        self.scale = scale
         self.training = {
             "epochs": epochs,
             "learning_rate": learning_rate,
@@ -237,7 +259,8 @@ class CombinedDetector(FeatureDetector):
 
     def _scaled(self, block: np.ndarray) -> torch.Tensor:
         x = torch.from_numpy(block.astype(np.float32))  # (n, C, H, W)
-        x = (x - self.mean_) / self.std_
+        if self.scale:
+            x = (x - self.mean_) / self.std_
         return x.contiguous(memory_format=torch.channels_last)
 
     def _fit(self, images: Images) -> None:

@@ -27,6 +27,8 @@ class FeatureExtractor(nn.Module):
     pool_padding : int
         Padding of the 3x3 pool: 0 as in the original study, whose pooled grid
         therefore loses its border and is stretched back; 1 keeps the grid.
+    normalise : bool
+        Whether pixels are normalised as the weights were trained with.
 
     Raises
     ------
@@ -38,11 +40,19 @@ class FeatureExtractor(nn.Module):
     The pooling and alignment are those of PatchCore (Roth et al., CVPR 2022).
     """
 
-    def __init__(self, backbone: Backbone, *, image_size: int = 224, pool_padding: int = 0):
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        image_size: int = 224,
+        pool_padding: int = 0,
+        normalise: bool = True,
+    ):
         super().__init__()
         self.backbone = backbone
         self.image_size = image_size
         self.pool_padding = pool_padding
+        self.normalise = normalise
         self.trunk = _exported(backbone) if backbone.name == EXPORTED else HookedTrunk(backbone)
         self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
@@ -51,7 +61,7 @@ class FeatureExtractor(nn.Module):
     def key(self) -> str:
         """Everything that the features depend on besides the images."""
         layers = ",".join(self.backbone.layers)
-        settings = f"{layers} {self.image_size} {self.pool_padding}"
+        settings = f"{layers} {self.image_size} {self.pool_padding} {self.normalise}"
         return f"{self.backbone.name} {self.backbone.sha256} {settings}"
 
     @torch.inference_mode()
@@ -67,7 +77,9 @@ class FeatureExtractor(nn.Module):
         Tensor, shape (N, C, H, W)
         """
         x = torch.from_numpy(images).permute(0, 3, 1, 2)  # (N, 3, S, S)
-        x = (x / 255 - self.mean) / self.std
+        x = x / 255
+        if self.normalise:
+            x = (x - self.mean) / self.std
         maps = self.trunk(x.contiguous(memory_format=torch.channels_last))
         grid = maps[0].shape[-2:]
         pooled = [F.avg_pool2d(m, 3, stride=1, padding=self.pool_padding) for m in maps]
@@ -176,9 +188,14 @@ def _exported(backbone: Backbone) -> nn.Module:
         why = first_line(error)
         raise StudyError(f"{backbone.path} is no exported program ({why})") from None
 
+    wanted = [int(number) for number in backbone.layers]
+
     class Maps(nn.Module):
         def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
             out = program(x.contiguous())
-            return [out] if isinstance(out, torch.Tensor) else list(out)
+            maps = [out] if isinstance(out, torch.Tensor) else list(out)
+            if any(number >= len(maps) for number in wanted):
+                raise StudyError(f"{backbone.path} returns {len(maps)} maps: no such number")
+            return [maps[number] for number in wanted] or maps
 
     return Maps()

@@ -3,7 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
+from sklearn.metrics import (
+    average_precision_score,
+    confusion_matrix,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
 
 
 class Confusion(NamedTuple):
@@ -51,3 +57,17 @@ def confusion(labels: np.ndarray, scores: np.ndarray, threshold: float) -> Confu
     """Count the decisions that ``score > threshold`` means anomalous gives."""
     table = confusion_matrix(labels, scores > threshold, labels=[0, 1])
     return Confusion(*(int(count) for count in table.ravel()))
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Average precision, the step-wise area under the precision-recall curve."""
+    return float(average_precision_score(labels, scores))
+
+
+def f1_max(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The best F1 over all thresholds: chosen with the labels, so an upper bound.
+
+    Where most test images are anomalous it is high for a score that knows nothing.
+    """
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    return float((2 * precision * recall / np.maximum(precision + recall, 1e-12)).max())

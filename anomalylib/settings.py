@@ -51,6 +51,7 @@ class FeatureSettings(ArmSettings):
     layers: str = Field("", description="comma-separated layers; empty: what the weights hold")
     chosen: str = Field("", description="who chose the backbone, where a runner resolved auto")
     pool_padding: int = Field(0, ge=0, le=1, description="padding of the 3x3 average pool")
+    normalise: bool = Field(True, description="pixels as the weights were trained with")
 
 
 class ResnetSettings(FeatureSettings):
@@ -62,6 +63,7 @@ class CombinedSettings(FeatureSettings):
 
     latent: int = Field(50, ge=1, le=2048, description="latent channels of FeatCAE")
     batch_norm: bool = Field(True, description="batch norm after the hidden convolutions")
+    scale: bool = Field(True, description="each channel to zero mean and unit variance")
     epochs: int = Field(10, ge=1, le=10_000, description="passes over the training images")
     learning_rate: float = Field(1e-2, gt=0, le=1, description="peak of the one-cycle schedule")
     batch_size: int = Field(4, ge=2, le=4096, description="images per step")

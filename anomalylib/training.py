@@ -17,6 +17,7 @@ def fit_reconstruction(
     learning_rate: float,
     batch_size: int,
     seed: int,
+    on_epoch: Callable[[int, nn.Module], None] | None = None,
 ) -> tuple[nn.Module, list[float]]:
     """Train a model to return its input: MSE, Adam, one cycle, last epoch.
 
@@ -38,6 +39,9 @@ def fit_reconstruction(
         batch norm on one or two images would be noise.
     seed : int
         Of the initial weights and the order of the examples.
+    on_epoch : callable, optional
+        Told each epoch's number, from 1, and the model in eval mode: to watch,
+        not to choose.
 
     Returns
     -------
@@ -69,4 +73,7 @@ def fit_reconstruction(
             schedule.step()
             total += loss.item()
         losses.append(total / steps)
+        if on_epoch:
+            on_epoch(len(losses), model.eval())
+            model.train()
     return model.eval(), losses

@@ -48,8 +48,8 @@ class Backbone:
     name : str
         A torchvision ResNet, ``"efficientnet_lite0"`` or ``"exported"``.
     layers : tuple of str
-        Modules whose outputs are the feature maps; empty for an exported
-        program, which returns its maps itself.
+        Modules whose outputs are the feature maps; for an exported program the
+        numbers of the maps it returns, empty for all.
     path : Path
         The weights file.
     sha256 : str
@@ -194,9 +194,9 @@ def _layers(name: str, path: Path, layers: str) -> tuple[str, ...]:
     """The layers asked for, or the usual ones that the file holds."""
     asked = tuple(layer.strip() for layer in layers.replace(",", " ").split())
     if name == EXPORTED:
-        if asked:
-            raise StudyError(f"{path.name} fixes its feature maps: leave LAYERS empty")
-        return ()
+        if not all(layer.isdigit() for layer in asked):
+            raise StudyError(f"{path.name} fixes its maps: give LAYERS their numbers, from 0")
+        return asked
     if asked:
         return asked
     usual = DEFAULT_LAYERS[name]

@@ -1,0 +1,142 @@
+"""Many runs outside notebooks: resumable, on several workers."""
+
+import hashlib
+import json
+import os
+from concurrent.futures import as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+from tqdm import tqdm
+
+from anomalylib.cache import CODE
+from anomalylib.data import load_category
+from anomalylib.errors import StudyError, first_line
+from anomalylib.files import ROOT, sha256_of, written_whole
+from anomalylib.measurement import Measurement, Run, measure
+from anomalylib.run import workers
+from anomalylib.settings import make_settings
+from anomalylib.weights import Backbone
+
+FOLDER = ROOT / "build" / "runs"
+# What a score depends on; the rest of the library may change without a rerun.
+MODULES = ("cache", "controls", "data", "detectors", "extractor", "measurement", "models")
+MODULES += ("patchcore", "pixels", "training")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Runs on one data set with some backbones.
+
+    Parameters
+    ----------
+    data_root : str
+        Folder of the categories.
+    backbones : dict of str to Backbone
+        By the name that runs use.
+    folder : Path
+        Where measurements are kept.
+    """
+
+    data_root: str
+    backbones: dict[str, Backbone]
+    folder: Path = FOLDER
+    _fingerprints: dict[str, str] = field(default_factory=dict)
+
+    def key(self, run: Run) -> str:
+        """Hash of all that the measurement depends on."""
+        if run.category not in self._fingerprints:
+            category = load_category(self.data_root, run.category)
+            self._fingerprints[run.category] = category.fingerprint
+        found = self.backbones.get(run.backbone)
+        backbone = [found.sha256, *found.layers] if found else []
+        settings = make_settings(run.arm, run.changes).model_dump()
+        data = self._fingerprints[run.category]
+        said = [run.model_dump(), settings, data, backbone, CODE, _code_hash()]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    def path(self, run: Run) -> Path:
+        """Where the measurement of a run lies, its maps beside it as ``.npz``."""
+        return self.folder / f"{run.name}-{self.key(run)[:12]}.json"
+
+    def load(self, run: Run) -> Measurement:
+        """Read a measurement; an unreadable one is an error."""
+        path = self.path(run)
+        if not path.is_file():
+            raise StudyError(f"no measurement at {path}: run again to make it")
+        try:
+            return Measurement.model_validate_json(path.read_text())
+        except ValidationError:
+            raise StudyError(f"{path} is no measurement: delete it and run again") from None
+
+    def maps(self, run: Run) -> np.ndarray:
+        """Anomaly maps of a run's test images, (N, H, W)."""
+        with np.load(self.path(run).with_suffix(".npz")) as file:
+            return file["maps"].astype(np.float32)
+
+    def carry_out(self, runs: list[Run], jobs: int) -> int:
+        """Measure what is not measured yet.
+
+        Parameters
+        ----------
+        runs : list of Run
+            In the order they are begun.
+        jobs : int
+            Processes, one thread each.
+
+        Returns
+        -------
+        int
+            How many were measured.
+
+        Raises
+        ------
+        StudyError
+            If any failed; the others are finished first.
+        """
+        missing = [run for run in runs if not self.path(run).is_file()]
+        failures: list[str] = []
+        os.environ["TQDM_DISABLE"] = "1"  # in the workers: one bar for all runs
+        with (
+            workers(jobs) as executor,
+            tqdm(total=len(runs), initial=len(runs) - len(missing), unit="run") as bar,
+        ):
+            futures = {}
+            for run in missing:
+                found = self.backbones.get(run.backbone)
+                weights = (found.name, str(found.path), ",".join(found.layers)) if found else None
+                task = executor.submit(_keep, run, self.data_root, weights, str(self.path(run)))
+                futures[task] = run
+            try:
+                for future in as_completed(futures):
+                    error = future.exception()
+                    if error is not None:
+                        failures.append(f"{futures[future].name}: {first_line(error)}")
+                    bar.set_postfix_str(futures[future].name)
+                    bar.update()
+            finally:
+                for future in futures:
+                    future.cancel()  # after an interrupt, those that still wait
+        if failures:
+            more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+            raise StudyError(f"{failures[0]}{more}; what is done is kept, run again to go on")
+        return len(missing)
+
+
+def _keep(run: Run, data_root: str, weights: tuple[str, str, str] | None, path: str) -> None:
+    """Measure in a worker; the maps come first, so that a JSON file that is there is complete."""
+    target = Path(path)
+    measurement, maps = measure(run, data_root, weights, target.parent / "untrained")
+    with written_whole(target.with_suffix(".npz")) as beside:
+        np.savez_compressed(beside, maps=maps.astype(np.float16))
+    with written_whole(target) as beside:
+        beside.write_text(measurement.model_dump_json())
+
+
+def _code_hash() -> str:
+    """Hash of the modules that scores depend on."""
+    folder = Path(__file__).parent
+    said = "".join(sha256_of(folder / f"{name}.py") for name in sorted(MODULES))
+    return hashlib.sha256(said.encode()).hexdigest()
