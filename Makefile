@@ -18,7 +18,7 @@ STUDY = --categories "$(CATEGORIES)" --data-root "$(DATA_ROOT)" --backbone "$(BA
 	--weights "$(WEIGHTS)" --layers "$(LAYERS)" --seed "$(SEED)" --profile "$(PROFILE)" \
 	--jobs "$(JOBS)" --params "$(PARAMS)"
 
-.PHONY: help setup book notebooks test data lint format clean
+.PHONY: help setup book notebooks reference sensitivity test data lint format clean
 
 help:
 	@echo "make setup       create the environment in $(VENV)"
@@ -26,6 +26,8 @@ help:
 	@echo "make notebooks   run only the notebooks, e.g. CATEGORIES=screw SEED=1"
 	@echo "make test        run the tests"
 	@echo "make data        fetch MVTec AD into data/mvtec (5 GB)"
+	@echo "make reference   measure the reference results of real parts; needs DATA_ROOT"
+	@echo "make sensitivity measure what each setting does, one at a time; needs DATA_ROOT"
 	@echo "make lint        check style; make format mends it"
 	@echo "make clean       remove what was built; data and environment stay"
 	@echo
@@ -47,6 +49,10 @@ book: setup
 
 notebooks: setup
 	@$(RUN) -m anomalylib notebooks $(STUDY)
+
+reference sensitivity: setup
+	@$(RUN) -m anomalylib $@ --categories "$(CATEGORIES)" --data-root "$(DATA_ROOT)" \
+		--weights "$(WEIGHTS)" --jobs "$(JOBS)"
 
 data: setup
 	@$(RUN) -m anomalylib data

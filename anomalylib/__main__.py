@@ -1,4 +1,4 @@
-"""The command line: ``python -m anomalylib book | notebooks | data``."""
+"""The command line: ``python -m anomalylib book | notebooks | data | …``."""
 
 import argparse
 import sys
@@ -15,6 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "data":
             return _data()
+        if options.command in ("reference", "sensitivity"):
+            return _measure(options)
         return _study(options)
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -42,6 +44,18 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--profile", default="full", choices=("full", "quick"))
         command.add_argument("--jobs", default="", help="notebooks at a time")
         command.add_argument("--params", default="", help="more, as name=value, spaced")
+    for name, text in (
+        ("reference", "measure the reference results of real parts"),
+        ("sensitivity", "measure what each setting does, one at a time"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--categories", default="metal_nut screw", help="names, spaced")
+        command.add_argument("--data-root", default="", help="folder of categories")
+        command.add_argument(
+            "--weights", default="", help="files, spaced, each as path or name=path"
+        )
+        command.add_argument("--jobs", default="", help="runs at a time, one thread each")
+        command.add_argument("--output", default="", help="folder of the tables")
     return parser
 
 
@@ -96,6 +110,34 @@ def _study(options: argparse.Namespace) -> int:
     print(f"data: {study.dataset} ({', '.join(study.categories)})")
     print(f"backbone: {study.backbone}")
     print(where)
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> int:
+    """Measure what is missing and write the tables."""
+    from anomalylib import reference, sensitivity
+    from anomalylib.experiment import Experiment, resolve_backbones
+    from anomalylib.run import cores
+    from anomalylib.tables import REFERENCE
+
+    if not options.data_root:
+        raise StudyError("real parts are needed: DATA_ROOT=data/mvtec, which `make data` fetches")
+    categories = list(dict.fromkeys(options.categories.replace(",", " ").split()))
+    jobs = _jobs(options.jobs, default=cores())
+    folder = Path(options.output) if options.output else REFERENCE
+    start = time.perf_counter()
+    experiment = Experiment(options.data_root, resolve_backbones(options.weights.split()))
+    if options.command == "reference":
+        runs = reference.reference_runs(categories, list(experiment.backbones))
+        measured = experiment.carry_out(runs, jobs)
+        reference.collect(experiment, runs, folder)
+    else:
+        pairs = sensitivity.sensitivity_runs(experiment, categories)
+        runs = [run for _, run in pairs]
+        measured = experiment.carry_out(runs, jobs)
+        sensitivity.collect(experiment, pairs, folder)
+    spent = time.perf_counter() - start
+    print(f"{measured} of {len(runs)} runs measured now, {spent:.0f} s; tables in {folder}")
     return 0
 
 

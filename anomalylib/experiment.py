@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from anomalylib.files import ROOT, sha256_of, written_whole
 from anomalylib.measurement import Measurement, Run, measure
 from anomalylib.run import workers
 from anomalylib.settings import make_settings
-from anomalylib.weights import Backbone
+from anomalylib.weights import LITE0, Backbone, resolve_backbone
 
 FOLDER = ROOT / "build" / "runs"
 # What a score depends on; the rest of the library may change without a rerun.
@@ -123,6 +124,24 @@ class Experiment:
             more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
             raise StudyError(f"{failures[0]}{more}; what is done is kept, run again to go on")
         return len(missing)
+
+
+def resolve_backbones(given: Sequence[str]) -> dict[str, Backbone]:
+    """The backbones of an experiment, by name; the controls use the first.
+
+    Parameters
+    ----------
+    given : sequence of str
+        Weights files as ``path`` or ``name=path``; without any, torchvision's
+        ResNet-50. A ResNet is cut after layer2. EfficientNet-Lite0 always joins.
+    """
+    found = {}
+    for word in given or ["resnet50="]:
+        name, equals, path = word.rpartition("=")
+        layers = "" if path.endswith(".pt2") else "layer2"
+        backbone = resolve_backbone("auto" if path else name, path, layers)
+        found[name if equals else backbone.name] = backbone
+    return found | {LITE0: resolve_backbone(LITE0)}
 
 
 def _keep(run: Run, data_root: str, weights: tuple[str, str, str] | None, path: str) -> None:

@@ -1,10 +1,26 @@
-"""The reference results of the study: which runs, and the tables made of them."""
+"""The reference results: which runs there are, and the tables made of them."""
 
-from anomalylib.measurement import GREY, HELD_OUT, PLAIN, UNTRAINED, Run
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from anomalylib import metrics
+from anomalylib.controls import contrast, file_size, grey_matched
+from anomalylib.data import Category, load_category, mean_grey
+from anomalylib.experiment import Experiment
+from anomalylib.files import ROOT, written_whole
+from anomalylib.measurement import GREY, HELD_OUT, PLAIN, UNTRAINED, Measurement, Run
+from anomalylib.tables import CONTROLS, REFERENCE, decisions, summarise
 
 SEEDS = range(5)
 CONTROL_SEEDS = range(3)
 FEATURE_ARMS = ("resnet", "combined", "patchcore")
+PLACES = 32  # side of the mean error maps that are kept
 
 
 def reference_runs(categories: list[str], backbones: list[str]) -> list[Run]:
@@ -27,3 +43,208 @@ def reference_runs(categories: list[str], backbones: list[str]) -> list[Run]:
                 for backbone in backbones if variant == PLAIN else backbones[:1]:
                     runs += [Run(arm=arm, backbone=backbone, **own) for arm in FEATURE_ARMS]
     return runs
+
+
+def collect(
+    experiment: Experiment, runs: list[Run], folder: Path = REFERENCE
+) -> dict[str, pd.DataFrame]:
+    """Make the tables of measured runs and write them, as CSV, with their provenance.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        Each table by its file's name.
+    """
+    measured = [experiment.load(run) for run in runs]
+    names = list(dict.fromkeys(run.category for run in runs))
+    categories = {name: load_category(experiment.data_root, name) for name in names}
+    scores = [test_scores(measurement) for measurement in measured]
+    scores += [control_scores(category) for category in categories.values()]
+    tables = {
+        "scores": pd.concat(scores, ignore_index=True),
+        "nominal": pd.concat(map(nominal_scores, measured), ignore_index=True),
+        "runs": pd.DataFrame(map(run_row, measured)),
+        "training": pd.concat(map(watched_rows, measured), ignore_index=True),
+    }
+    tables["summary"] = summarise(tables["scores"], tables["nominal"], tables["runs"])
+    tables["thresholds"] = decisions(tables["scores"], tables["nominal"])
+    plain = [run for run in runs if run.variant == PLAIN]
+    reconstructing = [run for run in plain if run.arm in ("autoencoder", "combined")]
+    tables["places"] = pd.concat(
+        [places(categories[run.category], run, experiment.maps(run)) for run in reconstructing],
+        ignore_index=True,
+    )
+    tables["error_maps"] = pd.concat(
+        [mean_error_maps(experiment, plain, category) for category in categories.values()],
+        ignore_index=True,
+    )
+    write_tables(tables, folder)
+    said = provenance(measured, categories)
+    with written_whole(folder / "provenance.json") as beside:
+        beside.write_text(json.dumps(said, indent=1) + "\n")
+    return tables
+
+
+def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> None:
+    """Write each table as ``<name>.csv``; nine digits keep every float32 apart."""
+    for name, table in tables.items():
+        with written_whole(folder / f"{name}.csv") as beside:
+            table.to_csv(beside, index=False, float_format="%.9g", lineterminator="\n")
+
+
+def identity(run: Run) -> dict[str, Any]:
+    """The columns that say which run a row is of."""
+    return run.model_dump(include={"category", "variant", "arm", "backbone", "seed"})
+
+
+def test_scores(measurement: Measurement) -> pd.DataFrame:
+    """One row a test image: its score by three aggregations."""
+    result, by_k = measurement.result, measurement.scores_by_k
+    columns = {
+        "image": result.names,
+        "label": result.labels,
+        "defect_type": result.defect_types,
+        "score_top10": result.scores,
+        "score_mean": by_k["all"],
+        "score_max": by_k.get("1", by_k["all"]),
+    }
+    return pd.DataFrame(identity(measurement.run) | columns)
+
+
+def control_scores(category: Category) -> pd.DataFrame:
+    """Brightness, contrast and file size of the test images, taken as scores."""
+    frames = []
+    for variant, known in ((PLAIN, category), (GREY, grey_matched(category))):
+        taken = {"mean grey": mean_grey, "contrast": contrast}
+        if variant == PLAIN:
+            taken["file size"] = file_size
+        for name in CONTROLS:
+            if name not in taken:
+                continue
+            value = taken[name](known.test)
+            columns = {
+                "image": known.test.names,
+                "label": known.test.labels,
+                "defect_type": known.test.defect_types,
+                "score_top10": value,
+                "score_mean": value,
+                "score_max": value,
+            }
+            own = {"category": category.name, "variant": variant, "arm": name, "backbone": ""}
+            frames.append(pd.DataFrame(own | {"seed": 0} | columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def nominal_scores(measurement: Measurement) -> pd.DataFrame:
+    """Scores that thresholds are learned from: of training or of held-out images."""
+    held_out = measurement.run.variant == HELD_OUT
+    score = measurement.held_out_scores if held_out else measurement.result.nominal_scores
+    kept = measurement.run.variant in (PLAIN, HELD_OUT)
+    return pd.DataFrame(identity(measurement.run) | {"score": score if kept else []})
+
+
+def run_row(measurement: Measurement) -> dict[str, Any]:
+    """What there is one of for each run."""
+    result = measurement.result
+    settings = result.settings
+    return identity(measurement.run) | {
+        "layers": " + ".join(result.backbone["layers"]) if result.backbone else "",
+        "image_size": settings.get("image_size", settings.get("autoencoder_size")),
+        "pixel_auroc": measurement.pixel_auroc,
+        "aupro": measurement.au_pro,
+        "fit_seconds": result.seconds["fit"],
+        "score_seconds": result.seconds["score"],
+    }
+
+
+def watched_rows(measurement: Measurement) -> pd.DataFrame:
+    """How the autoencoder's score changed along its training."""
+    result = measurement.result
+    labels, grey = np.array(result.labels), np.array(result.mean_grey)
+    rows = []
+    for seen in measurement.watched:
+        for name in ("top", "all"):
+            scores = np.array(seen[name])
+            row = {"epoch": seen["epoch"], "aggregation": name}
+            row["auroc"] = metrics.auroc(labels, scores)
+            row["spearman_grey"] = spearmanr(scores, grey).statistic
+            rows.append(identity(measurement.run) | row)
+    return pd.DataFrame(rows)
+
+
+def places(category: Category, run: Run, maps: np.ndarray) -> pd.DataFrame:
+    """Mean error inside and outside the mask of each test image.
+
+    For an anomalous image ``usual`` is the mean error of the normal test images
+    at the very same places; for a normal one only ``outside`` is given.
+    """
+    size = maps.shape[-1]
+    usual = maps[category.test.labels == 0].mean(axis=0)  # (H, W)
+    rows = []
+    for index, name in enumerate(category.test.names):
+        mask, own = category.test.mask(index, size), maps[index]
+        found = mask is not None and mask.any()
+        row = {"image": name, "defect_type": category.test.defect_types[index]}
+        row["inside"] = own[mask].mean() if found else np.nan
+        row["usual"] = usual[mask].mean() if found else np.nan
+        row["outside"] = own[~mask].mean() if mask is not None else np.nan
+        row["area"] = mask.mean() if mask is not None else np.nan
+        rows.append(identity(run) | row)
+    return pd.DataFrame(rows)
+
+
+def mean_error_maps(experiment: Experiment, runs: list[Run], category: Category) -> pd.DataFrame:
+    """The autoencoder's mean error by place, for normal images and each defect type.
+
+    Means over seeds and over all images of a type, on a coarse grid: no picture
+    of any part.
+    """
+    own = [run for run in runs if run.arm == "autoencoder" and run.category == category.name]
+    maps = np.mean([experiment.maps(run) for run in own], axis=0)  # (N, H, W)
+    cell = maps.shape[-1] // PLACES
+    coarse = maps.reshape(len(maps), PLACES, cell, PLACES, cell).mean(axis=(2, 4))  # (N, P, P)
+    kinds = np.array(category.test.defect_types)
+    frames = []
+    for kind in sorted(set(kinds)):
+        row, column = np.indices((PLACES, PLACES)).reshape(2, -1)
+        error = coarse[kinds == kind].mean(axis=0).ravel().round(7)
+        columns = {"defect_type": kind, "row": row, "column": column, "error": error}
+        frames.append(pd.DataFrame({"category": category.name} | columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def provenance(measured: list[Measurement], categories: dict[str, Category]) -> dict[str, Any]:
+    """What someone needs to make the same numbers again, and to judge them."""
+    results = [measurement.result for measurement in measured]
+    backbones = {
+        measurement.run.backbone: measurement.result.backbone
+        for measurement in measured
+        if measurement.result.backbone and measurement.run.variant == PLAIN
+    }
+    data = {
+        name: {"dataset": found.dataset, "sha256": found.fingerprint, "images": found.counts()}
+        for name, found in categories.items()
+    }
+    varying = {"category", "seed", "chosen", "backbone", "layers"}
+    settings = {
+        result.arm: {key: value for key, value in result.settings.items() if key not in varying}
+        for result in results
+    }
+    return {
+        "data": data,
+        "backbones": backbones,
+        "settings": settings,
+        "runs": len(measured),
+        "versions": results[0].versions,
+        "machines": sorted({result.machine for result in results}),
+        "processor_hours": round(sum(sum(r.seconds.values()) for r in results) / 3600, 2),
+        "measured": [min(r.date for r in results), max(r.date for r in results)],
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str:
+    """The commit that the tables were made with, where this is a git checkout."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
