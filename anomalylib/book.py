@@ -14,6 +14,7 @@ import yaml
 
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT, written_whole
+from anomalylib.settings import EVIDENCE
 from anomalylib.study import Study
 
 SOURCE = ROOT / "book"
@@ -73,12 +74,16 @@ def assemble(study: Study) -> dict[str, bytes]:
     contents = expand_contents(yaml.safe_load(pages["_toc.yml"]), study.categories)
     pages["_toc.yml"] = yaml.safe_dump(contents, sort_keys=False).encode()
     for task in (task for stage in study.stages for task in stage):
-        name = task.notebook if task.notebook == "summary" else f"{task.subject}/{task.notebook}"
         notebook = json.loads(task.output.read_text())
-        if task.notebook != "summary":
+        if task.notebook in EVIDENCE:
+            name = f"evidence/{task.notebook}"
+        elif task.notebook == "summary":
+            name = "results/summary"
+        else:
+            name = f"results/{task.subject}/{task.notebook}"
             put_category_in_title(notebook, task.subject)
         fold_code(notebook)
-        pages[f"results/{name}.ipynb"] = json.dumps(notebook, indent=1).encode()
+        pages[f"{name}.ipynb"] = json.dumps(notebook, indent=1).encode()
     return pages
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from anomalylib import metrics
 from anomalylib.data import ImageSet, resize
-from anomalylib.results import CONTROL, Result
+from anomalylib.results import CLAIMS, CONTROL, Result
 
 # Okabe and Ito's palette, distinct for the colour-blind.
 COLOURS = {
@@ -21,8 +21,6 @@ COLOURS = {
     CONTROL: "#767676",
 }
 NORMAL, ANOMALOUS, THRESHOLD = "#8C8C8C", "#CC79A7", "#D00000"
-CLAIMS = {"autoencoder": 0.33, "combined": 0.99}
-"""What the original report claims, without naming a category."""
 
 sns.set_theme(
     context="notebook",
@@ -38,7 +36,8 @@ sns.set_theme(
 )
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name as prose has it."""
     return name.replace("_", " ")
 
 
@@ -65,7 +64,7 @@ def histogram(result: Result, axes: Axes | None = None) -> Figure:
     )
     axes.set(xlabel=f"score, {scale} scale (higher = more anomalous)", ylabel="test images")
     axes.set_xscale(scale)
-    axes.set_title(f"{_plain(result.category)}: {result.arm}", loc="left")
+    axes.set_title(f"{plain(result.category)}: {result.arm}", loc="left")
     axes.set_ylim(top=1.35 * axes.get_ylim()[1])  # room for the note above the bars
     axes.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1.02, 0.98))
     return figure
@@ -101,7 +100,7 @@ def roc(results: Sequence[Result]) -> Figure:
         axes.plot(counts.false_positive_rate, counts.recall, "o", color=colour, markersize=8)
     axes.set(xlabel="false-positive rate", ylabel="recall", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set_aspect("equal")
-    axes.set_title(f"{_plain(results[0].category)}: ROC", loc="left")
+    axes.set_title(f"{plain(results[0].category)}: ROC", loc="left")
     axes.legend(frameon=False, title="AUROC", loc="lower right", fontsize=9)
     return figure
 
@@ -128,7 +127,7 @@ def ablation_chart(results: Sequence[Result]) -> Figure:
         axes.axvline(0.5, color="#767676", linestyle=":", linewidth=1)
         axes.set_yticks(range(len(values)), list(values))
         axes.set(xlim=(0, 1.04), ylim=(len(values) - 0.5, -0.8))
-        axes.set_title(_plain(category), loc="left")
+        axes.set_title(plain(category), loc="left")
     rows[-1, 0].set_xlabel("image-level AUROC   (dotted: chance, black mark: the claim)")
     return figure
 
@@ -176,7 +175,7 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
     for column, index in zip(rows.T, chosen, strict=True):
         picture, mask = resize(images[index], side), images.mask(index, side)
         called = "anomalous" if result.scores[index] > result.threshold else "normal"
-        kind = _plain(result.defect_types[index])
+        kind = plain(result.defect_types[index])
         column[0].imshow(picture)
         column[0].set_title(f"{kind}\ncalled {called}", fontsize=9)
         column[1].imshow(picture.mean(axis=-1), cmap="gray", alpha=0.5)
@@ -185,7 +184,7 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
             if mask is not None and mask.any():
                 axes.contour(mask, levels=[0.5], colors="white", linewidths=1)
             axes.set_axis_off()
-    figure.suptitle(f"{_plain(result.category)}: {result.arm}", fontsize=11)
+    figure.suptitle(f"{plain(result.category)}: {result.arm}", fontsize=11)
     return figure
 
 

@@ -69,9 +69,12 @@ def collect(
     tables["summary"] = summarise(tables["scores"], tables["nominal"], tables["runs"])
     tables["thresholds"] = decisions(tables["scores"], tables["nominal"])
     plain = [run for run in runs if run.variant == PLAIN]
-    reconstructing = [run for run in plain if run.arm in ("autoencoder", "combined")]
+    with_places = [run for run in plain if run.arm in ("autoencoder", "combined")]
     tables["places"] = pd.concat(
-        [places(categories[run.category], run, experiment.maps(run)) for run in reconstructing],
+        [
+            places(found, [(r, experiment.maps(r)) for r in with_places if r.category == name])
+            for name, found in categories.items()
+        ],
         ignore_index=True,
     )
     tables["error_maps"] = pd.concat(
@@ -172,25 +175,50 @@ def watched_rows(measurement: Measurement) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def places(category: Category, run: Run, maps: np.ndarray) -> pd.DataFrame:
-    """Mean error inside and outside the mask of each test image.
+def places(category: Category, runs: list[tuple[Run, np.ndarray]]) -> pd.DataFrame:
+    """Where in each test image the error is, by its mask.
 
-    For an anomalous image ``usual`` is the mean error of the normal test images
-    at the very same places; for a normal one only ``outside`` is given.
+    ``inside`` and ``outside`` are the mean errors in and around the mask,
+    ``usual`` that of the normal test images at the same places as ``inside``,
+    ``top_inside`` the share of the ten highest map values that lie in the mask,
+    ``area`` the mask's share of the map.
+
+    Parameters
+    ----------
+    category : Category
+    runs : list of (Run, ndarray)
+        Runs of the category with their maps (N, H, W).
     """
-    size = maps.shape[-1]
-    usual = maps[category.test.labels == 0].mean(axis=0)  # (H, W)
-    rows = []
-    for index, name in enumerate(category.test.names):
-        mask, own = category.test.mask(index, size), maps[index]
-        found = mask is not None and mask.any()
-        row = {"image": name, "defect_type": category.test.defect_types[index]}
-        row["inside"] = own[mask].mean() if found else np.nan
-        row["usual"] = usual[mask].mean() if found else np.nan
-        row["outside"] = own[~mask].mean() if mask is not None else np.nan
-        row["area"] = mask.mean() if mask is not None else np.nan
-        rows.append(identity(run) | row)
-    return pd.DataFrame(rows)
+    masks: dict[int, list[np.ndarray]] = {}
+    frames = []
+    for run, maps in runs:
+        size = maps.shape[-1]
+        if size not in masks:
+            masks[size] = [cell_mask(category, index, size) for index in range(len(maps))]
+        usual = maps[category.test.labels == 0].mean(axis=0)  # (H, W)
+        for index, (own, mask) in enumerate(zip(maps, masks[size], strict=True)):
+            highest = np.argpartition(own.ravel(), -10)[-10:]
+            found = mask.any()
+            row = {
+                "image": category.test.names[index],
+                "defect_type": category.test.defect_types[index],
+                "inside": own[mask].mean() if found else np.nan,
+                "usual": usual[mask].mean() if found else np.nan,
+                "outside": own[~mask].mean(),
+                "top_inside": mask.ravel()[highest].mean() if found else np.nan,
+                "area": mask.mean(),
+            }
+            frames.append(identity(run) | row)
+    return pd.DataFrame(frames)
+
+
+def cell_mask(category: Category, index: int, size: int) -> np.ndarray:
+    """Which cells of a map (size, size) touch the defect of a test image."""
+    fine = max(1, 256 // size)
+    mask = category.test.mask(index, size * fine)
+    if mask is None:
+        return np.zeros((size, size), dtype=bool)
+    return mask.reshape(size, fine, size, fine).any(axis=(1, 3))  # (size, size)
 
 
 def mean_error_maps(experiment: Experiment, runs: list[Run], category: Category) -> pd.DataFrame:

@@ -18,11 +18,14 @@ from anomalylib.data import load_category
 from anomalylib.errors import StudyError, first_line
 from anomalylib.files import ROOT, from_root, sha256_of
 from anomalylib.results import result_path
-from anomalylib.settings import ARMS, SETTINGS, make_settings, unknown_parameter
+from anomalylib.settings import ARMS, EVIDENCE, SETTINGS, make_settings, unknown_parameter
 
 SOURCES = ROOT / "notebooks"
 # Modules that no result depends on: they may change without a rerun.
-AROUND = {"__main__.py", "book.py", "download.py", "run.py", "study.py"}
+AROUND = {"__main__", "book", "download", "run", "study"}
+# Modules that only the chapters on the reference results use.
+BEYOND_ARMS = {"charts", "controls", "experiment", "intervals", "measurement", "pixels"}
+BEYOND_ARMS |= {"reference", "sensitivity", "tables"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def plan(
     Returns
     -------
     list of list of Task
-        The arms, then one ablation a category, then the summary.
+        The arms and the chapters on the reference results, then one ablation a
+        category, then the summary.
 
     Raises
     ------
@@ -99,7 +103,7 @@ def plan(
     """
     seed = given["summary"]["seed"]
     results, notebooks = folder / "results", folder / "notebooks" / f"seed{seed}"
-    code = _library_hash()
+    code, all_code = _library_hash(AROUND | BEYOND_ARMS), _library_hash(AROUND)
     data = {name: load_category(data_root, name).fingerprint for name in categories}
 
     def task(notebook: str, category: str | None, depends: list[str]) -> Task:
@@ -118,12 +122,27 @@ def plan(
             makes=makes,
         )
 
+    def chapter(notebook: str) -> Task:
+        parameters = given[notebook]
+        read = Path(make_settings(notebook, parameters).reference_dir)
+        tables = [sha256_of(path) for path in sorted((ROOT / read).glob("*"))]
+        source = sha256_of(SOURCES / f"{notebook}.ipynb")
+        said = json.dumps([source, all_code, parameters, tables], sort_keys=True)
+        return Task(
+            notebook=notebook,
+            subject="reference results",
+            parameters=parameters,
+            output=folder / "notebooks" / "evidence" / f"{notebook}.ipynb",
+            key=hashlib.sha256(said.encode()).hexdigest(),
+        )
+
     arms = [task(arm, name, [data[name], weights_sha256]) for arm in ARMS for name in categories]
     ablations = [
         task("ablation", name, [each.key for each in arms if each.subject == name])
         for name in categories
     ]
-    return [arms, ablations, [task("summary", None, [each.key for each in ablations])]]
+    chapters = [chapter(notebook) for notebook in EVIDENCE]
+    return [arms + chapters, ablations, [task("summary", None, [each.key for each in ablations])]]
 
 
 def split_parameters(pairs: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -245,7 +264,7 @@ def _outcome(future, task: Task) -> str | None:
         return f"notebook {task.notebook} ({task.subject}): its worker was killed; run again"
 
 
-def _library_hash() -> str:
-    """Hash of the modules that results depend on."""
-    modules = sorted(p for p in Path(__file__).parent.glob("*.py") if p.name not in AROUND)
+def _library_hash(without: set[str]) -> str:
+    """Hash of the library's modules but some."""
+    modules = sorted(p for p in Path(__file__).parent.glob("*.py") if p.stem not in without)
     return hashlib.sha256("".join(sha256_of(path) for path in modules).encode()).hexdigest()

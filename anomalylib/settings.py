@@ -9,6 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from anomalylib.errors import StudyError
 
 ARMS = ("autoencoder", "resnet", "combined", "patchcore")
+EVIDENCE = (
+    "claims",
+    "measured",
+    "controls",
+    "below_chance",
+    "thresholds",
+    "sensitivity",
+    "literature",
+)
+"""The chapters that read the committed reference results."""
 
 
 class Settings(BaseModel):
@@ -89,6 +99,14 @@ class SummarySettings(BaseModel):
     results_dir: str = Field("results", description="where results are looked for")
 
 
+class EvidenceSettings(BaseModel):
+    """A chapter on the reference results."""
+
+    model_config = Settings.model_config
+
+    reference_dir: str = Field("data/reference", description="folder of the reference results")
+
+
 SETTINGS: dict[str, type[BaseModel]] = {
     "autoencoder": AutoencoderSettings,
     "resnet": ResnetSettings,
@@ -96,7 +114,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "patchcore": PatchcoreSettings,
     "ablation": AblationSettings,
     "summary": SummarySettings,
-}
+} | dict.fromkeys(EVIDENCE, EvidenceSettings)
 """The settings of each notebook, by its name."""
 
 

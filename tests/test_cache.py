@@ -3,7 +3,7 @@ import pytest
 
 from anomalylib import cache
 from anomalylib.cache import features_of
-from anomalylib.data import load_category
+from anomalylib.data import Subset, load_category
 from anomalylib.errors import StudyError
 
 
@@ -62,3 +62,11 @@ def test_changed_code_makes_new_features(category_folder, extractor, tmp_path, m
     monkeypatch.setattr(cache, "CODE", "another version of the extractor")
     features_of(extractor, images, tmp_path)
     assert len(list(tmp_path.glob("*.npy"))) == 2
+
+
+def test_a_subset_reads_the_features_of_the_whole(category_folder, extractor, tmp_path):
+    images = load_category(category_folder, "bolt").train
+    whole = features_of(extractor, images, tmp_path / "cache")
+    extractor.forward = None  # would fail if it were called again
+    some = features_of(extractor, Subset(images, np.array([3, 1])), tmp_path / "cache")
+    assert (some == whole[[3, 1]]).all()

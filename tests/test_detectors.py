@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from anomalylib.detectors import (
     AutoencoderDetector,
@@ -107,3 +108,25 @@ def test_nominal_images_are_not_compared_with_themselves(extractor):
 def test_one_training_image_is_too_few(extractor):
     with pytest.raises(StudyError, match="1 training images"):
         ResnetDetector(extractor).fit(NORMAL[:1])
+
+
+def test_without_scaling_the_loss_is_in_the_features_own_units(extractor):
+    scaled = CombinedDetector(extractor, epochs=1, latent=4).fit(NORMAL)
+    plain = CombinedDetector(extractor, epochs=1, latent=4, scale=False).fit(NORMAL)
+    features = extractor(np.stack(NORMAL)).numpy()
+    assert torch.equal(plain._scaled(features), torch.from_numpy(features))
+    spread = scaled._scaled(features).std(dim=(0, 2, 3))
+    varying = features.std(axis=(0, 2, 3)) > 1e-3
+    assert spread[torch.from_numpy(varying)].numpy() == pytest.approx(1, abs=0.05)
+
+
+def test_the_autoencoder_can_be_watched_while_it_learns():
+    seen = {}
+
+    def watch(epoch, detector):
+        seen[epoch] = detector.anomaly_maps(NORMAL[:1])
+
+    detector = AutoencoderDetector(epochs=3, on_epoch=watch).fit(NORMAL)
+    assert list(seen) == [1, 2, 3]
+    assert not np.array_equal(seen[1], seen[3])
+    assert np.array_equal(seen[3], detector.anomaly_maps(NORMAL[:1]))

@@ -106,8 +106,12 @@ def test_an_exported_program_is_a_backbone(tmp_path):
         expected = model(normalised(IMAGES, backbone))
     assert torch.allclose(extractor.trunk(normalised(IMAGES, backbone))[1], expected[1], atol=1e-5)
     assert extractor(IMAGES).shape == (2, 10, 8, 8)
-    with pytest.raises(StudyError, match="leave LAYERS empty"):
+    second = FeatureExtractor(resolve_backbone("auto", str(path), "1"), image_size=64)
+    assert torch.allclose(second.trunk(normalised(IMAGES, backbone))[0], expected[1], atol=1e-5)
+    with pytest.raises(StudyError, match="give LAYERS their numbers"):
         resolve_backbone("auto", str(path), "layer2")
+    with pytest.raises(StudyError, match="returns 2 maps"):
+        FeatureExtractor(resolve_backbone("auto", str(path), "2"), image_size=64)(IMAGES)
 
 
 def test_a_damaged_export_is_refused(tmp_path):
@@ -143,4 +147,13 @@ def test_the_key_changes_with_everything_the_features_depend_on(resnet18_file):
         return FeatureExtractor(backbone, **settings).key
 
     keys = {key(), key("layer1,layer2"), key(image_size=64), key(pool_padding=1)}
-    assert len(keys) == 4
+    assert len(keys | {key(normalise=False)}) == 5
+
+
+def test_without_normalisation_the_network_sees_pixels_from_0_to_1(resnet18_file):
+    backbone = resolve_backbone("resnet18", str(resnet18_file))
+    seen = []
+    extractor = FeatureExtractor(backbone, image_size=64, normalise=False)
+    extractor.trunk.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    extractor(IMAGES)
+    assert torch.allclose(seen[0], torch.from_numpy(IMAGES).permute(0, 3, 1, 2) / 255)

@@ -58,3 +58,20 @@ def test_fewer_images_than_a_batch_still_train():
         seed=0,
     )
     assert len(losses) == 2
+
+
+def test_watching_changes_nothing():
+    data, seen = rank_one(), []
+    settings = {"epochs": 3, "learning_rate": 1e-2, "batch_size": 4, "seed": 0}
+
+    def watch(epoch, model):
+        seen.append((epoch, model.training))
+        model(data)
+
+    model, losses = fit_reconstruction(
+        lambda: FeatCAE(6, 2), lambda chosen: data[chosen], len(data), on_epoch=watch, **settings
+    )
+    assert seen == [(1, False), (2, False), (3, False)]
+    plain, plain_losses = fit(seed=0, epochs=3)
+    assert losses == plain_losses
+    assert torch.equal(model(data), plain(data))
