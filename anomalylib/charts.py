@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from anomalylib import metrics
 from anomalylib.plots import ANOMALOUS, COLOURS, NORMAL, THRESHOLD, plain
 from anomalylib.results import CLAIMS, CONTROL
-from anomalylib.tables import CONTROLS, GROUP, RULES, scores_of, select
+from anomalylib.tables import CONTROLS, GROUP, RULES, SCORE, scores_of, select
 
 GREY = COLOURS[CONTROL]
 MARKERS = "osD^v"
@@ -79,18 +80,18 @@ def controls(summary: pd.DataFrame, backbone: str) -> Figure:
     return figure
 
 
-def brightness(scores: pd.DataFrame, arm: str, backbone: str = "") -> Figure:
-    """Score of each test image, mean over seeds, against its mean grey value."""
+def against(scores: pd.DataFrame, arm: str, control: str, column: str = SCORE) -> Figure:
+    """Score of each test image, mean over seeds, against a trivial property of it."""
     figure, panels = _row(scores.category.unique())
     for category, axes in panels.items():
-        labels, values = scores_of(scores, category=category, arm=arm, backbone=backbone)
-        _, grey = scores_of(scores, category=category, arm=CONTROL)
+        labels, values = scores_of(scores, column, category=category, arm=arm)
+        _, trivial = scores_of(scores, category=category, arm=control)
         for label, name, colour in ((0, "normal", NORMAL), (1, "anomalous", ANOMALOUS)):
             own = labels == label
             style = {"color": colour, "alpha": 0.8, "s": 16, "marker": "os"[label], "label": name}
-            axes.scatter(grey[0, own], values[:, own].mean(axis=0), **style)
-        axes.set(xlabel="mean grey value", title=plain(category))
-    next(iter(panels.values())).set_ylabel(f"score of {arm}")
+            axes.scatter(trivial[0, own], values[:, own].mean(axis=0), **style)
+        axes.set(xlabel=control, title=plain(category))
+    next(iter(panels.values())).set_ylabel(f"error of {arm}")
     axes.legend(frameon=False, fontsize=8)
     return figure
 
@@ -164,18 +165,25 @@ def rules(
         learned = select(nominal, seed=0, **own).score.to_numpy()
         threshold = rule.rule.fit(learned).threshold_
         edges = np.geomspace(min(learned.min(), values[0].min()), values[0].max(), 34)
-        axes.hist(learned, edges, histtype="step", color="black", label=f"nominal ({len(learned)})")
+        axes.hist(learned, edges, histtype="step", color="black", label="nominal")
         for label, name, colour in ((0, "normal", NORMAL), (1, "anomalous", ANOMALOUS)):
             axes.hist(values[0, labels == label], edges, color=colour, alpha=0.65, label=name)
         axes.axvline(threshold, color=THRESHOLD, linewidth=2)
         said = select(decided, category=category, threshold_rule=rule.name, **which).iloc[0]
-        note = f" recall {said.recall:.0%}, false alarms {said.fpr:.0%}"
+        side = "right" if threshold > np.sqrt(edges[0] * edges[-1]) else "left"
         axes.annotate(
-            note, (threshold, 0.9), xycoords=("data", "axes fraction"), color=THRESHOLD, fontsize=8
+            f" recall {said.recall:.0%}, false alarms {said.fpr:.0%} ",
+            (threshold, 0.88),
+            xycoords=("data", "axes fraction"),
+            color=THRESHOLD,
+            fontsize=8,
+            ha=side,
         )
         axes.set_title(rule.name, loc="left", fontsize=10)
         axes.set(xscale="log", ylabel="images")
-    rows[0].legend(frameon=False, fontsize=8, loc="upper right")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    handles, _ = rows[0].get_legend_handles_labels()
+    figure.legend(handles=handles, frameon=False, fontsize=8, loc="outside lower center", ncols=3)
     rows[-1].set_xlabel("score, log scale (higher = more anomalous)")
     return figure
 

@@ -49,13 +49,15 @@ def between_arms(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
 
 
 def between_variants(scores: pd.DataFrame, variant: str, backbone: str) -> pd.DataFrame:
-    """Every arm and control in one variant against itself as it is."""
+    """Every arm and control in one variant against itself as it is, on the same seeds."""
     there = scores[(scores.variant == variant) & scores.backbone.isin(["", backbone])]
     rows = []
     for key in there[["category", "arm", "backbone"]].drop_duplicates().itertuples(index=False):
         own = key._asdict()
-        found = compare(scores, own | {"variant": variant}, own)
-        before = wins_of(scores, **own).mean()
+        seeds = select(there, **own).seed.unique()
+        same = scores[scores.seed.isin(seeds)]
+        found = compare(same, own | {"variant": variant}, own)
+        before = wins_of(same, **own).mean()
         row = own | {"before": before, "after": before + found.difference} | found._asdict()
         rows.append(row)
     return pd.DataFrame(rows)

@@ -7,7 +7,14 @@ import pandas as pd
 from IPython.display import HTML
 from myst_nb import glue
 
-from anomalylib.results import as_html
+from anomalylib.results import CONTROL, as_html
+from anomalylib.settings import ARMS
+
+TITLES = {
+    "below_chance": "Why the autoencoder falls below chance",
+    "measured": "The ablation, measured",
+    "thresholds": "The threshold",
+}
 
 
 def put(numbers: Mapping[str, Any]) -> None:
@@ -41,3 +48,62 @@ def table(frame: pd.DataFrame, digits: int = 3) -> HTML:
         if column in shown:
             shown[column] = shown[column].str.replace("_", " ")
     return as_html(shown)
+
+
+def linked(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts with their pages named as a reader finds them in the contents."""
+    return verdicts.assign(page=verdicts.page.map(TITLES))
+
+
+def answer(summary: pd.DataFrame, backbone: str) -> HTML:
+    """One sentence a category: every arm, and brightness alone."""
+    lines = []
+    shown = summary[(summary.variant == "plain") & summary.backbone.isin(["", backbone])]
+    for category, rows in shown.groupby("category"):
+        found = rows.set_index("arm").auroc_mean
+        arms = ", ".join(f"{arm} {found[arm]:.2f}" for arm in ARMS)
+        name = category.replace("_", " ")
+        lines.append(f"<li><strong>{name}</strong>: {arms}; mean grey {found[CONTROL]:.2f}.</li>")
+    return HTML(f"<ul>{''.join(lines)}</ul>")
+
+
+def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Published numbers and our own in one table, sorted by the harder part."""
+    rows = published[["method", "backbone", "metal_nut", "screw", "mean15", "source", "protocol"]]
+    own = summary[(summary.variant == "plain") & summary.arm.isin(ARMS)]
+    ours = []
+    for (arm, backbone), found in own.groupby(["arm", "backbone"], sort=False):
+        by_part = {row.category: row for row in found.itertuples()}
+        row = {"method": arm, "backbone": backbone or "none", "source": "this study"}
+        row |= {name: by_part[name].auroc_mean for name in by_part}
+        said = [f"{name.replace('_', ' ')} {with_interval(by_part[name])}" for name in by_part]
+        ours.append(row | {"protocol": f"{found.n_seeds.max()} seeds; {'; '.join(said)}"})
+    both = pd.concat([rows, pd.DataFrame(ours)], ignore_index=True)
+    return both.sort_values("screw", ascending=False, ignore_index=True)
+
+
+def provenance(said: Mapping[str, Any]) -> HTML:
+    """What the reference results were made of, from their ``provenance.json``."""
+    data = [
+        f"{found['dataset']}, {name}, SHA-256 {found['sha256'][:16]}…, {found['images']}"
+        for name, found in said["data"].items()
+    ]
+    backbones = [
+        f"{name}: {found['path']}, SHA-256 {found['sha256'][:16]}…"
+        for name, found in said["backbones"].items()
+    ]
+    settings = [
+        f"{arm}: " + ", ".join(f"{key}={value}" for key, value in own.items())
+        for arm, own in said["settings"].items()
+    ]
+    rows = {
+        "data": "\n".join(data),
+        "backbones": "\n".join(backbones),
+        "parameters": "\n".join(settings),
+        "versions": ", ".join(f"{key} {value}" for key, value in said["versions"].items()),
+        "machine": "\n".join(said["machines"]),
+        "runs": f"{said['runs']}, {said['processor_hours']} processor hours",
+        "measured": " to ".join(said["measured"]),
+        "commit": said["commit"],
+    }
+    return as_html(pd.Series(rows, name="provenance").to_frame(), index=True)

@@ -172,7 +172,8 @@ def watched_rows(measurement: Measurement) -> pd.DataFrame:
             row["auroc"] = metrics.auroc(labels, scores)
             row["spearman_grey"] = spearmanr(scores, grey).statistic
             rows.append(identity(measurement.run) | row)
-    return pd.DataFrame(rows)
+    columns = [*identity(measurement.run), "epoch", "aggregation", "auroc", "spearman_grey"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def places(category: Category, runs: list[tuple[Run, np.ndarray]]) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 import yaml
 
 from anomalylib.book import SOURCE, expand_contents, fold_code, put_category_in_title
+from anomalylib.settings import EVIDENCE
 
 
 def test_each_category_gets_its_chapter_and_its_arms():
     contents = expand_contents(yaml.safe_load((SOURCE / "_toc.yml").read_text()), ("a", "b"))
-    chapters = contents["parts"][0]["chapters"]
+    chapters = contents["parts"][1]["chapters"]
     assert [c["file"] for c in chapters] == [
         "results/summary",
         "results/a/ablation",
@@ -31,6 +32,8 @@ def test_parameters_are_folded():
 
 def test_every_page_of_the_contents_exists():
     text = (SOURCE / "_toc.yml").read_text()
+    for chapter in EVIDENCE:
+        assert f"evidence/{chapter}\n" in text
     for page in ("index", "methods", "data", "rerun", "references"):
         assert page in text
         assert (SOURCE / f"{page}.md").is_file()

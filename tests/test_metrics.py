@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from anomalylib import metrics
 from anomalylib.metrics import Confusion, auroc, confusion, roc
 
 
@@ -48,3 +49,24 @@ def test_confusion_counts_only_scores_above_the_threshold():
 def test_confusion_keeps_its_shape_when_nothing_is_called_anomalous():
     counts = confusion(np.array([0, 1]), np.array([0.0, 0.0]), 5.0)
     assert counts == Confusion(1, 0, 1, 0)
+
+
+def test_average_precision_against_its_definition():
+    labels = np.array([0, 1, 0, 1, 1])
+    scores = np.array([0.1, 0.9, 0.8, 0.7, 0.2])
+    # Ranked: hit, false alarm, hit, hit: precision 1, 2/3, 3/4 at the three hits.
+    expected = (1 + 2 / 3 + 3 / 4) / 3
+    assert metrics.average_precision(labels, scores) == pytest.approx(expected)
+
+
+def test_the_best_f1_against_every_threshold():
+    random = np.random.default_rng(3)
+    labels = np.array([0] * 12 + [1] * 9)
+    scores = random.normal(size=21) + labels
+    found = []
+    for threshold in scores:
+        called = scores >= threshold
+        hits = (called & (labels == 1)).sum()
+        found.append(2 * hits / (called.sum() + labels.sum()))
+    assert metrics.f1_max(labels, scores) == pytest.approx(max(found))
+    assert metrics.f1_max(labels, -scores) >= 2 * 9 / (21 + 9) - 1e-9  # calling all anomalous

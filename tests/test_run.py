@@ -8,7 +8,7 @@ import pytest
 from anomalylib import run
 from anomalylib.errors import StudyError
 from anomalylib.run import Task, execute, plan, run_stages, split_parameters
-from anomalylib.settings import ARMS, SETTINGS
+from anomalylib.settings import ARMS, EVIDENCE, SETTINGS
 
 
 class Inline:
@@ -135,7 +135,10 @@ def test_parameters_go_to_those_who_know_them():
 
 
 def stages_of(tmp_path, root, sha="w", **given):
-    parameters = {notebook: dict(given.get(notebook, {}), seed=0) for notebook in SETTINGS}
+    parameters = {
+        notebook: dict(given.get(notebook, {}), **({} if notebook in EVIDENCE else {"seed": 0}))
+        for notebook in SETTINGS
+    }
     return plan(tmp_path / "build", ["metal_nut", "screw"], root, sha, parameters)
 
 
@@ -145,12 +148,29 @@ def keys(stages):
 
 def test_the_plan_has_every_notebook_and_follows_what_it_depends_on(tiny_root, tmp_path):
     before = keys(stages_of(tmp_path, tiny_root))
-    assert len(before) == 2 * len(ARMS) + 2 + 1
+    assert len(before) == 2 * len(ARMS) + 2 + 1 + len(EVIDENCE)
     assert keys(stages_of(tmp_path, tiny_root)) == before
-    assert all(keys(stages_of(tmp_path, tiny_root, "v"))[k] != before[k] for k in before)
+    other_weights = keys(stages_of(tmp_path, tiny_root, "v"))
+    same = {
+        notebook
+        for notebook, subject in before
+        if other_weights[notebook, subject] == before[notebook, subject]
+    }
+    assert same == set(EVIDENCE)
     after = keys(stages_of(tmp_path, tiny_root, combined={"latent": 9}))
     changed = {notebook for (notebook, _), key in after.items() if before[notebook, _] != key}
     assert changed == {"combined", "ablation", "summary"}
+
+
+def test_chapters_follow_the_tables_that_they_read(tiny_root, tmp_path):
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "scores.csv").write_text("a\n1\n")
+    given = {"claims": {"reference_dir": str(tables)}}
+    before = keys(stages_of(tmp_path, tiny_root, **given))
+    (tables / "scores.csv").write_text("a\n2\n")
+    after = keys(stages_of(tmp_path, tiny_root, **given))
+    assert {name for (name, _), key in after.items() if key not in before.values()} == {"claims"}
 
 
 def test_a_wrong_parameter_stops_the_plan(tiny_root, tmp_path):

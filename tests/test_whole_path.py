@@ -8,7 +8,8 @@ import pytest
 
 from anomalylib import book, study
 from anomalylib.run import run_stages, workers
-from anomalylib.settings import ARMS
+from anomalylib.settings import ARMS, EVIDENCE
+from anomalylib.tables import read_table
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def built(tiny_root, tmp_path_factory):
 
 def test_every_notebook_ran_and_left_its_result(built):
     opened, executed, _ = built
-    assert executed == len(ARMS) + 2
+    assert executed == len(ARMS) + 2 + len(EVIDENCE)
     for arm in ARMS:
         path = opened.folder / "results" / "metal_nut" / f"{arm}-seed0.json"
         result = json.loads(path.read_text())
@@ -80,8 +81,21 @@ def test_the_pages_say_what_they_are(built):
     opened, _, index = built
     text = index.read_text()
     assert "Synthetic drawings" in text and "efficientnet_lite0" in text
-    assert "mean grey alone" in text  # the answer, read from the results
+    summary = (index.parent / "results" / "summary.html").read_text()
+    assert "metal nut" in summary and "mean grey" in summary
     ablation = (index.parent / "results" / "metal_nut" / "ablation.html").read_text()
     assert "<title>metal nut: All arms side by side" in ablation
     combined = (index.parent / "results" / "metal_nut" / "combined.html").read_text()
     assert opened.backbone.sha256[:16] in combined
+
+
+def test_the_evidence_is_that_of_the_committed_results_whatever_the_build(built):
+    _, _, index = built
+    summary = read_table("summary")
+    for name in ("index", "evidence/measured"):
+        text = (index.parent / f"{name}.html").read_text()
+        for arm in ARMS:
+            row = summary[(summary.arm == arm) & (summary.variant == "plain")].iloc[0]
+            assert f"{row.auroc_mean:.2f}" in text
+    claims = (index.parent / "evidence" / "claims.html").read_text()
+    assert "holds" in claims and "{glue" not in claims

@@ -1,0 +1,79 @@
+import numpy as np
+import pandas as pd
+
+from anomalylib import prose
+
+
+def summary_rows():
+    rows = []
+    for category, value in (("metal_nut", 0.9), ("screw", 0.6)):
+        for arm in ("autoencoder", "resnet", "combined", "patchcore", "mean grey"):
+            row = {"category": category, "variant": "plain", "arm": arm, "n_seeds": 5}
+            row |= {"backbone": "" if arm in ("autoencoder", "mean grey") else "small"}
+            rows.append(row | {"auroc_mean": value, "auroc_ci_low": 0.5, "auroc_ci_high": 0.95})
+    return pd.DataFrame(rows)
+
+
+def test_an_interval_stands_in_brackets():
+    assert prose.with_interval(summary_rows().iloc[0]) == "0.900 [0.500, 0.950]"
+
+
+def test_tiny_p_values_are_not_written_out():
+    assert prose.p_value(1e-9) == "< 0.001"
+    assert prose.p_value(0.0421) == "0.042"
+
+
+def test_a_table_has_plain_names_rounded_numbers_and_dashes():
+    frame = pd.DataFrame({"category": ["metal_nut"], "auroc_mean": [0.12345], "fpr": [np.nan]})
+    text = prose.table(frame).data
+    assert all(part in text for part in ("metal nut", "auroc mean", "0.123", "–"))
+    assert "metal_nut" not in text and "nan" not in text
+
+
+def test_the_answer_has_a_line_a_category():
+    text = prose.answer(summary_rows(), "small").data
+    assert text.count("<li>") == 2
+    assert "combined 0.60" in text and "mean grey 0.90" in text
+
+
+def test_our_rows_stand_among_the_published_ones_by_the_harder_part():
+    published = pd.DataFrame(
+        {
+            "method": ["A", "B"],
+            "backbone": "x",
+            "metal_nut": [0.99, 0.5],
+            "screw": [0.98, 0.3],
+            "mean15": [0.9, np.nan],
+            "source": "s",
+            "protocol": "p",
+        }
+    )
+    both = prose.beside(published, summary_rows())
+    assert both.method.tolist()[0::5] == ["A", "B"]  # ours in between
+    own = both[both.source == "this study"]
+    assert len(own) == 4 and (own.screw == 0.6).all()
+    assert "screw 0.600 [0.500, 0.950]" in own.protocol.iloc[0]
+
+
+def test_numbers_are_put_by_name(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(prose, "glue", lambda name, value, display: seen.update({name: value}))
+    prose.put({"a": 0.12349, "b": "as said"})
+    assert seen == {"a": "0.123", "b": "as said"}
+
+
+def test_provenance_names_data_weights_and_commit():
+    said = {
+        "data": {"nut": {"dataset": "D", "sha256": "ab" * 32, "images": {"train/good": 3}}},
+        "backbones": {"small": {"path": "f.pth", "sha256": "cd" * 32}},
+        "settings": {"combined": {"latent": 50}},
+        "versions": {"torch": "2"},
+        "machines": ["x86"],
+        "runs": 4,
+        "processor_hours": 1.5,
+        "measured": ["a", "b"],
+        "commit": "1234",
+    }
+    text = prose.provenance(said).data
+    for part in ("D, nut", "abababab", "f.pth", "latent=50", "1.5 processor hours", "1234"):
+        assert part in text
