@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score
 
 from anomalylib import intervals, sensitivity, tables
+from anomalylib.book import SOURCE
 from anomalylib.settings import ARMS
 
 SCORES = tables.read_table("scores")
@@ -187,3 +188,12 @@ def test_the_provenance_names_what_was_used():
     assert set(said["backbones"]) == set(SUMMARY.backbone) - {""}
     assert said["runs"] == len(RUNS)
     assert "/" not in "".join(found["path"] for found in said["backbones"].values())
+
+
+def test_every_published_number_has_its_reference():
+    table = tables.read_table("literature")
+    known = (SOURCE / "references.bib").read_text()
+    for key in table.key:
+        assert f"{{{key}," in known, key
+    assert table.screw.between(0, 1).all() and table.metal_nut.between(0, 1).all()
+    assert table.source.str.len().gt(0).all()
