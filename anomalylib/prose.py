@@ -69,9 +69,7 @@ def answer(summary: pd.DataFrame, backbone: str) -> HTML:
 
 def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Published numbers and our own in one table, sorted by the harder part."""
-    rows = published[
-        ["method", "backbone", "metal_nut", "screw", "mean15", "paper", "source", "protocol"]
-    ]
+    rows = published.drop(columns="key")
     own = summary[(summary.variant == "plain") & summary.arm.isin(ARMS)]
     ours = []
     for (arm, backbone), found in own.groupby(["arm", "backbone"], sort=False):

@@ -44,6 +44,7 @@ def test_our_rows_stand_among_the_published_ones_by_the_harder_part():
             "metal_nut": [0.99, 0.5],
             "screw": [0.98, 0.3],
             "mean15": [0.9, np.nan],
+            "key": "k",
             "paper": "q",
             "source": "s",
             "protocol": "p",
