@@ -173,9 +173,9 @@ def _rates(row) -> str:
     return f"recall {row.recall:.0%} {bounds} [at most {row.fpr_ci_high:.0%}]"
 
 
-def seed_spread(scores: pd.DataFrame, **which: str) -> np.ndarray:
+def seed_spread(scores: pd.DataFrame, column: str = SCORE, **which: str) -> np.ndarray:
     """AUROC of each seed."""
-    labels, values = scores_of(scores, **which)
+    labels, values = scores_of(scores, column, **which)
     return np.array([metrics.auroc(labels, each) for each in values])
 
 

@@ -54,6 +54,11 @@ def read_table(name: str, folder: str | Path = REFERENCE) -> pd.DataFrame:
     return table
 
 
+def read_tables(*names: str, folder: str | Path = REFERENCE) -> list[pd.DataFrame]:
+    """Several of the committed tables, in the order asked for."""
+    return [read_table(name, folder) for name in names]
+
+
 def select(table: pd.DataFrame, **which: str) -> pd.DataFrame:
     """The rows whose columns have the given values.
 
