@@ -12,6 +12,7 @@ SEED ?= 0
 PROFILE ?= full
 JOBS ?=
 PARAMS ?=
+OUTPUT ?=
 
 RUN = $(VENV)/bin/python
 STUDY = --categories "$(CATEGORIES)" --data-root "$(DATA_ROOT)" --backbone "$(BACKBONE)" \
@@ -52,7 +53,7 @@ notebooks: setup
 
 reference sensitivity: setup
 	@$(RUN) -m anomalylib $@ --categories "$(CATEGORIES)" --data-root "$(DATA_ROOT)" \
-		--weights "$(WEIGHTS)" --jobs "$(JOBS)"
+		--weights "$(WEIGHTS)" --jobs "$(JOBS)" --output "$(OUTPUT)"
 
 data: setup
 	@$(RUN) -m anomalylib data

@@ -8,6 +8,9 @@ from pathlib import Path
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT
 
+PARTS = ("metal_nut", "screw")
+"""The categories of the study."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit code. A user's error is one line."""
@@ -35,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         ("book", "execute the stale notebooks and build the book"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--categories", default="metal_nut screw", help="names, spaced")
+        command.add_argument("--categories", default=" ".join(PARTS), help="names, spaced")
         command.add_argument("--data-root", default="", help="folder of categories")
         command.add_argument("--backbone", default="auto", help="auto or a backbone's name")
         command.add_argument("--weights", default="", help=".safetensors, .pth or .pt2 file")
@@ -49,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         ("sensitivity", "measure what each setting does, one at a time"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--categories", default="metal_nut screw", help="names, spaced")
+        command.add_argument("--categories", default=" ".join(PARTS), help="names, spaced")
         command.add_argument("--data-root", default="", help="folder of categories")
         command.add_argument(
             "--weights", default="", help="files, spaced, each as path or name=path"
@@ -116,6 +119,7 @@ def _study(options: argparse.Namespace) -> int:
 def _measure(options: argparse.Namespace) -> int:
     """Measure what is missing and write the tables."""
     from anomalylib import reference, sensitivity
+    from anomalylib.data import dataset_name
     from anomalylib.experiment import Experiment, resolve_backbones
     from anomalylib.run import cores
     from anomalylib.tables import REFERENCE
@@ -125,6 +129,10 @@ def _measure(options: argparse.Namespace) -> int:
     categories = list(dict.fromkeys(options.categories.replace(",", " ").split()))
     jobs = _jobs(options.jobs, default=cores())
     folder = Path(options.output) if options.output else REFERENCE
+    if not options.output and sorted(categories) != list(PARTS):
+        raise StudyError(f"the book's chapters are about {' and '.join(PARTS)}: give OUTPUT=folder")
+    if not options.output and dataset_name(Path(options.data_root))[1]:
+        raise StudyError("drawn parts give no reference results: give OUTPUT=folder to try it")
     start = time.perf_counter()
     experiment = Experiment(options.data_root, resolve_backbones(options.weights.split()))
     if options.command == "reference":

@@ -50,9 +50,13 @@ def table(frame: pd.DataFrame, digits: int = 3) -> HTML:
     return as_html(shown)
 
 
-def linked(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Verdicts with their pages named as a reader finds them in the contents."""
-    return verdicts.assign(page=verdicts.page.map(TITLES))
+def verdict_table(verdicts: pd.DataFrame, folder: str = "") -> HTML:
+    """Verdicts, with a link to the page that shows each; `folder` is where those pages lie."""
+    text = table(verdicts).data
+    for page, title in TITLES.items():
+        link = f'<a href="{folder}{page}.html">{title}</a>'
+        text = text.replace(f"<td>{page}</td>", f"<td>{link}</td>")
+    return HTML(text)
 
 
 def answer(summary: pd.DataFrame, backbone: str) -> HTML:
@@ -69,15 +73,15 @@ def answer(summary: pd.DataFrame, backbone: str) -> HTML:
 
 def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Published numbers and our own in one table, sorted by the harder part."""
-    rows = published.drop(columns="key")
+    rows = published.drop(columns=["repository", "commit", "key"])
     own = summary[(summary.variant == "plain") & summary.arm.isin(ARMS)]
     ours = []
     for (arm, backbone), found in own.groupby(["arm", "backbone"], sort=False):
         by_part = {row.category: row for row in found.itertuples()}
         row = {"method": arm, "backbone": backbone or "none", "source": "this study"}
         row |= {name: by_part[name].auroc_mean for name in by_part}
-        said = [f"{name.replace('_', ' ')} {with_interval(by_part[name])}" for name in by_part]
-        ours.append(row | {"protocol": f"{found.n_seeds.max()} seeds; {'; '.join(said)}"})
+        said = [f"[{by_part[n].auroc_ci_low:.3f}, {by_part[n].auroc_ci_high:.3f}]" for n in by_part]
+        ours.append(row | {"note": f"{found.n_seeds.max()} seeds; {', '.join(said)}"})
     both = pd.concat([rows, pd.DataFrame(ours)], ignore_index=True)
     return both.sort_values("screw", ascending=False, ignore_index=True)
 

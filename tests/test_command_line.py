@@ -44,3 +44,20 @@ def test_an_interrupt_is_one_line(capsys, monkeypatch):
     monkeypatch.setattr("anomalylib.study.open_study", interrupted)
     assert main(["notebooks"]) == 130
     assert capsys.readouterr().err == "stopped; run again to go on from here\n"
+
+
+@pytest.mark.parametrize("command", ["reference", "sensitivity"])
+def test_reference_results_are_not_made_of_the_wrong_things(command, capsys, tiny_root, tmp_path):
+    def complaint(*arguments):
+        assert main([command, *arguments]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        return line
+
+    assert "real parts are needed" in complaint()
+    data = ["--data-root", str(tiny_root)]
+    assert "drawn parts give no reference results" in complaint(*data)
+    assert "chapters are about metal_nut and screw" in complaint(*data, "--categories", "screw")
+    out = ["--output", str(tmp_path / "out")]
+    assert "no weights file" in complaint(*data, *out, "--weights", "x.safetensors")
+    assert "JOBS" in complaint(*data, *out, "--jobs", "none")
+    assert not (tmp_path / "out").exists()

@@ -30,6 +30,12 @@ def test_a_table_has_plain_names_rounded_numbers_and_dashes():
     assert "metal_nut" not in text and "nan" not in text
 
 
+def test_verdicts_link_to_their_pages():
+    found = pd.DataFrame({"claim": ["c"], "page": ["thresholds"]})
+    assert '<a href="thresholds.html">The threshold</a>' in prose.verdict_table(found).data
+    assert '<a href="evidence/thresholds.html">' in prose.verdict_table(found, "evidence/").data
+
+
 def test_the_answer_has_a_line_a_category():
     text = prose.answer(summary_rows(), "small").data
     assert text.count("<li>") == 2
@@ -46,15 +52,17 @@ def test_our_rows_stand_among_the_published_ones_by_the_harder_part():
             "mean15": [0.9, np.nan],
             "key": "k",
             "paper": "q",
+            "repository": "r",
+            "commit": "c",
+            "note": "",
             "source": "s",
-            "protocol": "p",
         }
     )
     both = prose.beside(published, summary_rows())
     assert both.method.tolist()[0::5] == ["A", "B"]  # ours in between
     own = both[both.source == "this study"]
     assert len(own) == 4 and (own.screw == 0.6).all()
-    assert "screw 0.600 [0.500, 0.950]" in own.protocol.iloc[0]
+    assert own.note.iloc[0] == "5 seeds; [0.500, 0.950], [0.500, 0.950]"
 
 
 def test_numbers_are_put_by_name(monkeypatch):
