@@ -50,6 +50,32 @@ def table(frame: pd.DataFrame, digits: int = 3) -> HTML:
     return as_html(shown)
 
 
+def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str]:
+    """What some threshold rules decide, as text by ``<category>_<arm>_<rule>_<figure>``.
+
+    Parameters
+    ----------
+    thresholds : DataFrame
+        Rows of the table ``thresholds``, with one backbone.
+    rules : mapping of str to str
+        Short names of the rules to their names in the table.
+    """
+    said = {}
+    for short, name in rules.items():
+        for row in thresholds[thresholds.threshold_rule == name].itertuples():
+            figures = {
+                "recall": f"{row.recall:.0%}",
+                "fpr": f"{row.fpr:.0%}",
+                "bound": f"{row.fpr_ci_high:.0%}",
+                "skew": f"{row.skewness:.1f}",
+                "n": str(row.n_nominal),
+                "normal": str(row.n_normal),
+            }
+            key = f"{row.category}_{row.arm}_{short}"
+            said |= {f"{key}_{figure}": text for figure, text in figures.items()}
+    return said
+
+
 def verdict_table(verdicts: pd.DataFrame, folder: str = "") -> HTML:
     """Verdicts, with a link to the page that shows each; `folder` is where those pages lie."""
     text = table(verdicts).data

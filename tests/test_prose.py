@@ -30,6 +30,17 @@ def test_a_table_has_plain_names_rounded_numbers_and_dashes():
     assert "metal_nut" not in text and "nan" not in text
 
 
+def test_decisions_are_named_by_part_arm_and_rule():
+    row = {"category": "nut", "arm": "combined", "threshold_rule": "long name", "recall": 0.5}
+    row |= {"fpr": 0.04, "fpr_ci_high": 0.126, "skewness": 4.92, "n_nominal": 44, "n_normal": 22}
+    other = row | {"threshold_rule": "not asked for"}
+    said = prose.decided(pd.DataFrame([row, other]), {"short": "long name"})
+    assert said["nut_combined_short_recall"] == "50%"
+    assert said["nut_combined_short_bound"] == "13%"
+    assert said["nut_combined_short_skew"] == "4.9"
+    assert len(said) == 6
+
+
 def test_verdicts_link_to_their_pages():
     found = pd.DataFrame({"claim": ["c"], "page": ["thresholds"]})
     assert '<a href="thresholds.html">The threshold</a>' in prose.verdict_table(found).data
