@@ -53,6 +53,8 @@ def measured(summary: pd.DataFrame, scores: pd.DataFrame) -> Figure:
         plt.Line2D([], [], marker=MARKERS[i], linestyle="", color="#444444", label=_backbone(name))
         for i, name in enumerate(named)
     ]
+    claim = {"marker": "|", "markersize": 14, "linestyle": "", "color": "black"}
+    handles.append(plt.Line2D([], [], label="claimed by the report", **claim))
     figure.legend(handles=handles, frameon=False, fontsize=8, loc="outside lower center", ncols=2)
     return figure
 
