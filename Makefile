@@ -38,8 +38,8 @@ help:
 setup: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "error: $(PYTHON) is too old: Python 3.11 or newer is needed (PYTHON=...)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5))' || \
+		{ echo "error: $(PYTHON) is too old: Python 3.11.5 or newer is needed (PYTHON=...)" >&2; exit 2; }
 	@echo "creating the environment in $(VENV)"
 	@start=$$(date +%s) && $(PYTHON) -m venv $(VENV) && \
 	$(RUN) -m pip install --constraint constraints.txt --editable '.[dev]' && \

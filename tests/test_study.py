@@ -3,6 +3,7 @@ import torch
 
 from anomalylib import study
 from anomalylib.errors import StudyError
+from anomalylib.settings import EVIDENCE
 from anomalylib.study import open_study, parse_parameters
 
 
@@ -78,8 +79,10 @@ def test_a_parameter_of_the_whole_study_has_one_place(opened):
 
 
 def test_each_notebook_gets_the_seed_and_only_what_it_knows(opened):
-    arms, (ablation,), (summary,) = opened(seed="3").stages
+    first, (ablation,), (summary,) = opened(seed="3").stages
+    arms = [task for task in first if task.notebook not in EVIDENCE]
     assert {task.parameters["seed"] for task in (*arms, ablation, summary)} == {3}
+    assert not any(task.parameters for task in first if task.notebook in EVIDENCE)
     assert "threads" not in ablation.parameters and "sigma" not in ablation.parameters
     assert arms[0].notebook == "autoencoder" and "weights" not in arms[0].parameters
 
