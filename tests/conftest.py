@@ -11,6 +11,10 @@ from PIL import Image
 os.environ["TORCH_HOME"] = "/nonexistent-torch-home"  # no weights of this machine
 
 
+def pytest_addoption(parser):
+    parser.addoption("--book", metavar="PATH", help="html folder that test_browser.py checks")
+
+
 @pytest.fixture(scope="session")
 def tiny_root(tmp_path_factory) -> Path:
     """Two drawn categories of a few images each."""
@@ -18,6 +22,32 @@ def tiny_root(tmp_path_factory) -> Path:
 
     counts = {"train": 6, "good": 3, "defect": 1}
     return ensure_synthetic(tmp_path_factory.mktemp("data") / "drawn", counts)
+
+
+@pytest.fixture(scope="session")
+def built(tiny_root, tmp_path_factory):
+    """The study of one category, executed by papermill, and its book."""
+    from anomalylib import book, study
+    from anomalylib.run import run_stages, workers
+
+    build = tmp_path_factory.mktemp("build")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(study, "BUILD", build)
+    with patch.context():
+        parameters = {"autoencoder.epochs": 1, "combined.epochs": 1, "image_size": 64}
+        opened = study.open_study(
+            categories=["metal_nut"],
+            data_root=str(tiny_root),
+            backbone="efficientnet_lite0",
+            threads=1,
+            parameters=parameters,
+        )
+        with workers(2) as executor:
+            executed = run_stages(opened.stages, executor)
+        index, fresh = book.build_book(opened)
+    patch.undo()
+    assert fresh
+    return opened, executed, index
 
 
 @pytest.fixture
