@@ -19,16 +19,18 @@ STUDY = --categories "$(CATEGORIES)" --data-root "$(DATA_ROOT)" --backbone "$(BA
 	--weights "$(WEIGHTS)" --layers "$(LAYERS)" --seed "$(SEED)" --profile "$(PROFILE)" \
 	--jobs "$(JOBS)" --params "$(PARAMS)"
 
-.PHONY: help setup book notebooks reference sensitivity test data lint format clean
+.PHONY: help setup book notebooks reference sensitivity headline pdf test data lint format clean
 
 help:
 	@echo "make setup       create the environment in $(VENV)"
 	@echo "make book        run the study and build the book"
+	@echo "make pdf         print the book into one file, where Chromium is installed"
 	@echo "make notebooks   run only the notebooks, e.g. CATEGORIES=screw SEED=1"
 	@echo "make test        run the tests"
 	@echo "make data        fetch MVTec AD into data/mvtec (5 GB)"
 	@echo "make reference   measure the reference results of real parts; needs DATA_ROOT"
 	@echo "make sensitivity measure what each setting does, one at a time; needs DATA_ROOT"
+	@echo "make headline    write the README's chart and table from data/reference"
 	@echo "make lint        check style; make format mends it"
 	@echo "make clean       remove what was built; data and environment stay"
 	@echo
@@ -48,12 +50,18 @@ $(VENV)/installed: pyproject.toml constraints.txt
 book: setup
 	@$(RUN) -m anomalylib book $(STUDY)
 
+pdf: setup
+	@$(RUN) -m anomalylib pdf $(STUDY)
+
 notebooks: setup
 	@$(RUN) -m anomalylib notebooks $(STUDY)
 
 reference sensitivity: setup
 	@$(RUN) -m anomalylib $@ --categories "$(CATEGORIES)" --data-root "$(DATA_ROOT)" \
 		--weights "$(WEIGHTS)" --jobs "$(JOBS)" --output "$(OUTPUT)"
+
+headline: setup
+	@$(RUN) -m anomalylib headline
 
 data: setup
 	@$(RUN) -m anomalylib data

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT
-
-PARTS = ("metal_nut", "screw")
-"""The categories of the study."""
+from anomalylib.settings import PARTS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,6 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "data":
             return _data()
+        if options.command == "headline":
+            return _headline()
         if options.command in ("reference", "sensitivity"):
             return _measure(options)
         return _study(options)
@@ -33,9 +33,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="anomalylib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("data", help="fetch MVTec AD (5 GB)")
+    commands.add_parser("headline", help="write the README's chart and table")
     for name, text in (
         ("notebooks", "execute the notebooks that are stale"),
         ("book", "execute the stale notebooks and build the book"),
+        ("pdf", "execute the stale notebooks and print the book"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--categories", default=" ".join(PARTS), help="names, spaced")
@@ -70,6 +72,14 @@ def _data() -> int:
     return 0
 
 
+def _headline() -> int:
+    from anomalylib import headline
+
+    headline.write()
+    print(f"written: {headline.PICTURE.relative_to(ROOT)}, {headline.README.relative_to(ROOT)}")
+    return 0
+
+
 def _study(options: argparse.Namespace) -> int:
     """Execute what is stale; for `book`, render it; say what was done."""
     from anomalylib.run import cores, run_stages, workers
@@ -78,6 +88,10 @@ def _study(options: argparse.Namespace) -> int:
     categories = options.categories.replace(",", " ").split()
     if not categories:
         raise StudyError("no category: give CATEGORIES one name or more")
+    if options.command == "pdf":
+        from anomalylib.pdf import find_browser
+
+        find_browser()  # before an hour of notebooks
     jobs = _jobs(options.jobs, default=min(2, cores()))
     seconds = _setup_seconds()
     start = time.perf_counter()
@@ -102,6 +116,12 @@ def _study(options: argparse.Namespace) -> int:
     seconds[f"notebooks ({executed} executed)"] = time.perf_counter() - start
 
     where = study.folder / "notebooks" / f"seed{study.seed}"
+    if options.command == "pdf":
+        from anomalylib.pdf import print_book
+
+        start = time.perf_counter()
+        where = print_book(study)
+        seconds["printed"] = time.perf_counter() - start
     if options.command == "book":
         from anomalylib.book import build_book
 

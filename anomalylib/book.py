@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
+from anomalylib import site
 from anomalylib.errors import StudyError
-from anomalylib.files import ROOT, written_whole
-from anomalylib.settings import EVIDENCE
+from anomalylib.files import ROOT, sha256_of, written_whole
+from anomalylib.pages import page, tables
 from anomalylib.study import Study
 
 SOURCE = ROOT / "book"
@@ -46,8 +47,40 @@ def build_book(study: Study) -> tuple[Path, bool]:
     if index.is_file() and stamp.is_file() and stamp.read_text() == digest:
         return index, False
     _write(folder, pages)
+    # Pages of an earlier run with other categories must not stay on the site.
+    shutil.rmtree(index.parent, ignore_errors=True)
+    render(study, "html")
+    stamp.write_text(digest)
+    return index, True
+
+
+def write_pages(study: Study) -> None:
+    """Bring the book's source up to date, for another edition than the site."""
+    _write(study.folder / "book", assemble(study))
+
+
+def render(study: Study, builder: str) -> Path:
+    """Let jupyter-book make one edition of the pages that are written.
+
+    Parameters
+    ----------
+    study : Study
+    builder : str
+        ``"html"`` for the site, ``"singlehtml"`` for one long page.
+
+    Returns
+    -------
+    Path
+        The edition's folder.
+
+    Raises
+    ------
+    StudyError
+        If jupyter-book fails or warns of anything.
+    """
     log = study.folder / "book.log"
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(folder)]
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    command = [str(jupyter_book), "build", str(study.folder / "book"), "--builder", builder]
     command += ["--path-output", str(study.folder), "-W", "-n", "--keep-going"]
     with log.open("w") as file:
         code = subprocess.call(command, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT)
@@ -56,8 +89,7 @@ def build_book(study: Study) -> tuple[Path, bool]:
         told = [line for sign in ("WARNING", "ERROR", "rror") for line in lines if sign in line]
         first = told[0].strip() if told else "jupyter-book failed"
         raise StudyError(f"the book was not built: {first}; see {log}")
-    stamp.write_text(digest)
-    return index, True
+    return study.folder / "_build" / builder
 
 
 def assemble(study: Study) -> dict[str, bytes]:
@@ -67,6 +99,7 @@ def assemble(study: Study) -> dict[str, bytes]:
         for path in sorted(SOURCE.rglob("*"))
         if path.is_file() and "_build" not in path.parts
     }
+    pages |= {f"tables/{name}": content for name, content in tables(study).items()}
     config = yaml.safe_load(pages["_config.yml"])
     options = config["sphinx"]["config"].setdefault("html_theme_options", {})
     options["announcement"] = study.banner
@@ -74,16 +107,8 @@ def assemble(study: Study) -> dict[str, bytes]:
     contents = expand_contents(yaml.safe_load(pages["_toc.yml"]), study.categories)
     pages["_toc.yml"] = yaml.safe_dump(contents, sort_keys=False).encode()
     for task in (task for stage in study.stages for task in stage):
-        notebook = json.loads(task.output.read_text())
-        if task.notebook in EVIDENCE:
-            name = f"evidence/{task.notebook}"
-        elif task.notebook == "summary":
-            name = "results/summary"
-        else:
-            name = f"results/{task.subject}/{task.notebook}"
-            put_category_in_title(notebook, task.subject)
-        fold_code(notebook)
-        pages[f"{name}.ipynb"] = json.dumps(notebook, indent=1).encode()
+        notebook = page(task, study, config["repository"])
+        pages[f"{task.page}.ipynb"] = json.dumps(notebook, indent=1).encode()
     return pages
 
 
@@ -111,26 +136,9 @@ def _filled(entry: Any, category: str) -> Any:
     return entry.replace("{category}", category) if isinstance(entry, str) else entry
 
 
-def put_category_in_title(notebook: dict, category: str) -> None:
-    """Let the first heading begin with the category: a page must say whose it is."""
-    first = notebook["cells"][0]
-    text = "".join(first["source"])
-    if not text.startswith("# "):
-        raise StudyError("a notebook of the book must begin with its title, '# …'")
-    first["source"] = f"# {category.replace('_', ' ')}: {text[2:]}"
-
-
-def fold_code(notebook: dict) -> None:
-    """Fold the cell of parameters that papermill has put in, like all other code."""
-    for cell in notebook["cells"]:
-        tags = cell["metadata"].get("tags", [])
-        if "injected-parameters" in tags:
-            cell["metadata"]["tags"] = [*tags, "hide-input"]
-
-
 def _digest(pages: dict[str, bytes]) -> str:
-    """Hash over all paths and contents."""
-    digest = hashlib.sha256()
+    """Hash over all paths and contents, and what renders them."""
+    digest = hashlib.sha256(sha256_of(Path(site.__file__)).encode())
     for name, content in sorted(pages.items()):
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()
@@ -146,5 +154,3 @@ def _write(folder: Path, pages: dict[str, bytes]) -> None:
         if not path.is_file() or path.read_bytes() != content:
             with written_whole(path) as beside:
                 beside.write_bytes(content)
-    # Pages of an earlier run with other categories must not stay on the site.
-    shutil.rmtree(folder.parent / "_build" / "html", ignore_errors=True)

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
-from anomalylib import metrics
-from anomalylib.plots import ANOMALOUS, COLOURS, NORMAL, THRESHOLD, plain
+from anomalylib import look, metrics
+from anomalylib.look import BLACK, COLOURS, GREY, SMALL, plain
+from anomalylib.plots import auroc_rows, auroc_text, claim_mark
 from anomalylib.results import CLAIMS, CONTROL
-from anomalylib.tables import CONTROLS, GROUP, RULES, SCORE, scores_of, select
+from anomalylib.settings import ARMS
+from anomalylib.tables import CONTROLS, GROUP, RULES, scores_of, select
 
-GREY = COLOURS[CONTROL]
 MARKERS = "osD^v"
 BACKBONES = {
     "": "no backbone",
@@ -25,46 +25,59 @@ BACKBONES = {
 """What a page calls the backbones of the reference results."""
 
 
-def measured(summary: pd.DataFrame, scores: pd.DataFrame) -> Figure:
-    """AUROC of every arm, backbone and control with its interval; small dots are seeds."""
+def measured(
+    summary: pd.DataFrame, scores: pd.DataFrame, backbones: Sequence[str] | None = None
+) -> Figure:
+    """AUROC of every arm and control with its interval; small dots are seeds.
+
+    Parameters
+    ----------
+    summary, scores : DataFrame
+        The tables of those names.
+    backbones : sequence of str, optional
+        Those to show; all of them where it is left out. The first has its
+        numbers written beside it.
+    """
     plainly = select(summary, variant="plain")
+    named = [name for name in plainly.backbone.unique() if name]
+    named = [name for name in named if backbones is None or name in backbones]
+    plainly = plainly[plainly.backbone.isin(["", *named])]
     arms = [arm for arm in COLOURS if arm in set(plainly.arm)]
     arms += [name for name in CONTROLS if name not in arms and name in set(plainly.arm)]
-    named = [name for name in plainly.backbone.unique() if name]
-    figure, panels = _stack(plainly.category.unique(), 0.62 * len(arms) + 1)
-    for category, axes in panels.items():
+    categories = plainly.category.unique()
+    figure, panels = look.stack(len(categories), 0.45 * len(arms) + 0.8)
+    for category, axes in zip(categories, panels, strict=True):
         own = plainly[plainly.category == category]
         for y, arm in enumerate(arms):
             rows = own[own.arm == arm]
-            shifts = np.linspace(-0.25, 0.25, len(rows)) if len(rows) > 1 else [0.0]
+            shifts = np.linspace(-0.2, 0.2, len(rows)) if len(rows) > 1 else [0.0]
             for shift, row in zip(shifts, rows.itertuples(), strict=True):
                 marker = MARKERS[named.index(row.backbone)] if row.backbone else "o"
-                colour = COLOURS.get(arm, GREY)
-                _interval(axes, row, y + shift, colour, marker)
-                key = {column: getattr(row, column) for column in GROUP}
-                labels, values = scores_of(scores, **key)
+                _interval(axes, row, y + shift, COLOURS.get(arm, GREY), marker)
+                labels, values = scores_of(scores, **{name: getattr(row, name) for name in GROUP})
                 seeds = [metrics.auroc(labels, each) for each in values]
-                axes.plot(seeds, [y + shift] * len(seeds), ".", color="black", markersize=3)
+                if len(seeds) > 1:
+                    axes.plot(seeds, [y + shift] * len(seeds), ".", color=BLACK, markersize=2.5)
+            auroc_text(axes, arm, rows.auroc_mean.iloc[0], y)
             if arm in CLAIMS:
-                axes.plot(CLAIMS[arm], y, marker="|", color="black", markersize=30, zorder=0)
-        _auroc_axis(axes, arms)
+                claim_mark(axes, CLAIMS[arm], y, said=len(named) == 1)
+        auroc_rows(axes, arms)
         axes.set_title(plain(category), loc="left")
-    handles = [
-        plt.Line2D([], [], marker=MARKERS[i], linestyle="", color="#444444", label=_backbone(name))
-        for i, name in enumerate(named)
-    ]
-    claim = {"marker": "|", "markersize": 14, "linestyle": "", "color": "black"}
-    handles.append(plt.Line2D([], [], label="claimed by the report", **claim))
-    figure.legend(handles=handles, frameon=False, fontsize=8, loc="outside lower center", ncols=2)
+    panels[-1].set_xlabel("image-level AUROC")
+    if len(named) > 1:
+        key = {_backbone(name): MARKERS[i] for i, name in enumerate(named)}
+        _marker_key(figure, key | {"claimed by the report": "|"})
     return figure
 
 
 def controls(summary: pd.DataFrame, backbone: str) -> Figure:
     """Each arm as it is and with every image at one mean grey; untrained features; controls."""
-    shown = {"plain": ("o", 1.0), "grey-matched": ("D", 0.45), "untrained": ("X", 0.45)}
+    shown = {"plain": ("o", 1.0), "grey-matched": ("D", 0.5), "untrained": ("X", 0.5)}
+    said = ("as it is", "one mean grey for all images", "untrained backbone")
     arms = [*(arm for arm in COLOURS if arm != CONTROL), *CONTROLS]
-    figure, panels = _stack(summary.category.unique(), 0.62 * len(arms) + 1)
-    for category, axes in panels.items():
+    categories = summary.category.unique()
+    figure, panels = look.stack(len(categories), 0.5 * len(arms) + 0.8)
+    for category, axes in zip(categories, panels, strict=True):
         own = summary[(summary.category == category) & summary.backbone.isin(["", backbone])]
         for y, arm in enumerate(arms):
             rows = own[(own.arm == arm) & own.variant.isin(list(shown))]
@@ -72,203 +85,219 @@ def controls(summary: pd.DataFrame, backbone: str) -> Figure:
                 marker, alpha = shown[row.variant]
                 shift = 0.24 * (list(shown).index(row.variant) - 1)
                 _interval(axes, row, y + shift, COLOURS.get(arm, GREY), marker, alpha)
-        _auroc_axis(axes, arms)
+        auroc_rows(axes, arms)
         axes.set_title(plain(category), loc="left")
-    handles = [
-        plt.Line2D([], [], marker=marker, linestyle="", color="#444444", alpha=alpha, label=name)
-        for name, (marker, alpha) in shown.items()
-    ]
-    figure.legend(handles=handles, frameon=False, fontsize=8, loc="outside lower center", ncols=3)
+    panels[-1].set_xlabel("image-level AUROC")
+    marks = [marker for marker, _ in shown.values()]
+    _marker_key(figure, dict(zip(said, marks, strict=True)))
     return figure
 
 
-def against(scores: pd.DataFrame, arm: str, control: str, column: str = SCORE) -> Figure:
-    """Score of each test image, mean over seeds, against a trivial property of it."""
-    figure, panels = _row(scores.category.unique())
-    for category, axes in panels.items():
-        labels, values = scores_of(scores, column, category=category, arm=arm)
-        _, trivial = scores_of(scores, category=category, arm=control)
-        for label, name, colour in ((0, "normal", NORMAL), (1, "anomalous", ANOMALOUS)):
-            own = labels == label
-            style = {"color": colour, "alpha": 0.8, "s": 16, "marker": "os"[label], "label": name}
-            axes.scatter(trivial[0, own], values[:, own].mean(axis=0), **style)
-        axes.set(xlabel=control, title=plain(category))
-    next(iter(panels.values())).set_ylabel(f"error of {arm}")
-    axes.legend(frameon=False, fontsize=8)
+def histograms(
+    scores: pd.DataFrame, nominal: pd.DataFrame, decided: pd.DataFrame, category: str, backbone: str
+) -> Figure:
+    """Seed 0 of every arm with the report's threshold, one panel an arm."""
+    rule = RULES[0]
+    figure, panels = look.stack(len(ARMS), 2.5)
+    for arm, axes in zip(ARMS, panels, strict=True):
+        own = {"category": category, "arm": arm, "backbone": _of_arm(arm, backbone)}
+        labels, values = scores_of(scores, **own)
+        learned = select(nominal, seed=0, variant=rule.variant, **own).score.to_numpy()
+        row = select(decided, threshold_rule=rule.name, **own).iloc[0]
+        threshold = rule.rule.fit(learned).threshold_
+        look.histogram(axes, arm, values[0], labels, threshold, _rates(row))
+        axes.set_title(arm, loc="left", pad=20)
+    for axes in panels[:-1]:
+        axes.set_xlabel("")
     return figure
 
 
-def training(watched: pd.DataFrame) -> Figure:
-    """The autoencoder's AUROC along its training, one line a seed."""
-    figure, panels = _row(watched.category.unique(), sharey=True)
-    styles = {"top": ("-", "top 10 of the map"), "all": (":", "mean of the map")}
-    for category, axes in panels.items():
-        own = watched[watched.category == category]
-        for (name, _), rows in own.groupby(["aggregation", "seed"]):
-            axes.plot(rows.epoch, rows.auroc, styles[name][0], color=COLOURS["autoencoder"])
-        axes.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
-        axes.set(xlabel="epoch", title=plain(category), ylim=(0, 1.02))
-    for line, name in styles.values():
-        axes.plot([], [], line, color=COLOURS["autoencoder"], label=name)
-    axes.legend(frameon=False, fontsize=8)
-    next(iter(panels.values())).set_ylabel("image-level AUROC")
+def roc(
+    scores: pd.DataFrame, summary: pd.DataFrame, decided: pd.DataFrame, category: str, backbone: str
+) -> Figure:
+    """ROC curve of every arm: each seed thin, their mean thick, the report's threshold a dot."""
+    figure, (axes,) = look.stack(1, 5.4)
+    look.chance_diagonal(axes)
+    for arm in ARMS:
+        own = {"category": category, "arm": arm, "backbone": _of_arm(arm, backbone)}
+        labels, values = scores_of(scores, **own)
+        row = select(summary, variant="plain", **own).iloc[0]
+        text = f"{arm}  {row.auroc_mean:.3f}  [{row.auroc_ci_low:.3f}, {row.auroc_ci_high:.3f}]"
+        curves = [recall_by_alarms(labels, each) for each in values]
+        rate = np.linspace(0, 1, len(curves[0]))
+        style = {"color": COLOURS[arm], "drawstyle": "steps-post"}
+        for curve in curves:
+            axes.plot(rate, curve, linewidth=0.8, alpha=0.45, **style)
+        axes.plot(rate, np.mean(curves, axis=0), linewidth=2.4, label=text, **style)
+        point = select(decided, threshold_rule=RULES[0].name, **own).iloc[0]
+        dot = {"color": COLOURS[arm], "markersize": 8, "markeredgecolor": "white", "zorder": 5}
+        axes.plot(point.fpr, point.recall, "o", **dot)
+    axes.set_title(f"{plain(category)}: ROC", loc="left")
+    look.roc_key(figure, axes)
     return figure
 
 
-def places(table: pd.DataFrame, backbone: str) -> Figure:
-    """Error inside each defect, relative to normal images at the same places."""
-    own = table[table.backbone.isin(["", backbone]) & table.inside.notna()]
-    figure, panels = _row(own.category.unique())
-    for category, axes in panels.items():
-        for arm in ("autoencoder", "combined"):
-            rows = own[(own.category == category) & (own.arm == arm)]
-            ratio = (rows.inside / rows.usual).groupby(rows.image).mean()
-            bins = np.geomspace(0.1, 100, 31)
-            axes.hist(
-                ratio, bins=bins, color=COLOURS[arm], alpha=0.6, label=f"{arm} ({len(ratio)})"
-            )
-        axes.axvline(1, color="black", linestyle="--", linewidth=1)
-        axes.set(xscale="log", xlabel="error inside / usual", title=plain(category))
-    next(iter(panels.values())).set_ylabel("anomalous images")
-    axes.legend(frameon=False, fontsize=8)
-    return figure
+def recall_by_alarms(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The ROC curve at each number of false alarms.
 
-
-def error_maps(table: pd.DataFrame, category: str) -> Figure:
-    """The autoencoder's mean error by place, over the images of each type."""
-    own = table[table.category == category]
-    kinds = sorted(own.defect_type.unique(), key=lambda kind: (kind != "good", kind))
-    columns = 3
-    rows = -(-len(kinds) // columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(6.4, 2.3 * rows), layout="constrained", squeeze=False
-    )
-    brightest = own.error.quantile(0.995)
-    for axes in grid.ravel():
-        axes.set_axis_off()
-    for kind, axes in zip(kinds, grid.ravel(), strict=False):
-        error = own[own.defect_type == kind].pivot(index="row", columns="column", values="error")
-        image = axes.imshow(error, cmap="cividis", vmin=0, vmax=brightest)
-        axes.set_title(plain(kind), fontsize=9)
-    figure.colorbar(image, ax=grid, shrink=0.7, label="mean squared error")
-    return figure
+    Returns
+    -------
+    ndarray, shape (M + 1,)
+        For k of the M normal images above the threshold, the largest share of
+        anomalous images above it; its last entry is 1.
+    """
+    normal = np.sort(scores[labels == 0])[::-1]  # (M,)
+    anomalous = scores[labels == 1]
+    return np.append((anomalous > normal[:, None]).mean(axis=1), 1.0)
 
 
 def rules(
     scores: pd.DataFrame, nominal: pd.DataFrame, decided: pd.DataFrame, category: str, **which: str
 ) -> Figure:
     """One histogram a threshold rule, of seed 0: nominal and test scores, the red line."""
-    figure, rows = plt.subplots(
-        len(RULES), figsize=(6.4, 1.9 * len(RULES)), sharex=True, layout="constrained"
-    )
-    for axes, rule in zip(rows, RULES, strict=True):
+    figure, panels = look.stack(len(RULES), 2.3, sharex=True)
+    for axes, rule in zip(panels, RULES, strict=True):
         own = {"category": category, "variant": rule.variant} | which
         labels, values = scores_of(scores, **own)
         learned = select(nominal, seed=0, **own).score.to_numpy()
         threshold = rule.rule.fit(learned).threshold_
-        edges = np.geomspace(min(learned.min(), values[0].min()), values[0].max(), 34)
-        axes.hist(learned, edges, histtype="step", color="black", label="nominal")
-        for label, name, colour in ((0, "normal", NORMAL), (1, "anomalous", ANOMALOUS)):
-            axes.hist(values[0, labels == label], edges, color=colour, alpha=0.65, label=name)
-        axes.axvline(threshold, color=THRESHOLD, linewidth=2)
-        said = select(decided, category=category, threshold_rule=rule.name, **which).iloc[0]
-        side = "right" if threshold > np.sqrt(edges[0] * edges[-1]) else "left"
-        axes.annotate(
-            f" recall {said.recall:.0%}, false alarms {said.fpr:.0%} ",
-            (threshold, 0.88),
-            xycoords=("data", "axes fraction"),
-            color=THRESHOLD,
-            fontsize=8,
-            ha=side,
-        )
-        axes.set_title(rule.name, loc="left", fontsize=10)
-        axes.set(xscale="log", ylabel="images")
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    handles, _ = rows[0].get_legend_handles_labels()
-    figure.legend(handles=handles, frameon=False, fontsize=8, loc="outside lower center", ncols=3)
-    rows[-1].set_xlabel("score, log scale (higher = more anomalous)")
+        row = select(decided, category=category, threshold_rule=rule.name, **which).iloc[0]
+        look.histogram(axes, which["arm"], values[0], labels, threshold, _rates(row), learned)
+        axes.set_title(rule.name, loc="left", pad=20)
+    for axes in panels[:-1]:
+        axes.set_xlabel("")
     return figure
 
 
-def sensitivity(table: pd.DataFrame, summary: pd.DataFrame, category: str, backbone: str) -> Figure:
-    """One small panel a factor: AUROC against its values, the usual one filled."""
-    own = table[table.category == category]
-    factors = list(own.factor.unique())
-    columns = 2
-    rows = -(-len(factors) // columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(6.8, 2.1 * rows), sharey=True, layout="constrained", squeeze=False
-    )
-    for axes in grid.ravel()[len(factors) :]:
-        axes.set_axis_off()
-    spread = select(summary, category=category, variant="plain", backbone=backbone)
-    for factor, axes in zip(factors, grid.ravel(), strict=False):
-        here = own[own.factor == factor]
-        order = _ordered(here.value.unique())
-        for number, (arm, points) in enumerate(here.groupby("arm", sort=False)):
-            x = np.array([order.index(value) for value in points.value]) + 0.08 * number
-            points = points.assign(x=x).sort_values("x")
-            low, high = points.auroc - points.auroc_ci_low, points.auroc_ci_high - points.auroc
-            style = {"color": COLOURS[arm], "linewidth": 1.2}
-            axes.errorbar(points.x, points.auroc, [low, high], marker="o", mfc="white", **style)
-            usual = points[points.usual]
-            axes.plot(usual.x, usual.auroc, "o", color=COLOURS[arm], zorder=5)
-            known = spread[spread.arm == arm]
-            if len(known) and factor != "aggregation":
-                middle, sd = known.auroc_mean.iloc[0], known.auroc_sd.iloc[0]
-                axes.axhspan(middle - sd, middle + sd, color=COLOURS[arm], alpha=0.15, linewidth=0)
-        axes.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
-        axes.set_xticks(range(len(order)), order, fontsize=8, rotation=20 * (len(order) > 4))
-        axes.set_title(factor, loc="left", fontsize=10)
-        axes.set_xlim(-0.4, len(order) - 0.4)
-    low = min(0.45, own.auroc.min() - 0.03)
-    grid[0, 0].set_ylim(low, 1.02)
-    figure.supylabel("image-level AUROC", fontsize=10)
-    handles = [
-        plt.Line2D([], [], marker="o", color=COLOURS[arm], label=arm) for arm in own.arm.unique()
-    ]
-    figure.legend(handles=handles, frameon=False, fontsize=8, loc="outside lower center", ncols=4)
+def differences(pairs: pd.DataFrame) -> Figure:
+    """Gain in AUROC of one arm over another, with its interval, a mark a backbone.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Rows of `comparisons.between_arms` with a column ``backbone``.
+    """
+    categories, named = pairs.category.unique(), list(pairs.backbone.unique())
+    steps = list(dict.fromkeys(zip(pairs["first"], pairs["second"], strict=True)))
+    figure, panels = look.stack(len(categories), 0.6 * len(steps) + 0.8, sharex=True)
+    for category, axes in zip(categories, panels, strict=True):
+        own = pairs[pairs.category == category]
+        for y, (first, second) in enumerate(steps):
+            rows = own[(own["first"] == first) & (own["second"] == second)]
+            for row in rows.itertuples():
+                at = y + 0.2 * (named.index(row.backbone) - (len(named) - 1) / 2)
+                axes.plot([row.low, row.high], [at, at], color=COLOURS[first], linewidth=2)
+                marker = MARKERS[named.index(row.backbone)]
+                axes.plot(row.difference, at, marker, color=COLOURS[first], markersize=6)
+        axes.axvline(0, color=GREY, linestyle=":", linewidth=1)
+        axes.set_yticks(range(len(steps)), [f"{first}\nover {second}" for first, second in steps])
+        for label, (first, _) in zip(axes.get_yticklabels(), steps, strict=True):
+            label.set_color(look.ink(first))
+        axes.set_ylim(len(steps) - 0.4, -0.6)
+        axes.set_title(plain(category), loc="left")
+    panels[-1].set_xlabel("difference in image-level AUROC")
+    _marker_key(figure, {_backbone(name): MARKERS[i] for i, name in enumerate(named)})
     return figure
 
 
-def _ordered(values: Sequence[str]) -> list[str]:
-    """Numbers by size, else in the order given."""
-    try:
-        return sorted(values, key=float)
-    except ValueError:
-        return list(values)
+def by_type(kinds: pd.DataFrame, category: str) -> Figure:
+    """AUROC of each defect type against all normal images, one mark an arm.
+
+    Parameters
+    ----------
+    kinds : DataFrame
+        From `comparisons.by_defect_type`.
+    category : str
+    """
+    own = kinds[kinds.category == category]
+    names = list(own.defect_type.unique())
+    figure, (axes,) = look.stack(1, 0.5 * len(names) + 1)
+    for y, name in enumerate(names):
+        here = own[own.defect_type == name].set_index("arm").auroc
+        axes.plot([here[list(ARMS)].min(), here[list(ARMS)].max()], [y, y], color="#D0D0D0")
+        for arm in ARMS:
+            axes.plot(here[arm], y, "o", color=COLOURS[arm], markersize=8)
+    auroc_rows(axes, names)
+    look.words(axes, [(f"● {arm}", look.ink(arm)) for arm in ARMS])
+    axes.set_xlabel("image-level AUROC")
+    return figure
+
+
+def published(both: pd.DataFrame) -> Figure:
+    """AUROC on metal nut against screw: published methods grey, this study's arms in colour.
+
+    Parameters
+    ----------
+    both : DataFrame
+        From `prose.beside`.
+    """
+    figure, (axes,) = look.stack(1, 4.6)
+    ours = both.source == "this study"
+    rows = both[~ours].dropna(subset=["metal_nut", "screw"])
+    axes.plot(rows.metal_nut, rows.screw, "o", color="#9A9A9A", markersize=5, alpha=0.8)
+    for name in ("GANomaly", "DFKDE", "FRE", "DFR", "PaDiM", "FastFlow", "STFPM"):
+        first = rows[rows.method == name].head(1)
+        for row in first.itertuples():
+            where = (row.metal_nut - 0.015, row.screw)
+            axes.annotate(name, where, color="#5A5A5A", fontsize=SMALL, ha="right", va="center")
+    for arm in ARMS:
+        own = both[ours & (both.method == arm)]
+        axes.plot(own.metal_nut, own.screw, "D", color=COLOURS[arm], markersize=8)
+    look.words(axes, [(f"◆ {arm}", look.ink(arm)) for arm in ARMS])
+    axes.plot([0, 1], [0, 1], color="#B0B0B0", linestyle=":", linewidth=1)
+    axes.set(xlabel="metal nut, AUROC", ylabel="screw, AUROC", xlim=(0.2, 1.02), ylim=(0.2, 1.02))
+    return figure
+
+
+def cost(table: pd.DataFrame) -> Figure:
+    """Seconds to learn a category and milliseconds to judge an image, by arm.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``arm``, ``learn`` in seconds and ``judge`` in milliseconds, one
+        row a run.
+    """
+    figure, panels = look.row(2, 2.6, sharey=True)
+    said = {"learn": "learn a category, s", "judge": "judge an image, ms"}
+    for (column, title), axes in zip(said.items(), panels, strict=True):
+        for y, arm in enumerate(ARMS):
+            found = table[table.arm == arm][column]
+            ends = [found.min(), found.max()]
+            axes.plot(ends, [y, y], color=COLOURS[arm], linewidth=5, alpha=0.35)
+            axes.plot(found.median(), y, "o", color=COLOURS[arm], markersize=8)
+            text = {"color": look.ink(arm), "fontsize": SMALL, "ha": "center"}
+            axes.annotate(f"{found.median():.3g}", (found.median(), y - 0.3), **text)
+        axes.set_yticks(range(len(ARMS)), ARMS)
+        axes.set(xlabel=title, ylim=(len(ARMS) - 0.5, -0.7))
+        axes.set_xlim(0, 1.15 * table[column].max())
+    for label, arm in zip(panels[0].get_yticklabels(), ARMS, strict=True):
+        label.set_color(look.ink(arm))
+    return figure
+
+
+def _rates(row) -> str:
+    """What a rule decides, beside its red line."""
+    return f"recall {row.recall:.0%}\nfalse alarms {row.fpr:.0%}"
+
+
+def _of_arm(arm: str, backbone: str) -> str:
+    return "" if arm == "autoencoder" else backbone
 
 
 def _interval(axes: Axes, row, y: float, colour: str, marker: str, alpha: float = 1.0) -> None:
     """One AUROC with its bootstrap interval."""
     axes.plot([row.auroc_ci_low, row.auroc_ci_high], [y, y], color=colour, linewidth=2, alpha=alpha)
-    axes.plot(row.auroc_mean, y, marker, color=colour, markersize=8, alpha=alpha)
+    axes.plot(row.auroc_mean, y, marker, color=colour, markersize=7, alpha=alpha)
 
 
-def _auroc_axis(axes: Axes, rows: Sequence[str]) -> None:
-    axes.axvline(0.5, color=GREY, linestyle=":", linewidth=1)
-    axes.set_yticks(range(len(rows)), rows)
-    axes.set(xlim=(0, 1.02), ylim=(len(rows) - 0.5, -0.5))
-    axes.set_xlabel("image-level AUROC")
-
-
-def _stack(categories: Sequence[str], height: float) -> tuple[Figure, dict[str, Axes]]:
-    """One panel a category, below each other."""
-    figure, rows = plt.subplots(
-        len(categories),
-        figsize=(6.4, height * len(categories)),
-        layout="constrained",
-        squeeze=False,
-    )
-    return figure, dict(zip(categories, rows[:, 0], strict=True))
-
-
-def _row(categories: Sequence[str], sharey: bool = False) -> tuple[Figure, dict[str, Axes]]:
-    """One panel a category, side by side."""
-    figure, columns = plt.subplots(
-        1, len(categories), figsize=(6.8, 3.2), layout="constrained", squeeze=False, sharey=sharey
-    )
-    return figure, dict(zip(categories, columns[0], strict=True))
+def _marker_key(figure: Figure, markers: dict[str, str]) -> None:
+    """What the marks stand for; their colours are those of the rows."""
+    handles = [
+        plt.Line2D([], [], marker=marker, linestyle="", color="#444444", label=name)
+        for name, marker in markers.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=1)
 
 
 def _backbone(name: str) -> str:

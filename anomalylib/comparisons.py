@@ -182,3 +182,43 @@ def seed_spread(scores: pd.DataFrame, column: str = SCORE, **which: str) -> np.n
 def row_of(summary: pd.DataFrame, **which: str) -> pd.Series:
     """The one row of a table with these values; plain runs where no variant is named."""
     return select(summary, **({"variant": "plain"} | which)).iloc[0]
+
+
+def costs(runs: pd.DataFrame, scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
+    """Time to learn a category and to judge an image, features included.
+
+    Features are computed by the run that needs them first, one of arm
+    *resnet*, and read from disk by all others. So the slowest run of *resnet*
+    tells what features cost, and every other arm on features pays them on top of
+    its own time. The autoencoder's plain runs are watched along their training;
+    its time is taken from the grey-matched runs, which do the same work unwatched.
+
+    Parameters
+    ----------
+    runs, scores : DataFrame
+        The tables of those names.
+    backbone : str
+
+    Returns
+    -------
+    DataFrame
+        One row a run: ``category``, ``arm``, ``learn`` in seconds and ``judge``
+        in milliseconds an image.
+    """
+    found = []
+    for category in runs.category.unique():
+        images = select(scores, category=category).image.nunique()
+        own = runs[runs.category == category]
+        alone = select(own, arm="autoencoder", variant="grey-matched")
+        features = select(own, variant="plain", backbone=backbone)
+        first = features[features.arm == "resnet"].max(numeric_only=True)
+        for arm, rows in [("autoencoder", alone), *features.groupby("arm", sort=False)]:
+            extra = first if arm in ("combined", "patchcore") else first * 0
+            learn, judge = rows.fit_seconds, rows.score_seconds
+            if arm == "resnet":
+                learn, judge = learn.nlargest(1), judge.nlargest(1)
+            row = {"category": category, "arm": arm, "learn": learn + extra.fit_seconds}
+            found.append(
+                pd.DataFrame(row | {"judge": 1000 * (judge + extra.score_seconds) / images})
+            )
+    return pd.concat(found, ignore_index=True)

@@ -1,141 +1,118 @@
-"""The figures of the study, in one look: one colour an arm, readable small."""
+"""The figures of one build: histograms, ROC, ablation, heat maps."""
 
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anomalylib import metrics
+from anomalylib import intervals, look, metrics
 from anomalylib.data import ImageSet, resize
+from anomalylib.look import BLACK, COLOURS, GREY, SMALL, THRESHOLD, WIDTH, plain
 from anomalylib.results import CLAIMS, CONTROL, Result
 
-# Okabe and Ito's palette, distinct for the colour-blind.
-COLOURS = {
-    "autoencoder": "#E69F00",
-    "resnet": "#56B4E9",
-    "combined": "#0072B2",
-    "patchcore": "#009E73",
-    CONTROL: "#767676",
-}
-NORMAL, ANOMALOUS, THRESHOLD = "#8C8C8C", "#CC79A7", "#D00000"
-
-sns.set_theme(
-    context="notebook",
-    style="ticks",
-    rc={
-        "figure.dpi": 120,
-        "figure.facecolor": "white",
-        "savefig.facecolor": "white",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "font.size": 11,
-    },
-)
-
-
-def plain(name: str) -> str:
-    """A name as prose has it."""
-    return name.replace("_", " ")
+__all__ = ["COLOURS", "THRESHOLD", "ablation_chart", "heat_maps", "histogram", "histograms"]
+__all__ += ["losses", "most_telling", "plain", "roc"]
 
 
 def histogram(result: Result, axes: Axes | None = None) -> Figure:
     """Scores of the test images by class, with the threshold in red."""
-    figure, axes = _own(axes, (6.4, 3.6))
+    if axes is None:
+        _, (axes,) = look.stack(1, 3.1)
     scores, labels = np.array(result.scores), np.array(result.labels)
-    bins, scale = _bins(np.append(scores, result.threshold))
-    for label, name, colour in ((0, "normal", NORMAL), (1, "anomalous", ANOMALOUS)):
-        chosen = scores[labels == label]
-        text = f"{name} ({len(chosen)})"
-        sns.histplot(x=chosen, bins=bins, color=colour, alpha=0.65, label=text, ax=axes)
     counts = result.confusion
-    axes.axvline(result.threshold, color=THRESHOLD, linewidth=2)
-    sigma = result.settings["sigma"]
-    note = f" mean + {sigma:g}σ\n recall {counts.recall:.0%}\n false alarms {counts.false_alarm}"
-    axes.annotate(
-        note,
-        (result.threshold, 0.98),
-        xycoords=("data", "axes fraction"),
-        color=THRESHOLD,
-        va="top",
-        fontsize=9,
-    )
-    axes.set(xlabel=f"score, {scale} scale (higher = more anomalous)", ylabel="test images")
-    axes.set_xscale(scale)
-    axes.set_title(f"{plain(result.category)}: {result.arm}", loc="left")
-    axes.set_ylim(top=1.35 * axes.get_ylim()[1])  # room for the note above the bars
-    axes.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1.02, 0.98))
-    return figure
-
-
-def _bins(values: np.ndarray, count: int = 24) -> tuple[np.ndarray, str]:
-    """Edges of bins over the values; logarithmic where a few lie far above the rest."""
-    low, high = values.min(), values.max()
-    if low > 0 and high > 10 * np.median(values):
-        return np.geomspace(low, high * (1 + 1e-9), count + 1), "log"
-    return np.linspace(low, high, count + 1), "linear"
+    normal = counts.false_alarm + counts.true_normal
+    note = f"mean + {result.settings['sigma']:g}σ\nrecall {counts.recall:.0%}\n"
+    note += f"false alarms {counts.false_alarm} of {normal}"
+    look.histogram(axes, result.arm, scores, labels, result.threshold, note)
+    axes.set_title(f"{plain(result.category)}: {result.arm}", loc="left", pad=20)
+    return axes.figure
 
 
 def histograms(results: Sequence[Result]) -> Figure:
     """One `histogram` below the other for all arms of a category."""
-    figure, rows = plt.subplots(
-        len(results), figsize=(6.4, 3 * len(results)), layout="constrained", squeeze=False
-    )
-    for result, axes in zip(results, rows[:, 0], strict=True):
+    figure, panels = look.stack(len(results), 2.7)
+    for result, axes in zip(results, panels, strict=True):
         histogram(result, axes)
+        axes.set_title(result.arm, loc="left", pad=20)
+    for axes in panels[:-1]:
+        axes.set_xlabel("")
     return figure
 
 
 def roc(results: Sequence[Result]) -> Figure:
     """ROC curves of all arms of one category, the threshold marked on each."""
-    figure, axes = _own(None, (5.2, 5.2))
-    axes.plot([0, 1], [0, 1], color="#B0B0B0", linestyle=":", linewidth=1)
+    figure, (axes,) = look.stack(1, 4.6 + 0.2 * len(results))
+    look.chance_diagonal(axes)
     for result in results:
         labels, scores = np.array(result.labels), np.array(result.scores)
         colour, counts = COLOURS[result.arm], result.confusion
-        text = f"{result.arm}  {result.auroc:.3f}"
+        low, high = intervals.bootstrap(intervals.win_matrix(labels, scores))[1:]
+        text = f"{result.arm}  {result.auroc:.3f}  [{low:.3f}, {high:.3f}]"
         axes.plot(*metrics.roc(labels, scores), color=colour, linewidth=2.2, label=text)
         axes.plot(counts.false_positive_rate, counts.recall, "o", color=colour, markersize=8)
-    axes.set(xlabel="false-positive rate", ylabel="recall", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    axes.set_aspect("equal")
     axes.set_title(f"{plain(results[0].category)}: ROC", loc="left")
-    axes.legend(frameon=False, title="AUROC", loc="lower right", fontsize=9)
+    look.roc_key(figure, axes)
     return figure
 
 
-def ablation_chart(results: Sequence[Result]) -> Figure:
-    """AUROC of every arm and of the brightness control, one panel a category."""
+def ablation_chart(results: Sequence[Result], claims: bool = True) -> Figure:
+    """AUROC of every arm and of the brightness control, one panel a category.
+
+    Parameters
+    ----------
+    results : sequence of Result
+    claims : bool
+        Whether to mark what the original report claims.
+    """
     categories = list(dict.fromkeys(result.category for result in results))
-    figure, rows = plt.subplots(
-        len(categories),
-        figsize=(6.4, 2.5 * len(categories)),
-        sharex=True,
-        layout="constrained",
-        squeeze=False,
-    )
-    for category, axes in zip(categories, rows[:, 0], strict=True):
+    figure, panels = look.stack(len(categories), 2.5, sharex=True)
+    for category, axes in zip(categories, panels, strict=True):
         mine = [result for result in results if result.category == category]
-        values = {result.arm: result.auroc for result in mine} | {CONTROL: mine[0].control_auroc}
-        for y, (arm, value) in enumerate(values.items()):
-            axes.plot([0.5, value], [y, y], color=COLOURS[arm], linewidth=3)
-            axes.plot(value, y, "o", color=COLOURS[arm], markersize=10)
-            axes.annotate(f"{value:.3f}", (value, y - 0.3), ha="center", fontsize=9)
-            if arm in CLAIMS:
-                axes.plot(CLAIMS[arm], y, marker="|", color="black", markersize=18)
-        axes.axvline(0.5, color="#767676", linestyle=":", linewidth=1)
-        axes.set_yticks(range(len(values)), list(values))
-        axes.set(xlim=(0, 1.04), ylim=(len(values) - 0.5, -0.8))
+        labels = np.array(mine[0].labels)
+        scores = {result.arm: result.scores for result in mine} | {CONTROL: mine[0].mean_grey}
+        for y, (arm, values) in enumerate(scores.items()):
+            found = intervals.bootstrap(intervals.win_matrix(labels, np.array(values)))
+            axes.plot([found.low, found.high], [y, y], color=COLOURS[arm], linewidth=2.5)
+            axes.plot(found.value, y, "o", color=COLOURS[arm], markersize=8)
+            auroc_text(axes, arm, found.value, y)
+            if claims and arm in CLAIMS:
+                claim_mark(axes, CLAIMS[arm], y)
+        auroc_rows(axes, list(scores))
         axes.set_title(plain(category), loc="left")
-    rows[-1, 0].set_xlabel("image-level AUROC   (dotted: chance, black mark: the claim)")
+    panels[-1].set_xlabel("image-level AUROC")
     return figure
+
+
+def auroc_rows(axes: Axes, rows: Sequence[str]) -> None:
+    """A panel with one row an arm, from 0 to 1, and the line of chance."""
+    axes.axvline(0.5, color=GREY, linestyle=":", linewidth=1)
+    axes.annotate("chance", (0.51, -0.75), color="#6A6A6A", fontsize=SMALL, va="center")
+    axes.set_yticks(range(len(rows)), [plain(name) for name in rows])
+    for label, name in zip(axes.get_yticklabels(), rows, strict=True):
+        label.set_color(look.ink(name))
+    axes.set(xlim=(0, 1.02), ylim=(len(rows) - 0.5, -1))
+
+
+def auroc_text(axes: Axes, arm: str, value: float, y: float) -> None:
+    """The value itself, at the right end of its row."""
+    where = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
+    axes.annotate(f"{value:.3f}", (1.02, y), color=look.ink(arm), fontsize=SMALL, **where)
+
+
+def claim_mark(axes: Axes, value: float, y: float, said: bool = True) -> None:
+    """A black bar where the report claims a row to be, with its number if it is `said`."""
+    axes.plot(value, y, marker="|", color=BLACK, markersize=17, markeredgewidth=2, zorder=0)
+    if said:
+        style = {"color": BLACK, "fontsize": SMALL, "ha": "right" if value > 0.8 else "center"}
+        axes.annotate(f"claimed {value:g}", (value, y - 0.42), **style)
 
 
 def losses(values: Sequence[float]) -> Figure:
     """Training loss of each epoch."""
-    figure, axes = _own(None, (6.4, 2.8))
-    axes.plot(range(1, len(values) + 1), values, color="black", marker=".")
+    figure, (axes,) = look.stack(1, 2.4)
+    axes.plot(range(1, len(values) + 1), values, color=BLACK, marker=".")
     axes.set(xlabel="epoch", ylabel="mean squared error", ylim=(0, None))
     axes.set_title("training loss", loc="left")
     return figure
@@ -168,7 +145,7 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
         Pixels a picture.
     """
     chosen = most_telling(result)
-    figure, rows = plt.subplots(2, len(chosen), figsize=(8, 4.4), layout="constrained")
+    figure, rows = plt.subplots(2, len(chosen), figsize=(WIDTH, 3.1), layout="constrained")
     # No brighter than twice the threshold: else one glaring defect darkens all others.
     brightest = min(np.quantile(maps[chosen], 0.999), 2 * result.threshold)
     limits = {"vmin": maps.min(), "vmax": brightest}
@@ -177,7 +154,7 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
         called = "anomalous" if result.scores[index] > result.threshold else "normal"
         kind = plain(result.defect_types[index])
         column[0].imshow(picture)
-        column[0].set_title(f"{kind}\ncalled {called}", fontsize=9)
+        column[0].set_title(f"{kind}\ncalled\n{called}", fontsize=SMALL, fontweight="normal")
         column[1].imshow(picture.mean(axis=-1), cmap="gray", alpha=0.5)
         column[1].imshow(maps[index], cmap="magma", alpha=0.75, extent=(0, side, side, 0), **limits)
         for axes in column:
@@ -186,10 +163,3 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
             axes.set_axis_off()
     figure.suptitle(f"{plain(result.category)}: {result.arm}", fontsize=11)
     return figure
-
-
-def _own(axes: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
-    """The axes given, or new ones in a figure of their own."""
-    if axes is None:
-        _, axes = plt.subplots(figsize=size, layout="constrained")
-    return axes.figure, axes

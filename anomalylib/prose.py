@@ -1,5 +1,6 @@
 """Numbers for a page's sentences: formatted here, put where the prose names them."""
 
+import html
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,14 +8,8 @@ import pandas as pd
 from IPython.display import HTML
 from myst_nb import glue
 
-from anomalylib.results import CONTROL, as_html
+from anomalylib.results import as_html
 from anomalylib.settings import ARMS
-
-TITLES = {
-    "below_chance": "Why the autoencoder falls below chance",
-    "measured": "The ablation, measured",
-    "thresholds": "The threshold",
-}
 
 
 def put(numbers: Mapping[str, Any]) -> None:
@@ -77,24 +72,13 @@ def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str
 
 
 def verdict_table(verdicts: pd.DataFrame, folder: str = "") -> HTML:
-    """Verdicts, with a link to the page that shows each; `folder` is where those pages lie."""
-    text = table(verdicts).data
-    for page, title in TITLES.items():
-        link = f'<a href="{folder}{page}.html">{title}</a>'
-        text = text.replace(f"<td>{page}</td>", f"<td>{link}</td>")
+    """Verdicts; each claim links to the page that shows it, which lies in `folder`."""
+    text = table(verdicts.drop(columns="page")).data
+    for row in verdicts.itertuples():
+        claim = html.escape(row.claim)
+        link = f'<a href="{folder}{row.page}.html">{claim}</a>'
+        text = text.replace(f"<td>{claim}</td>", f"<td>{link}</td>")
     return HTML(text)
-
-
-def answer(summary: pd.DataFrame, backbone: str) -> HTML:
-    """One sentence a category: every arm, and brightness alone."""
-    lines = []
-    shown = summary[(summary.variant == "plain") & summary.backbone.isin(["", backbone])]
-    for category, rows in shown.groupby("category"):
-        found = rows.set_index("arm").auroc_mean
-        arms = ", ".join(f"{arm} {found[arm]:.2f}" for arm in ARMS)
-        name = category.replace("_", " ")
-        lines.append(f"<li><strong>{name}</strong>: {arms}; mean grey {found[CONTROL]:.2f}.</li>")
-    return HTML(f"<ul>{''.join(lines)}</ul>")
 
 
 def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
@@ -110,30 +94,3 @@ def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
         ours.append(row | {"note": f"{found.n_seeds.max()} seeds; {', '.join(said)}"})
     both = pd.concat([rows, pd.DataFrame(ours)], ignore_index=True)
     return both.sort_values("screw", ascending=False, ignore_index=True)
-
-
-def provenance(said: Mapping[str, Any]) -> HTML:
-    """What the reference results were made of, from their ``provenance.json``."""
-    data = [
-        f"{found['dataset']}, {name}, SHA-256 {found['sha256'][:16]}…, {found['images']}"
-        for name, found in said["data"].items()
-    ]
-    backbones = [
-        f"{name}: {found['path']}, SHA-256 {found['sha256'][:16]}…"
-        for name, found in said["backbones"].items()
-    ]
-    settings = [
-        f"{arm}: " + ", ".join(f"{key}={value}" for key, value in own.items())
-        for arm, own in said["settings"].items()
-    ]
-    rows = {
-        "data": "\n".join(data),
-        "backbones": "\n".join(backbones),
-        "parameters": "\n".join(settings),
-        "versions": ", ".join(f"{key} {value}" for key, value in said["versions"].items()),
-        "machine": "\n".join(said["machines"]),
-        "runs": f"{said['runs']}, {said['processor_hours']} processor hours",
-        "measured": " to ".join(said["measured"]),
-        "commit": said["commit"],
-    }
-    return as_html(pd.Series(rows, name="provenance").to_frame(), index=True)

@@ -1,7 +1,6 @@
 """The reference results: which runs there are, and the tables made of them."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from anomalylib import metrics
 from anomalylib.controls import contrast, file_size, grey_matched
 from anomalylib.data import Category, load_category, mean_grey
 from anomalylib.experiment import Experiment
-from anomalylib.files import ROOT, written_whole
+from anomalylib.files import commit, written_whole
 from anomalylib.measurement import GREY, HELD_OUT, PLAIN, UNTRAINED, Measurement, Run
 from anomalylib.tables import CONTROLS, REFERENCE, decisions, summarise
 
@@ -268,12 +267,5 @@ def provenance(measured: list[Measurement], categories: dict[str, Category]) -> 
         "machines": sorted({result.machine for result in results}),
         "processor_hours": round(sum(sum(r.seconds.values()) for r in results) / 3600, 2),
         "measured": [min(r.date for r in results), max(r.date for r in results)],
-        "commit": _commit(),
+        "commit": commit(),
     }
-
-
-def _commit() -> str:
-    """The commit that the tables were made with, where this is a git checkout."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"

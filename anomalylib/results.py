@@ -198,16 +198,28 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
     return pd.DataFrame(rows).fillna("–")
 
 
-def provenance_table(results: list[Result]) -> pd.DataFrame:
+def provenance_table(results: list[Result]) -> dict[str, str]:
     """Provenance of one result or several; what they share is said once."""
-    columns = {result.arm: result.provenance() for result in results}
+    columns = {(result.category, result.arm): result.provenance() for result in results}
     said = {}
-    for field in next(iter(columns.values())).index:
-        values = {arm: column[field] for arm, column in columns.items()}
-        same = len(set(values.values())) == 1
-        apart = "\n".join(f"{arm}: {value}" for arm, value in values.items())
-        said[field] = columns[results[0].arm][field] if same else apart
-    return pd.Series(said, name="provenance").to_frame()
+    for field in results[0].provenance().index:
+        by_value: dict[str, list[str]] = {}
+        for (category, arm), column in columns.items():
+            by_value.setdefault(column[field], []).append(f"{category} {arm}")
+        apart = [f"{', '.join(whose)}: {value}" for value, whose in by_value.items()]
+        said[field] = "\n".join(apart) if len(by_value) > 1 else next(iter(by_value))
+    return said
+
+
+def image_table(results: list[Result]) -> pd.DataFrame:
+    """Every test image of one category with its score by each arm, and the thresholds."""
+    first = results[0]
+    columns = {"image": first.names, "defect_type": first.defect_types, "label": first.labels}
+    columns["mean_grey"] = first.mean_grey
+    for result in results:
+        columns[result.arm] = result.scores
+        columns[f"{result.arm}_threshold"] = result.threshold
+    return pd.DataFrame(columns)
 
 
 def as_html(table: pd.DataFrame, index: bool = False) -> HTML:

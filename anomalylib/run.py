@@ -16,16 +16,27 @@ from tqdm import tqdm
 
 from anomalylib.data import load_category
 from anomalylib.errors import StudyError, first_line
-from anomalylib.files import ROOT, from_root, sha256_of
+from anomalylib.files import ROOT, commit, from_root, sha256_of
 from anomalylib.results import result_path
-from anomalylib.settings import ARMS, EVIDENCE, SETTINGS, make_settings, unknown_parameter
+from anomalylib.settings import ARMS, EVIDENCE, PARTS, SETTINGS, make_settings, unknown_parameter
 
 SOURCES = ROOT / "notebooks"
 # Modules that no result depends on: they may change without a rerun.
-AROUND = {"__main__", "book", "download", "run", "study"}
+AROUND = {
+    "__main__",
+    "book",
+    "download",
+    "foot",
+    "headline",
+    "pages",
+    "pdf",
+    "run",
+    "site",
+    "study",
+}
 # Modules that only the chapters on the reference results use.
-BEYOND_ARMS = {"charts", "controls", "experiment", "intervals", "measurement", "pixels"}
-BEYOND_ARMS |= {"reference", "sensitivity", "tables"}
+BEYOND_ARMS = {"charts", "comparisons", "controls", "diagrams", "experiment", "measurement"}
+BEYOND_ARMS |= {"pixels", "prose", "reference", "sensitivity", "tables"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,8 @@ class Task:
         The executed notebook.
     key : str
         Hash of all that the output depends on.
+    page : str
+        Where it stands in the book, without suffix.
     makes : Path or None
         The result file that it writes.
     """
@@ -53,6 +66,7 @@ class Task:
     parameters: dict[str, Any]
     output: Path
     key: str
+    page: str = ""
     makes: Path | None = None
 
     @property
@@ -113,27 +127,32 @@ def plan(
         source = sha256_of(SOURCES / f"{notebook}.ipynb")
         said = json.dumps([source, code, parameters, depends], sort_keys=True)
         makes = result_path(results, category, notebook, seed) if notebook in ARMS else None
+        name = f"{category}/{notebook}" if category else notebook
         return Task(
             notebook=notebook,
             subject=category or "all categories",
             parameters=parameters,
-            output=notebooks / (category or "") / f"{notebook}.ipynb",
+            output=notebooks / f"{name}.ipynb",
             key=hashlib.sha256(said.encode()).hexdigest(),
+            page=f"results/{name}",
             makes=makes,
         )
 
-    def chapter(notebook: str) -> Task:
-        parameters = given[notebook]
-        read = Path(make_settings(notebook, parameters).reference_dir)
-        tables = [sha256_of(path) for path in sorted((ROOT / read).glob("*"))]
+    def chapter(notebook: str, category: str | None = None) -> Task:
+        parameters = given[notebook] | ({"category": category} if category else {})
+        read = ROOT / make_settings(notebook, parameters).reference_dir
+        files = [read / f"{table}.csv" for table in EVIDENCE[notebook]] + [read / "provenance.json"]
+        tables = [sha256_of(path) for path in files if path.is_file()]
         source = sha256_of(SOURCES / f"{notebook}.ipynb")
         said = json.dumps([source, all_code, parameters, tables], sort_keys=True)
+        name = category or notebook
         return Task(
             notebook=notebook,
-            subject="reference results",
+            subject=category or "reference results",
             parameters=parameters,
-            output=folder / "notebooks" / "evidence" / f"{notebook}.ipynb",
+            output=folder / "notebooks" / "chapters" / f"{name}.ipynb",
             key=hashlib.sha256(said.encode()).hexdigest(),
+            page="index" if notebook == "landing" else f"chapters/{name}",
         )
 
     arms = [task(arm, name, [data[name], weights_sha256]) for arm in ARMS for name in categories]
@@ -141,7 +160,8 @@ def plan(
         task("ablation", name, [each.key for each in arms if each.subject == name])
         for name in categories
     ]
-    chapters = [chapter(notebook) for notebook in EVIDENCE]
+    chapters = [chapter(notebook) for notebook in EVIDENCE if notebook != "category"]
+    chapters += [chapter("category", name) for name in PARTS]
     return [arms + chapters, ablations, [task("summary", None, [each.key for each in ablations])]]
 
 
@@ -191,7 +211,7 @@ def execute(task: Task) -> str | None:
             task.parameters,
             cwd=ROOT,
             kernel_name="python3",
-            extra_arguments=["--log-level=CRITICAL"],
+            extra_arguments=["--log-level=CRITICAL", "--InlineBackend.figure_formats=['svg']"],
             progress_bar=False,
         )
     except PapermillExecutionError as error:
@@ -199,7 +219,7 @@ def execute(task: Task) -> str | None:
         return f"{who} failed in cell {cell}: {why}; {look}"
     except Exception as error:  # a dead kernel, a full disk: name the notebook all the same
         return f"{who} did not finish: {first_line(error)}; {look}"
-    done.metadata["study"] = {"key": task.key}
+    done.metadata["study"] = {"key": task.key, "commit": commit()}
     task.partial.write_text(json.dumps(done, indent=1))
     task.partial.replace(task.output)
     return None

@@ -9,16 +9,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from anomalylib.errors import StudyError
 
 ARMS = ("autoencoder", "resnet", "combined", "patchcore")
-EVIDENCE = (
-    "claims",
-    "measured",
-    "controls",
-    "below_chance",
-    "thresholds",
-    "sensitivity",
-    "literature",
-)
-"""The chapters that read the committed reference results."""
+PARTS = ("metal_nut", "screw")
+"""The categories of the study."""
+EVIDENCE = {
+    "landing": ("scores", "summary"),
+    "problem": ("scores", "summary"),
+    "models": (),
+    "claims": ("scores", "summary"),
+    "category": ("scores", "summary", "nominal", "thresholds"),
+    "measured": ("scores", "summary"),
+    "below_chance": ("scores", "summary", "training", "places", "error_maps", "literature"),
+    "thresholds": ("scores", "summary", "nominal", "thresholds"),
+    "sensitivity": ("sensitivity", "summary"),
+    "where_it_fails": ("scores", "summary", "places", "sensitivity"),
+    "controls": ("scores", "summary"),
+    "cost": ("runs", "scores"),
+    "literature": ("literature", "summary"),
+    "limits": ("scores", "summary", "thresholds", "sensitivity", "training"),
+}
+"""The chapters, and the tables of the committed reference results that each reads."""
 
 
 class Settings(BaseModel):
@@ -107,6 +116,12 @@ class EvidenceSettings(BaseModel):
     reference_dir: str = Field("data/reference", description="folder of the reference results")
 
 
+class CategorySettings(EvidenceSettings):
+    """A chapter on one category of the reference results."""
+
+    category: str = Field("metal_nut", min_length=1, description="a category of the study")
+
+
 SETTINGS: dict[str, type[BaseModel]] = {
     "autoencoder": AutoencoderSettings,
     "resnet": ResnetSettings,
@@ -114,7 +129,8 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "patchcore": PatchcoreSettings,
     "ablation": AblationSettings,
     "summary": SummarySettings,
-} | dict.fromkeys(EVIDENCE, EvidenceSettings)
+    "category": CategorySettings,
+} | dict.fromkeys([name for name in EVIDENCE if name != "category"], EvidenceSettings)
 """The settings of each notebook, by its name."""
 
 

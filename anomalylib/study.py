@@ -49,6 +49,8 @@ class Study:
     quick : bool
     categories : tuple of str
     seed : int
+    options : str
+        What was asked for besides the categories, as ``make`` takes it.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class Study:
     quick: bool
     categories: tuple[str, ...]
     seed: int
+    options: str = ""
 
     @property
     def banner(self) -> str:
@@ -136,7 +139,19 @@ def open_study(
         known = SETTINGS[notebook].model_fields
         own |= {name: value for name, value in shared.items() if name in known}
     stages = plan(folder, categories, root, found.sha256, given)
-    return Study(folder, stages, found, dataset, synthetic, quick, tuple(categories), seed)
+    asked = {
+        "DATA_ROOT": data_root,
+        "BACKBONE": backbone if backbone != "auto" else "",
+        "WEIGHTS": weights,
+        "LAYERS": layers,
+        "SEED": str(seed) if seed else "",
+        "PROFILE": "quick" if quick else "",
+        "PARAMS": f'"{" ".join(f"{name}={value}" for name, value in parameters.items())}"'
+        if parameters
+        else "",
+    }
+    options = " ".join(f"{name}={value}" for name, value in asked.items() if value)
+    return Study(folder, stages, found, dataset, synthetic, quick, tuple(categories), seed, options)
 
 
 def _backbone(name: str, weights: str, layers: str) -> Backbone:

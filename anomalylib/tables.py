@@ -45,7 +45,7 @@ def read_table(name: str, folder: str | Path = REFERENCE) -> pd.DataFrame:
     StudyError
         If it is not there.
     """
-    path = Path(folder) / f"{name}.csv"
+    path = ROOT / folder / f"{name}.csv"
     if not path.is_file():
         raise StudyError(f"no reference results at {path}: `make reference` makes them")
     table = pd.read_csv(path)

@@ -2,6 +2,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from anomalylib import charts, tables
 from anomalylib.plots import COLOURS, THRESHOLD
@@ -79,60 +80,93 @@ def test_each_rule_has_a_histogram_with_its_red_line(made):
         assert axes.get_title(loc="left") == rule.name
 
 
-def test_scores_stand_against_a_trivial_property(made):
-    scores, *_ = made
-    (axes,) = charts.against(scores, "autoencoder", "contrast").axes
-    assert sum(len(points.get_offsets()) for points in axes.collections) == len(LABELS)
+def test_only_the_backbones_asked_for_are_shown(made):
+    scores, _, summary, _ = made
+    named = summary.assign(backbone=summary.backbone.replace("resnet50", "other"))
+    renamed = scores.assign(backbone=scores.backbone.replace("resnet50", "other"))
+    both, all_scores = pd.concat([summary, named]), pd.concat([scores, renamed])
+    both, all_scores = both.drop_duplicates(), all_scores.drop_duplicates()
+    (axes,) = charts.measured(both, all_scores, ["resnet50"]).axes
+    assert "s" not in {line.get_marker() for line in axes.lines}
+    assert "claimed 0.99" in {text.get_text() for text in axes.texts}
+    (axes,) = charts.measured(both, all_scores).axes
+    assert "s" in {line.get_marker() for line in axes.lines}
 
 
-def test_training_has_a_line_a_seed_and_aggregation():
+def test_every_arm_has_its_histogram_with_the_reports_threshold(made):
+    scores, nominal, _, decided = made
+    figure = charts.histograms(scores, nominal, decided, "metal_nut", "resnet50")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(ARMS)
+    for axes, arm in zip(figure.axes, ARMS, strict=True):
+        (line,) = [line for line in axes.lines if line.get_color() == THRESHOLD]
+        own = tables.select(nominal, variant="plain", arm=arm).score
+        assert line.get_xdata()[0] == pytest.approx(own.mean() + 3 * own.std(ddof=0))
+        assert sum(abs(patch.get_height()) for patch in axes.patches) == len(LABELS)
+
+
+def test_recall_by_alarms_is_the_roc_curve():
+    random = np.random.default_rng(1)
+    scores = random.normal(size=14) + LABELS
+    recall = charts.recall_by_alarms(LABELS, scores)
+    false, true, _ = roc_curve(LABELS, scores, drop_intermediate=False)
+    for count, found in enumerate(recall):
+        assert found == true[np.isclose(false, count / 6)].max()
+    steps = (recall[:-1] / 6).sum()  # the area below steps after each false alarm
+    assert steps == pytest.approx(roc_auc_score(LABELS, scores))
+
+
+def test_the_roc_has_each_seed_their_mean_and_the_threshold(made):
+    scores, _, summary, decided = made
+    again = scores.assign(seed=1)
+    (axes,) = charts.roc(pd.concat([scores, again]), summary, decided, "metal_nut", "resnet50").axes
+    own = [line for line in axes.lines if line.get_color() == COLOURS["combined"]]
+    assert [len(line.get_xdata()) for line in own] == [7, 7, 7, 1]
+    row = tables.select(decided, arm="combined", threshold_rule=tables.RULES[0].name).iloc[0]
+    assert (own[3].get_xdata()[0], own[3].get_ydata()[0]) == (row.fpr, row.recall)
+
+
+def test_differences_have_a_mark_a_pair_and_backbone():
     rows = [
-        {"category": "screw", "seed": seed, "epoch": epoch, "aggregation": name, "auroc": 0.5}
-        for seed in (0, 1)
-        for epoch in (1, 2)
-        for name in ("top", "all")
+        {"category": "nut", "first": first, "second": second, "backbone": name}
+        | {"difference": 0.1 * at, "low": 0.0, "high": 0.5}
+        for at, (first, second) in enumerate([("resnet", "autoencoder"), ("combined", "resnet")])
+        for name in ("one", "two")
     ]
-    (axes,) = charts.training(pd.DataFrame(rows)).axes
-    assert (
-        sum(len(line.get_xdata()) == 2 and line.get_linestyle() != "--" for line in axes.lines) == 4
-    )
+    (axes,) = charts.differences(pd.DataFrame(rows)).axes
+    marks = [line for line in axes.lines if line.get_marker() in "os"]
+    assert [round(float(line.get_xdata()[0]), 3) for line in marks] == [0.0, 0.0, 0.1, 0.1]
+    said = [text.get_text() for text in axes.get_yticklabels()]
+    assert said == ["resnet\nover autoencoder", "combined\nover resnet"]
 
 
-def test_errors_by_place_have_a_panel_a_type_and_one_scale():
-    row, column = np.indices((4, 4)).reshape(2, -1)
-    own = {"category": "metal_nut", "row": row, "column": column}
-    table = pd.concat(
-        [
-            pd.DataFrame(own | {"defect_type": kind, "error": row * factor})
-            for kind, factor in (("good", 1.0), ("bent", 2.0))
-        ]
-    )
-    figure = charts.error_maps(table, "metal_nut")
-    images = [axes.images[0] for axes in figure.axes if axes.images]
-    assert [axes.get_title() for axes in figure.axes if axes.images] == ["good", "bent"]
-    assert images[0].get_clim() == images[1].get_clim()
-
-
-def test_places_are_drawn_for_both_reconstructions():
+def test_each_defect_type_has_a_row_with_every_arm():
     rows = [
-        {"category": "metal_nut", "arm": arm, "backbone": backbone, "image": f"{i}"}
-        | {"inside": 2.0 + i, "usual": 1.0}
-        for arm, backbone in (("autoencoder", ""), ("combined", "resnet50"))
-        for i in range(5)
+        {"category": "nut", "defect_type": kind, "arm": arm, "auroc": 0.1 * at}
+        for kind in ("bent", "scratch_head")
+        for at, arm in enumerate(ARMS)
     ]
-    (axes,) = charts.places(pd.DataFrame(rows), "resnet50").axes
-    assert sum(patch.get_height() for patch in axes.patches) == 10
+    (axes,) = charts.by_type(pd.DataFrame(rows), "nut").axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["bent", "scratch head"]
+    marks = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    assert marks == pytest.approx([0.0, 0.1, 0.2, 0.3] * 2)
 
 
-def test_sensitivity_has_a_panel_a_factor_with_numbers_in_order(made):
-    _, _, summary, _ = made
-    rows = [
-        {"category": "metal_nut", "arm": "combined", "factor": factor, "value": value}
-        | {"usual": usual, "auroc": 0.8, "auroc_ci_low": 0.7, "auroc_ci_high": 0.9}
-        for factor, values in (("epochs", ("20", "5", "10")), ("batch norm", ("off", "on")))
-        for value, usual in [(value, value in ("10", "on")) for value in values]
+def test_published_methods_are_grey_and_ours_in_colour():
+    rows = [{"method": "FRE", "metal_nut": 0.9, "screw": 0.8, "source": "somewhere"}]
+    rows += [
+        {"method": arm, "metal_nut": 0.9, "screw": 0.6, "source": "this study"} for arm in ARMS
     ]
-    figure = charts.sensitivity(pd.DataFrame(rows), summary, "metal_nut", "resnet50")
-    first, second = figure.axes[:2]
-    assert [text.get_text() for text in first.get_xticklabels()] == ["5", "10", "20"]
-    assert [text.get_text() for text in second.get_xticklabels()] == ["off", "on"]
+    rows += [{"method": "unknown", "metal_nut": np.nan, "screw": 0.5, "source": "somewhere"}]
+    (axes,) = charts.published(pd.DataFrame(rows)).axes
+    grey, *ours = [line for line in axes.lines if line.get_marker() in "oD"]
+    assert len(grey.get_xdata()) == 1
+    assert [line.get_color() for line in ours] == [COLOURS[arm] for arm in ARMS]
+    assert "FRE" in [text.get_text() for text in axes.texts]
+
+
+def test_cost_marks_the_median_run():
+    rows = [{"arm": arm, "learn": v, "judge": 10 * v} for arm in ARMS for v in (1.0, 2.0, 9.0)]
+    figure = charts.cost(pd.DataFrame(rows))
+    for axes, expected in zip(figure.axes, (2.0, 20.0), strict=True):
+        marks = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+        assert marks == [expected] * len(ARMS)

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from anomalylib.files import ROOT, from_root, sha256_of, written_whole
+from anomalylib.files import ROOT, commit, from_root, sha256_of, written_whole
 
 
 def test_a_file_is_whole_or_absent(tmp_path):
@@ -24,3 +24,9 @@ def test_a_file_is_whole_or_absent(tmp_path):
 def test_paths_are_seen_from_the_root():
     assert from_root(ROOT / "data" / "x") == "data/x"
     assert from_root(ROOT.parent / "y") == "../y"
+
+
+def test_the_commit_is_told_where_there_is_one(monkeypatch):
+    assert commit()
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert commit() == "unknown"

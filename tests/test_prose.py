@@ -42,15 +42,10 @@ def test_decisions_are_named_by_part_arm_and_rule():
 
 
 def test_verdicts_link_to_their_pages():
-    found = pd.DataFrame({"claim": ["c"], "page": ["thresholds"]})
-    assert '<a href="thresholds.html">The threshold</a>' in prose.verdict_table(found).data
-    assert '<a href="evidence/thresholds.html">' in prose.verdict_table(found, "evidence/").data
-
-
-def test_the_answer_has_a_line_a_category():
-    text = prose.answer(summary_rows(), "small").data
-    assert text.count("<li>") == 2
-    assert "combined 0.60" in text and "mean grey 0.90" in text
+    found = pd.DataFrame({"claim": ["a > b"], "page": ["thresholds"]})
+    text = prose.verdict_table(found, "chapters/").data
+    assert '<td><a href="chapters/thresholds.html">a &gt; b</a></td>' in text
+    assert "<th>page</th>" not in text
 
 
 def test_our_rows_stand_among_the_published_ones_by_the_harder_part():
@@ -81,20 +76,3 @@ def test_numbers_are_put_by_name(monkeypatch):
     monkeypatch.setattr(prose, "glue", lambda name, value, display: seen.update({name: value}))
     prose.put({"a": 0.12349, "b": "as said"})
     assert seen == {"a": "0.123", "b": "as said"}
-
-
-def test_provenance_names_data_weights_and_commit():
-    said = {
-        "data": {"nut": {"dataset": "D", "sha256": "ab" * 32, "images": {"train/good": 3}}},
-        "backbones": {"small": {"path": "f.pth", "sha256": "cd" * 32}},
-        "settings": {"combined": {"latent": 50}},
-        "versions": {"torch": "2"},
-        "machines": ["x86"],
-        "runs": 4,
-        "processor_hours": 1.5,
-        "measured": ["a", "b"],
-        "commit": "1234",
-    }
-    text = prose.provenance(said).data
-    for part in ("D, nut", "abababab", "f.pth", "latent=50", "1.5 processor hours", "1234"):
-        assert part in text

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from anomalylib.errors import StudyError
@@ -6,6 +7,7 @@ from anomalylib.results import (
     CONTROL,
     Result,
     as_html,
+    image_table,
     load_maps,
     load_result,
     provenance_table,
@@ -82,8 +84,19 @@ def test_drawn_and_real_parts_or_two_backbones_never_share_a_table():
 
 
 def test_shared_provenance_is_said_once():
-    said = provenance_table([make("autoencoder"), make()])["provenance"]
+    said = provenance_table([make("autoencoder"), make(), make("patchcore")])
     assert said["machine"] == "cpu"
-    shown = as_html(said.to_frame(), index=True).data
-    assert "autoencoder: none<br>combined: f.pth" in shown
-    assert said["weights"].startswith("autoencoder: none\ncombined: f.pth, SHA-256 abab")
+    none, file = said["weights"].split("\n")
+    assert none == "metal_nut autoencoder: none"
+    assert file.startswith("metal_nut combined, metal_nut patchcore: f.pth, SHA-256 abab")
+
+
+def test_every_image_has_its_score_by_each_arm():
+    table = image_table([make("autoencoder"), make(scores=[1.0, 2.0, 3.0, 4.0])])
+    assert list(table.combined) == [1.0, 2.0, 3.0, 4.0]
+    assert list(table.autoencoder) == make().scores
+    assert set(table.combined_threshold) == {0.25} and list(table.label) == [0, 0, 1, 1]
+
+
+def test_a_line_break_in_a_cell_is_kept():
+    assert "a<br>&lt;b" in as_html(pd.DataFrame({"x": ["a\n<b"]})).data

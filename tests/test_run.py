@@ -148,7 +148,7 @@ def keys(stages):
 
 def test_the_plan_has_every_notebook_and_follows_what_it_depends_on(tiny_root, tmp_path):
     before = keys(stages_of(tmp_path, tiny_root))
-    assert len(before) == 2 * len(ARMS) + 2 + 1 + len(EVIDENCE)
+    assert len(before) == 2 * len(ARMS) + 2 + 1 + len(EVIDENCE) + 1
     assert keys(stages_of(tmp_path, tiny_root)) == before
     other_weights = keys(stages_of(tmp_path, tiny_root, "v"))
     same = {
@@ -168,6 +168,8 @@ def test_chapters_follow_the_tables_that_they_read(tiny_root, tmp_path):
     (tables / "scores.csv").write_text("a\n1\n")
     given = {"claims": {"reference_dir": str(tables)}}
     before = keys(stages_of(tmp_path, tiny_root, **given))
+    (tables / "places.csv").write_text("not read by this chapter")
+    assert keys(stages_of(tmp_path, tiny_root, **given)) == before
     (tables / "scores.csv").write_text("a\n2\n")
     after = keys(stages_of(tmp_path, tiny_root, **given))
     assert {name for (name, _), key in after.items() if key not in before.values()} == {"claims"}

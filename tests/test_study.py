@@ -82,9 +82,15 @@ def test_each_notebook_gets_the_seed_and_only_what_it_knows(opened):
     first, (ablation,), (summary,) = opened(seed="3").stages
     arms = [task for task in first if task.notebook not in EVIDENCE]
     assert {task.parameters["seed"] for task in (*arms, ablation, summary)} == {3}
-    assert not any(task.parameters for task in first if task.notebook in EVIDENCE)
+    chapters = [task.parameters for task in first if task.notebook in EVIDENCE]
+    assert {"category": "screw"} in chapters and all(set(own) <= {"category"} for own in chapters)
     assert "threads" not in ablation.parameters and "sigma" not in ablation.parameters
     assert arms[0].notebook == "autoencoder" and "weights" not in arms[0].parameters
+
+
+def test_a_study_remembers_what_was_asked_for(opened, tiny_root):
+    asked = opened(seed=4, quick=True, parameters={"latent": 9}).options
+    assert asked == f'DATA_ROOT={tiny_root} SEED=4 PROFILE=quick PARAMS="latent=9"'
 
 
 def test_words_are_read_as_yaml():

@@ -1,0 +1,142 @@
+"""What stands at the foot of every executed page: how to rerun it, what it is made of."""
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anomalylib.files import ROOT
+from anomalylib.results import Result, load_result, provenance_table
+from anomalylib.run import Task
+from anomalylib.settings import ARMS, EVIDENCE
+from anomalylib.study import Study
+
+DRAWN_WITH = ("numpy", "pandas", "matplotlib", "seaborn", "scikit-learn", "scipy", "torch")
+
+
+def command(task: Task, study: Study) -> str:
+    """The command that makes a page again."""
+    if task.notebook in EVIDENCE:
+        return "make book"
+    names = task.subject if task.notebook != "summary" else " ".join(study.categories)
+    words = f'CATEGORIES="{names}"' if " " in names else f"CATEGORIES={names}"
+    return " ".join(filter(None, ["make notebooks", words, study.options]))
+
+
+def measured_by(notebook: str) -> str:
+    """The command that measures what a chapter reads, if it reads any table."""
+    tables = EVIDENCE.get(notebook, ())
+    made = {"sensitivity": "sensitivity", "literature": ""}
+    targets = dict.fromkeys(made.get(table, "reference") for table in tables)
+    return " and ".join(f"`make {target}`" for target in targets if target)
+
+
+def foot(task: Task, study: Study, executed: Mapping[str, Any], launch: str) -> str:
+    """The last section of a page.
+
+    Parameters
+    ----------
+    task : Task
+        What made the page.
+    study : Study
+    executed : mapping
+        Metadata of the executed notebook.
+    launch : str
+        Address that opens the notebook in a running environment; may be empty.
+
+    Returns
+    -------
+    str
+        MyST Markdown. Links to tables begin with ``/tables/``.
+    """
+    source = f"notebooks/{task.notebook}.ipynb"
+    lines = ["## Rerun this page", "", "```", command(task, study), "```", ""]
+    if again := measured_by(task.notebook):
+        again = f"draws it from the committed tables; {again}, with `DATA_ROOT=data/mvtec`,"
+        lines += [f"{again} measures those again.", ""]
+    source_of = "../" * task.page.count("/") + f"_sources/{task.page}.ipynb"
+    files = [f'<a href="{source_of}" download>the executed notebook</a>']
+    files += [f"{{download}}`{name} </tables/{name}>`" for name in tables_of(task)]
+    files += [f"[run it in your browser]({launch})"] if launch else []
+    lines += [f"**Take it with you:** {', '.join(files)}. The code is `{source}`.", ""]
+    lines += [":::{admonition} Provenance", ":class: dropdown provenance", ""]
+    lines += ["| what | of this page |", "| --- | --- |"]
+    rows = _page_rows(executed) | _data_rows(task, study)
+    lines += [f"| {what} | {_cell(said)} |" for what, said in rows.items()]
+    return "\n".join([*lines, ":::", ""])
+
+
+def tables_of(task: Task) -> list[str]:
+    """Names of the files that hold the data of a page's figures."""
+    if task.notebook in EVIDENCE:
+        return [f"{name}.csv" for name in EVIDENCE[task.notebook]]
+    if task.notebook == "summary":
+        return [f"{name.strip()}.csv" for name in task.parameters["categories"].split(",")]
+    return [f"{task.subject}.csv"]
+
+
+def results_of(task: Task, study: Study) -> list[Result]:
+    """The results that a page of this build shows."""
+    names = study.categories if task.notebook == "summary" else (task.subject,)
+    arms = (task.notebook,) if task.notebook in ARMS else ARMS
+    folder = study.folder / "results"
+    return [load_result(folder, name, arm, study.seed) for name in names for arm in arms]
+
+
+def _page_rows(executed: Mapping[str, Any]) -> dict[str, str]:
+    """When, from which commit and with which packages the notebook was executed."""
+    timed = executed.get("papermill", {})
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in DRAWN_WITH]
+    return {
+        "executed": f"{str(timed.get('end_time', 'unknown'))[:16].replace('T', ' ')} UTC",
+        "wall time": f"{timed.get('duration', float('nan')):.1f} s",
+        "commit": executed["study"]["commit"],
+        "drawn with": f"python {platform.python_version()}, {', '.join(versions)}",
+    }
+
+
+def _data_rows(task: Task, study: Study) -> dict[str, str]:
+    """What the numbers of a page were made of."""
+    if task.notebook not in EVIDENCE:
+        return provenance_table(results_of(task, study))
+    path = ROOT / task.parameters.get("reference_dir", "data/reference") / "provenance.json"
+    return reference_rows(json.loads(path.read_text())) if EVIDENCE[task.notebook] else {}
+
+
+def reference_rows(said: Mapping[str, Any]) -> dict[str, str]:
+    """What the reference results were made of, from their ``provenance.json``."""
+    data = [
+        f"{found['dataset']}, {name}, SHA-256 {found['sha256'][:16]}…, "
+        + ", ".join(f"{count} {folder}" for folder, count in found["images"].items())
+        for name, found in said["data"].items()
+    ]
+    backbones = [
+        f"{name}: {found['path']}, SHA-256 {found['sha256'][:16]}…"
+        for name, found in said["backbones"].items()
+    ]
+    settings = [
+        f"{arm}: " + ", ".join(f"{key}={value}" for key, value in own.items())
+        for arm, own in said["settings"].items()
+    ]
+    return {
+        "data": _lines(data),
+        "backbones": _lines(backbones),
+        "parameters": _lines(settings),
+        "measured with": ", ".join(f"{key} {value}" for key, value in said["versions"].items()),
+        "machine": _lines(said["machines"]),
+        "runs": f"{said['runs']}, {said['processor_hours']} processor hours",
+        "measured": " to ".join(said["measured"]),
+        "commit of the tables": said["commit"],
+    }
+
+
+def _lines(parts: Sequence[str]) -> str:
+    return "\n".join(parts)
+
+
+def _cell(text: str) -> str:
+    """Text in one cell of a Markdown table, as it stands."""
+    for sign in "\\|*_`<{":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("\n", "<br>")

@@ -1,0 +1,146 @@
+"""From executed notebooks to pages: titles, captions, folded code, the foot."""
+
+import json
+from collections.abc import Mapping
+from urllib.parse import urlparse
+
+from anomalylib.errors import StudyError
+from anomalylib.files import ROOT
+from anomalylib.foot import command, foot, measured_by, results_of
+from anomalylib.results import image_table
+from anomalylib.run import Task
+from anomalylib.settings import EVIDENCE
+from anomalylib.study import Study
+
+CAPTION = "**Figure.** "
+
+
+def page(task: Task, study: Study, repository: Mapping[str, str]) -> dict:
+    """An executed notebook as a page of the book.
+
+    Parameters
+    ----------
+    task : Task
+        What made it.
+    study : Study
+    repository : mapping
+        ``url`` and ``branch`` of the public repository; without a URL there
+        is no link that launches the notebook.
+    """
+    notebook = json.loads(task.output.read_text())
+    category = task.parameters.get("category", "")
+    if category:
+        put_category(notebook, category)
+    caption_figures(notebook, made_by(task, study))
+    fold_code(notebook)
+    launch = launch_address(repository, f"notebooks/{task.notebook}.ipynb")
+    text = foot(task, study, notebook["metadata"], launch)
+    notebook["cells"].append(
+        {"cell_type": "markdown", "id": "foot", "metadata": {}, "source": text}
+    )
+    return notebook
+
+
+def tables(study: Study) -> dict[str, bytes]:
+    """The data of all figures, as CSV: those of the chapters and one a category of the build."""
+    names = {table for read in EVIDENCE.values() for table in read}
+    folder = ROOT / "data" / "reference"
+    found = {f"{name}.csv": (folder / f"{name}.csv").read_bytes() for name in sorted(names)}
+    for task in (task for stage in study.stages for task in stage):
+        if task.notebook == "ablation":
+            table = image_table(results_of(task, study))
+            found[f"{task.subject}.csv"] = table.to_csv(index=False).encode()
+    return found
+
+
+def put_category(notebook: dict, category: str) -> None:
+    """Name the category in the title, and wherever the page says ``{category}``."""
+    first = notebook["cells"][0]
+    text = "".join(first["source"])
+    if not text.startswith("# "):
+        raise StudyError("a notebook of the book must begin with its title, '# …'")
+    first["source"] = f"# {category.replace('_', ' ').capitalize()}: {text[2:]}"
+    slug = category.replace("_", "-")
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = "".join(cell["source"]).replace("{category}", slug)
+        figure = cell["metadata"].get("mystnb", {}).get("figure", {})
+        if "name" in figure:
+            figure["name"] = figure["name"].replace("{category}", slug)
+
+
+def caption_figures(notebook: dict, made: str) -> None:
+    """Number the figures: the paragraph after a figure's cell becomes its caption.
+
+    Parameters
+    ----------
+    notebook : dict
+        A cell whose metadata names a figure must be followed by text that
+        begins with ``**Figure.**``.
+    made : str
+        Which commands make it, for the end of the caption.
+
+    Raises
+    ------
+    StudyError
+        If a named figure has no caption, or a caption no figure.
+    """
+    cells = notebook["cells"]
+    for cell, after in zip(cells, [*cells[1:], None], strict=True):
+        figure = cell["metadata"].get("mystnb", {}).get("figure")
+        text = "".join(after["source"]) if after else ""
+        if text.startswith(CAPTION) != bool(figure):
+            raise StudyError(f"figure and caption do not go together near {text[:60]!r}")
+        if figure:
+            caption, _, rest = text.partition("\n\n")
+            figure["caption"] = f"{caption.removeprefix(CAPTION)} {made}"
+            after["source"] = rest
+
+
+def fold_code(notebook: dict) -> None:
+    """Show the parameters that papermill has put in like the cell that they replace."""
+    like: list[str] = []
+    for cell in notebook["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        if "parameters" in tags:
+            like = [tag for tag in tags if tag != "parameters"]
+        elif "injected-parameters" in tags:
+            cell["metadata"]["tags"] = [*tags, *like]
+
+
+def made_by(task: Task, study: Study) -> str:
+    """Which commands make a figure."""
+    drawn = f"Drawn by `{command(task, study)}`"
+    measured = measured_by(task.notebook)
+    return f"Measured by {measured}, drawn by `make book`." if measured else f"{drawn}."
+
+
+def launch_address(repository: Mapping[str, str], path: str) -> str:
+    """Where Binder opens a notebook of a public repository on GitHub.
+
+    Parameters
+    ----------
+    repository : mapping
+        ``url``, such as ``https://github.com/owner/name``, and ``branch``.
+    path : str
+        The notebook, from the repository's root.
+
+    Returns
+    -------
+    str
+        Empty without a URL.
+
+    Raises
+    ------
+    StudyError
+        If the URL is not of that form.
+    """
+    url = repository.get("url", "")
+    if not url:
+        return ""
+    parts = urlparse(url)
+    names = parts.path.strip("/").removesuffix(".git").split("/")
+    if parts.netloc != "github.com" or len(names) != 2:
+        raise StudyError(f"repository url {url!r} is not https://github.com/owner/name")
+    place = f"{names[0]}/{names[1]}/{repository.get('branch', 'main')}"
+    return f"https://mybinder.org/v2/gh/{place}?urlpath=lab/tree/{path}"

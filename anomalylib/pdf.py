@@ -1,0 +1,62 @@
+"""The printed edition: the whole book as one page, through a headless Chromium."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from anomalylib.book import render, write_pages
+from anomalylib.errors import StudyError
+from anomalylib.files import written_whole
+from anomalylib.study import Study
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+QUIET = ("--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
+QUIET += ("--disable-background-networking", "--disable-component-update", "--no-sandbox")
+"""Nothing but printing. The sandbox is left out because it forbids to run as root, as
+containers do; the only page that is opened is the book itself."""
+PATIENCE = 60_000  # milliseconds of a page's own clock for formulas
+
+
+def find_browser() -> str:
+    """Where Chromium is.
+
+    Raises
+    ------
+    StudyError
+        If it is not installed.
+    """
+    for name in BROWSERS:
+        if found := shutil.which(name):
+            return found
+    raise StudyError("no Chromium here to print the book with: install chromium, then `make pdf`")
+
+
+def print_book(study: Study) -> Path:
+    """Print the book of a study whose notebooks are executed.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    Path
+        The PDF.
+
+    Raises
+    ------
+    StudyError
+        If there is no Chromium, or the page or the PDF cannot be made.
+    """
+    browser = find_browser()
+    write_pages(study)
+    page = render(study, "singlehtml") / "index.html"
+    target = study.folder / "book.pdf"
+    with tempfile.TemporaryDirectory() as profile, written_whole(target) as beside:
+        options = [f"--user-data-dir={profile}", f"--virtual-time-budget={PATIENCE}"]
+        options += ["--no-pdf-header-footer", f"--print-to-pdf={beside}", page.as_uri()]
+        done = subprocess.run([browser, *QUIET, *options], capture_output=True, check=False)
+        if done.returncode != 0 or not beside.read_bytes().startswith(b"%PDF"):
+            raise StudyError(f"{browser} did not print {page}; open it and print it by hand")
+    return target

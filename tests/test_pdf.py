@@ -1,0 +1,38 @@
+import re
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from anomalylib import pdf
+from anomalylib.__main__ import main
+from anomalylib.errors import StudyError
+
+
+def test_without_a_browser_one_line_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(StudyError, match="install chromium"):
+        pdf.find_browser()
+    assert main(["pdf"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: no Chromium") and said.count("\n") == 1
+
+
+def test_a_browser_that_prints_nothing_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(pdf, "find_browser", lambda: shutil.which("true"))
+    monkeypatch.setattr(pdf, "write_pages", lambda study: None)
+    monkeypatch.setattr(pdf, "render", lambda study, builder: tmp_path / builder)
+    with pytest.raises(StudyError, match="did not print"):
+        pdf.print_book(SimpleNamespace(folder=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not any(map(shutil.which, pdf.BROWSERS)), reason="Chromium is not installed")
+def test_the_whole_book_is_printed(built):
+    study, _, index = built
+    before = index.read_bytes()
+    content = pdf.print_book(study).read_bytes()
+    assert content.startswith(b"%PDF") and content.rstrip().endswith(b"%%EOF")
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) > 30
+    assert len(content) < 40e6
+    assert index.read_bytes() == before
