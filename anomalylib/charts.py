@@ -45,7 +45,8 @@ def measured(
     arms = [arm for arm in COLOURS if arm in set(plainly.arm)]
     arms += [name for name in CONTROLS if name not in arms and name in set(plainly.arm)]
     categories = plainly.category.unique()
-    figure, panels = look.stack(len(categories), 0.45 * len(arms) + 0.8)
+    height = 0.45 if len(named) > 1 else 0.36
+    figure, panels = look.stack(len(categories), height * len(arms) + 0.8)
     for category, axes in zip(categories, panels, strict=True):
         own = plainly[plainly.category == category]
         for y, arm in enumerate(arms):
@@ -235,9 +236,8 @@ def published(both: pd.DataFrame) -> Figure:
     ours = both.source == "this study"
     rows = both[~ours].dropna(subset=["metal_nut", "screw"])
     axes.plot(rows.metal_nut, rows.screw, "o", color="#9A9A9A", markersize=5, alpha=0.8)
-    for name in ("GANomaly", "DFKDE", "FRE", "DFR", "PaDiM", "FastFlow", "STFPM"):
-        first = rows[rows.method == name].head(1)
-        for row in first.itertuples():
+    for name in ("GANomaly", "DFKDE", "FRE (linear)", "DFR", "FastFlow"):
+        for row in rows[rows.method == name].tail(1).itertuples():
             where = (row.metal_nut - 0.015, row.screw)
             axes.annotate(name, where, color="#5A5A5A", fontsize=SMALL, ha="right", va="center")
     for arm in ARMS:

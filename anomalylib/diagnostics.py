@@ -165,19 +165,20 @@ def greys(scores: pd.DataFrame) -> Figure:
 
 
 def picked(table: pd.DataFrame, arm: str) -> Figure:
-    """AUROC of one arm under every single setting that was tried, sorted."""
-    found = table.sort_values("auroc", ignore_index=True)
+    """AUROC of one arm under every single setting that was tried, sorted; the usual one once."""
+    usual = table.usual.astype(bool)
+    once = pd.concat([table[~usual], table[usual].head(1)])
+    found = once.sort_values("auroc", ignore_index=True)
     figure, (axes,) = look.stack(1, 2.8)
     for at, row in found.iterrows():
-        usual = bool(row.usual)
         axes.plot([at, at], [row.auroc_ci_low, row.auroc_ci_high], color=COLOURS[arm], alpha=0.3)
-        face = COLOURS[arm] if usual else "white"
+        face = COLOURS[arm] if row.usual else "white"
         axes.plot(at, row.auroc, "o", color=COLOURS[arm], mfc=face, markersize=6)
-    for at, side in ((0, "left"), (len(found) - 1, "right")):
+    for at, side, step in ((0, "left", 8), (len(found) - 1, "right", -8)):
         row = found.loc[at]
-        where = (at, row.auroc_ci_low if at else row.auroc_ci_high)
-        text = {"ha": side, "va": "top" if at else "bottom", "fontsize": SMALL}
-        axes.annotate(f"{row.factor}: {row.value}", where, color=look.ink(arm), **text)
+        text = {"ha": side, "va": "center", "fontsize": SMALL, "textcoords": "offset points"}
+        where = {"xy": (at, row.auroc), "xytext": (step, 0)}
+        axes.annotate(f"{row.factor}: {row.value}", color=look.ink(arm), **where, **text)
     axes.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
     axes.set(xlabel="settings, sorted", ylabel="image-level AUROC", xticks=[])
     return figure

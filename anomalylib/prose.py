@@ -23,6 +23,11 @@ def with_interval(row: Any) -> str:
     return f"{row.auroc_mean:.3f} [{row.auroc_ci_low:.3f}, {row.auroc_ci_high:.3f}]"
 
 
+def ranges(low: pd.Series, high: pd.Series, sign: str = "") -> list[str]:
+    """Intervals as a table shows them; `sign` is ``"+"`` for differences."""
+    return [f"[{a:{sign}.3f}, {b:{sign}.3f}]" for a, b in zip(low, high, strict=True)]
+
+
 def p_value(p: float) -> str:
     """A p value as a page shows it."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
@@ -94,3 +99,18 @@ def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
         ours.append(row | {"note": f"{found.n_seeds.max()} seeds; {', '.join(said)}"})
     both = pd.concat([rows, pd.DataFrame(ours)], ignore_index=True)
     return both.sort_values("screw", ascending=False, ignore_index=True)
+
+
+def published_table(both: pd.DataFrame) -> HTML:
+    """The rows of `beside`, few columns wide: who, with what, where it was read."""
+    own = both.source == "this study"
+    with_what = both.backbone.where(both.backbone == "none", ", " + both.backbone)
+    shown = {
+        "method": both.method + with_what.replace("none", ""),
+        "metal nut": both.metal_nut,
+        "screw": both.screw,
+        "15 categories": both.mean15,
+        "read in": both.source.where(own, both.paper + "; " + both.source),
+        "note": both.note.astype(object).fillna(""),
+    }
+    return table(pd.DataFrame(shown))

@@ -35,8 +35,8 @@ AROUND = {
     "study",
 }
 # Modules that only the chapters on the reference results use.
-BEYOND_ARMS = {"charts", "comparisons", "controls", "diagrams", "experiment", "measurement"}
-BEYOND_ARMS |= {"pixels", "prose", "reference", "sensitivity", "tables"}
+BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
+BEYOND_ARMS |= {"measurement", "pixels", "prose", "reference", "sensitivity", "tables"}
 
 
 @dataclass(frozen=True)

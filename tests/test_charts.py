@@ -152,7 +152,7 @@ def test_each_defect_type_has_a_row_with_every_arm():
 
 
 def test_published_methods_are_grey_and_ours_in_colour():
-    rows = [{"method": "FRE", "metal_nut": 0.9, "screw": 0.8, "source": "somewhere"}]
+    rows = [{"method": "FRE (linear)", "metal_nut": 0.9, "screw": 0.8, "source": "somewhere"}]
     rows += [
         {"method": arm, "metal_nut": 0.9, "screw": 0.6, "source": "this study"} for arm in ARMS
     ]
@@ -161,7 +161,7 @@ def test_published_methods_are_grey_and_ours_in_colour():
     grey, *ours = [line for line in axes.lines if line.get_marker() in "oD"]
     assert len(grey.get_xdata()) == 1
     assert [line.get_color() for line in ours] == [COLOURS[arm] for arm in ARMS]
-    assert "FRE" in [text.get_text() for text in axes.texts]
+    assert "FRE (linear)" in [text.get_text() for text in axes.texts]
 
 
 def test_cost_marks_the_median_run():

@@ -71,6 +71,22 @@ def test_our_rows_stand_among_the_published_ones_by_the_harder_part():
     assert own.note.iloc[0] == "5 seeds; [0.500, 0.950], [0.500, 0.950]"
 
 
+def test_a_published_row_says_who_with_what_and_where():
+    row = {"method": "A", "backbone": "net", "metal_nut": 0.99, "screw": 0.98, "mean15": 0.9}
+    row |= {"paper": "Q 2020", "source": "site", "note": np.nan}
+    mine = row | {"method": "combined", "backbone": "none", "source": "this study", "paper": np.nan}
+    text = prose.published_table(pd.DataFrame([row, mine])).data
+    assert "<td>A, net</td>" in text and "<td>Q 2020; site</td>" in text
+    assert "<td>combined</td>" in text and "<td>this study</td>" in text
+    assert "nan" not in text
+
+
+def test_intervals_of_a_column_are_written_out():
+    low, high = pd.Series([0.1, -0.2]), pd.Series([0.25, 0.3])
+    assert prose.ranges(low, high) == ["[0.100, 0.250]", "[-0.200, 0.300]"]
+    assert prose.ranges(low, high, "+")[0] == "[+0.100, +0.250]"
+
+
 def test_numbers_are_put_by_name(monkeypatch):
     seen = {}
     monkeypatch.setattr(prose, "glue", lambda name, value, display: seen.update({name: value}))
