@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anomalylib.files import ROOT
+from anomalylib.plan import Task
 from anomalylib.results import Result, load_result, provenance_table
-from anomalylib.run import Task
 from anomalylib.settings import ARMS, EVIDENCE
 from anomalylib.study import Study
 

@@ -7,8 +7,8 @@ from urllib.parse import urlparse
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT
 from anomalylib.foot import command, foot, measured_by, results_of
+from anomalylib.plan import Task
 from anomalylib.results import image_table
-from anomalylib.run import Task
 from anomalylib.settings import EVIDENCE
 from anomalylib.study import Study
 

@@ -9,7 +9,7 @@ from typing import Any
 from anomalylib.data import dataset_name, load_category
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT, from_root, written_whole
-from anomalylib.run import Task, plan, split_parameters
+from anomalylib.plan import Task, plan, split_parameters
 from anomalylib.settings import SETTINGS, make_settings
 from anomalylib.synthetic import QUICK_COUNTS, QUICK_FOLDER, ensure_synthetic
 from anomalylib.weights import Backbone, resolve_backbone
@@ -42,7 +42,7 @@ class Study:
     folder : Path
         Where it is built: one folder for each data set, backbone and profile.
     stages : list of list of Task
-        The notebooks, see `anomalylib.run.plan`.
+        The notebooks, see `anomalylib.plan.plan`.
     backbone : Backbone
     dataset : str
     synthetic : bool

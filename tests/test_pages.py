@@ -77,7 +77,7 @@ def test_every_chapter_keeps_the_plan_of_all(notebook):
         assert sorted(order, key=prose.index) == order
     for cell in cells:
         code = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
-        assert len(code.splitlines()) <= 17
+        assert len(code.splitlines()) <= 15
         described = cell["metadata"].get("mystnb", {})
         assert ("figure" in described) == ("image" in described)
         assert len(described.get("image", {}).get("alt", "x" * 40)) >= 40

@@ -7,8 +7,8 @@ import pytest
 
 from anomalylib import run
 from anomalylib.errors import StudyError
-from anomalylib.run import Task, execute, plan, run_stages, split_parameters
-from anomalylib.settings import ARMS, EVIDENCE, SETTINGS
+from anomalylib.plan import Task
+from anomalylib.run import execute, run_stages
 
 
 class Inline:
@@ -121,63 +121,6 @@ def test_later_stages_wait_for_earlier_ones(sources, tmp_path):
     with pytest.raises(StudyError):
         run_stages([[task_in(tmp_path, "bad")], [later]], Inline())
     assert not later.output.exists()
-
-
-def test_parameters_go_to_those_who_know_them():
-    given = split_parameters({"epochs": 3, "combined.epochs": 5, "seed": 1})
-    assert given["autoencoder"] == {"epochs": 3, "seed": 1}
-    assert given["combined"] == {"epochs": 5, "seed": 1}
-    assert given["resnet"] == {"seed": 1}
-    with pytest.raises(StudyError, match=r"unknown parameter 'epoch'.*did you mean epochs"):
-        split_parameters({"epoch": 3})
-    with pytest.raises(StudyError, match=r"unknown parameter 'resnet\.epochs'"):
-        split_parameters({"resnet.epochs": 3})
-
-
-def stages_of(tmp_path, root, sha="w", **given):
-    parameters = {
-        notebook: dict(given.get(notebook, {}), **({} if notebook in EVIDENCE else {"seed": 0}))
-        for notebook in SETTINGS
-    }
-    return plan(tmp_path / "build", ["metal_nut", "screw"], root, sha, parameters)
-
-
-def keys(stages):
-    return {(t.notebook, t.subject): t.key for stage in stages for t in stage}
-
-
-def test_the_plan_has_every_notebook_and_follows_what_it_depends_on(tiny_root, tmp_path):
-    before = keys(stages_of(tmp_path, tiny_root))
-    assert len(before) == 2 * len(ARMS) + 2 + 1 + len(EVIDENCE) + 1
-    assert keys(stages_of(tmp_path, tiny_root)) == before
-    other_weights = keys(stages_of(tmp_path, tiny_root, "v"))
-    same = {
-        notebook
-        for notebook, subject in before
-        if other_weights[notebook, subject] == before[notebook, subject]
-    }
-    assert same == set(EVIDENCE)
-    after = keys(stages_of(tmp_path, tiny_root, combined={"latent": 9}))
-    changed = {notebook for (notebook, _), key in after.items() if before[notebook, _] != key}
-    assert changed == {"combined", "ablation", "summary"}
-
-
-def test_chapters_follow_the_tables_that_they_read(tiny_root, tmp_path):
-    tables = tmp_path / "tables"
-    tables.mkdir()
-    (tables / "scores.csv").write_text("a\n1\n")
-    given = {"claims": {"reference_dir": str(tables)}}
-    before = keys(stages_of(tmp_path, tiny_root, **given))
-    (tables / "places.csv").write_text("not read by this chapter")
-    assert keys(stages_of(tmp_path, tiny_root, **given)) == before
-    (tables / "scores.csv").write_text("a\n2\n")
-    after = keys(stages_of(tmp_path, tiny_root, **given))
-    assert {name for (name, _), key in after.items() if key not in before.values()} == {"claims"}
-
-
-def test_a_wrong_parameter_stops_the_plan(tiny_root, tmp_path):
-    with pytest.raises(StudyError, match="latent=0"):
-        stages_of(tmp_path, tiny_root, combined={"latent": 0})
 
 
 def test_there_is_at_least_one_core():

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from anomalylib.errors import StudyError
-from anomalylib.run import SOURCES
+from anomalylib.plan import SOURCES
 from anomalylib.settings import SETTINGS, make_settings, read_parameters
 
 
