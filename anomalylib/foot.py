@@ -21,7 +21,7 @@ def command(task: Task, study: Study) -> str:
         return "make book"
     names = task.subject if task.notebook != "summary" else " ".join(study.categories)
     words = f'CATEGORIES="{names}"' if " " in names else f"CATEGORIES={names}"
-    return " ".join(filter(None, ["make notebooks", words, study.options]))
+    return " \\\n    ".join(filter(None, [f"make notebooks {words}", *study.options]))
 
 
 def measured_by(notebook: str) -> str:

@@ -110,9 +110,9 @@ def fold_code(notebook: dict) -> None:
 
 def made_by(task: Task, study: Study) -> str:
     """Which commands make a figure."""
-    drawn = f"Drawn by `{command(task, study)}`"
-    measured = measured_by(task.notebook)
-    return f"Measured by {measured}, drawn by `make book`." if measured else f"{drawn}."
+    first, *options = command(task, study).split(" \\\n")
+    measured = f"Measured by {by}, drawn" if (by := measured_by(task.notebook)) else "Drawn"
+    return f"{measured} by `{first}`{', with the settings below' if options else ''}."
 
 
 def launch_address(repository: Mapping[str, str], path: str) -> str:

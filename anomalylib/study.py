@@ -49,7 +49,7 @@ class Study:
     quick : bool
     categories : tuple of str
     seed : int
-    options : str
+    options : tuple of str
         What was asked for besides the categories, as ``make`` takes it.
     """
 
@@ -61,7 +61,7 @@ class Study:
     quick: bool
     categories: tuple[str, ...]
     seed: int
-    options: str = ""
+    options: tuple[str, ...] = ()
 
     @property
     def banner(self) -> str:
@@ -150,7 +150,7 @@ def open_study(
         if parameters
         else "",
     }
-    options = " ".join(f"{name}={value}" for name, value in asked.items() if value)
+    options = tuple(f"{name}={value}" for name, value in asked.items() if value)
     return Study(folder, stages, found, dataset, synthetic, quick, tuple(categories), seed, options)
 
 

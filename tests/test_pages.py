@@ -123,9 +123,14 @@ def test_options_are_repeated_in_the_command(tiny_root):
     )
     arm = SimpleNamespace(notebook="combined", subject="metal_nut")
     said = pages.made_by(arm, study)
-    words = f"DATA_ROOT={tiny_root} BACKBONE=efficientnet_lite0 SEED=2"
-    command = f'make notebooks CATEGORIES=metal_nut {words} PARAMS="latent=9"'
-    assert said == f"Drawn by `{command}`."
+    assert said == "Drawn by `make notebooks CATEGORIES=metal_nut`, with the settings below."
+    lines = pages.command(arm, study).split(" \\\n    ")
+    assert lines[1:] == [
+        f"DATA_ROOT={tiny_root}",
+        "BACKBONE=efficientnet_lite0",
+        "SEED=2",
+        'PARAMS="latent=9"',
+    ]
     chapter = SimpleNamespace(notebook="sensitivity", subject="")
     both = "`make sensitivity` and `make reference`"
     assert pages.made_by(chapter, study) == f"Measured by {both}, drawn by `make book`."

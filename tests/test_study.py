@@ -90,7 +90,7 @@ def test_each_notebook_gets_the_seed_and_only_what_it_knows(opened):
 
 def test_a_study_remembers_what_was_asked_for(opened, tiny_root):
     asked = opened(seed=4, quick=True, parameters={"latent": 9}).options
-    assert asked == f'DATA_ROOT={tiny_root} SEED=4 PROFILE=quick PARAMS="latent=9"'
+    assert asked == (f"DATA_ROOT={tiny_root}", "SEED=4", "PROFILE=quick", 'PARAMS="latent=9"')
 
 
 def test_words_are_read_as_yaml():
