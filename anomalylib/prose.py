@@ -11,6 +11,9 @@ from myst_nb import glue
 from anomalylib.results import as_html
 from anomalylib.settings import ARMS
 
+NARROW = "\u00a0"
+"""A space at which no line is broken."""
+
 
 def put(numbers: Mapping[str, Any]) -> None:
     """Make numbers available to the page's text, as ``{glue:text}`` by their names."""
@@ -25,7 +28,7 @@ def with_interval(row: Any) -> str:
 
 def ranges(low: pd.Series, high: pd.Series, sign: str = "") -> list[str]:
     """Intervals as a table shows them; `sign` is ``"+"`` for differences."""
-    return [f"[{a:{sign}.3f}, {b:{sign}.3f}]" for a, b in zip(low, high, strict=True)]
+    return [f"[{a:{sign}.3f},{NARROW}{b:{sign}.3f}]" for a, b in zip(low, high, strict=True)]
 
 
 def p_value(p: float) -> str:
@@ -74,6 +77,22 @@ def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str
             key = f"{row.category}_{row.arm}_{short}"
             said |= {f"{key}_{figure}": text for figure, text in figures.items()}
     return said
+
+
+def rule_table(decided: pd.DataFrame) -> HTML:
+    """What each threshold rule decides, with the one-sided bounds of its rates in brackets."""
+    recall = zip(decided.recall, decided.recall_ci_low, strict=True)
+    alarms = zip(decided.fpr, decided.fpr_ci_high, strict=True)
+    shown = {
+        "category": decided.category,
+        "arm": decided.arm,
+        "rule": decided.threshold_rule.str.replace(" ", NARROW),
+        "learned from": decided.n_nominal,
+        "skewness": decided.skewness.map("{:.1f}".format),
+        "recall": [f"{rate:.0%}{NARROW}[≥{NARROW}{bound:.0%}]" for rate, bound in recall],
+        "false alarms": [f"{rate:.0%}{NARROW}[≤{NARROW}{bound:.0%}]" for rate, bound in alarms],
+    }
+    return table(pd.DataFrame(shown))
 
 
 def verdict_table(verdicts: pd.DataFrame, folder: str = "") -> HTML:

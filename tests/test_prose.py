@@ -83,8 +83,16 @@ def test_a_published_row_says_who_with_what_and_where():
 
 def test_intervals_of_a_column_are_written_out():
     low, high = pd.Series([0.1, -0.2]), pd.Series([0.25, 0.3])
-    assert prose.ranges(low, high) == ["[0.100, 0.250]", "[-0.200, 0.300]"]
-    assert prose.ranges(low, high, "+")[0] == "[+0.100, +0.250]"
+    assert prose.ranges(low, high) == ["[0.100,\u00a00.250]", "[-0.200,\u00a00.300]"]
+    assert prose.ranges(low, high, "+")[0] == "[+0.100,\u00a0+0.250]"
+
+
+def test_a_rule_stands_in_one_line_with_its_bounds():
+    row = {"category": "metal_nut", "arm": "combined", "threshold_rule": "a rule", "recall": 0.55}
+    row |= {"recall_ci_low": 0.46, "fpr": 0.0, "fpr_ci_high": 0.127, "n_nominal": 44}
+    text = prose.rule_table(pd.DataFrame([row | {"skewness": 4.778}])).data.replace("\u00a0", " ")
+    for cell in ("metal nut", "a rule", "55% [≥ 46%]", "0% [≤ 13%]", "44", "4.8"):
+        assert f"<td>{cell}</td>" in text
 
 
 def test_numbers_are_put_by_name(monkeypatch):
