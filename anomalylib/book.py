@@ -42,7 +42,7 @@ def build_book(study: Study) -> tuple[Path, bool]:
     """
     pages = assemble(study)
     folder = study.folder / "book"
-    index, stamp = study.folder / "_build" / "html" / "index.html", folder / ".built"
+    index, stamp = study.folder / "_build" / "html" / "index.html", study.folder / "book.built"
     digest = _digest(pages)
     if index.is_file() and stamp.is_file() and stamp.read_text() == digest:
         return index, False
