@@ -1,11 +1,12 @@
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
 
 from anomalylib import pages
 from anomalylib.errors import StudyError
-from anomalylib.settings import EVIDENCE
+from anomalylib.settings import EVIDENCE, SETTINGS
 from anomalylib.study import open_study
 
 
@@ -81,6 +82,13 @@ def test_every_chapter_keeps_the_plan_of_all(notebook):
         described = cell["metadata"].get("mystnb", {})
         assert ("figure" in described) == ("image" in described)
         assert len(described.get("image", {}).get("alt", "x" * 40)) >= 40
+
+
+@pytest.mark.parametrize("notebook", SETTINGS)
+def test_every_figure_is_spoken_of(notebook):
+    text = (pages.ROOT / "notebooks" / f"{notebook}.ipynb").read_text()
+    named = set(re.findall(r'"name": "(fig-[^"]+)"', text))
+    assert named and named == set(re.findall(r"{numref}`(fig-[^`]+)`", text))
 
 
 @pytest.mark.parametrize("notebook", EVIDENCE)

@@ -44,6 +44,7 @@ def test_the_version_is_the_same_everywhere():
         r"^## (\S+) — (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
     ).groups()
     assert version == PROJECT["version"] == CITATION["version"]
+    assert f"Version {version}" in (ROOT / "book" / "cite.md").read_text()
     assert date == CITATION["date-released"]
 
 
