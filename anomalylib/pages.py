@@ -1,6 +1,7 @@
 """From executed notebooks to pages: titles, captions, folded code, the foot."""
 
 import json
+import re
 from collections.abc import Mapping
 from urllib.parse import urlparse
 
@@ -32,6 +33,7 @@ def page(task: Task, study: Study, repository: Mapping[str, str]) -> dict:
     if category:
         put_category(notebook, category)
     caption_figures(notebook, made_by(task, study))
+    describe(notebook)
     fold_code(notebook)
     launch = launch_address(repository, f"notebooks/{task.notebook}.ipynb")
     text = foot(task, study, notebook["metadata"], launch)
@@ -95,6 +97,16 @@ def caption_figures(notebook: dict, made: str) -> None:
             caption, _, rest = text.partition("\n\n")
             figure["caption"] = f"{caption.removeprefix(CAPTION)} {made}"
             after["source"] = rest
+
+
+def describe(notebook: dict) -> None:
+    """Give search engines and previews what the page says first, below its title."""
+    first = notebook["cells"][0]
+    title, _, text = "".join(first["source"]).partition("\n")
+    lines = [line for line in text.splitlines() if line.strip() and line[0] not in "`:"]
+    if lines:
+        said = re.sub(r"\{\w+\}`[^`]*`|[*`]", "", lines[0]).strip()
+        first["source"] = f"{title}\n\n```{{meta}}\n:description: {said}\n```\n{text}"
 
 
 def fold_code(notebook: dict) -> None:

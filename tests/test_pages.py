@@ -51,6 +51,18 @@ def test_figure_and_caption_come_together(cells):
         pages.caption_figures({"cells": cells}, "")
 
 
+def test_a_page_is_described_by_what_it_says_first():
+    box = "```{admonition} What you will see\n:class: tip\nOne *map* {cite}`x` and `code`.\n```"
+    notebook = {"cells": [text(f"# Title\n\n{box}")]}
+    pages.describe(notebook)
+    source = notebook["cells"][0]["source"]
+    assert source.startswith("# Title\n\n```{meta}\n:description: One map  and code.\n```\n")
+    assert source.endswith(box)
+    empty = {"cells": [text("# Title")]}
+    pages.describe(empty)
+    assert empty["cells"][0]["source"] == "# Title"
+
+
 def test_what_papermill_put_in_is_shown_like_what_it_replaces():
     cells = [{"metadata": {"tags": ["parameters", "remove-cell"]}}]
     cells += [{"metadata": {"tags": ["injected-parameters"]}}, {"metadata": {}}]
