@@ -106,7 +106,8 @@ def describe(notebook: dict) -> None:
     lines = [line for line in text.splitlines() if line.strip() and line[0] not in "`:"]
     if lines:
         said = re.sub(r"\{\w+\}`[^`]*`|[*`]", "", lines[0]).strip()
-        first["source"] = f"{title}\n\n```{{meta}}\n:description: {said}\n```\n{text}"
+        meta = f"```{{eval-rst}}\n.. meta::\n   :description: {said}\n```"
+        first["source"] = f"{title}\n\n{meta}\n{text}"
 
 
 def fold_code(notebook: dict) -> None:

@@ -56,7 +56,7 @@ def test_a_page_is_described_by_what_it_says_first():
     notebook = {"cells": [text(f"# Title\n\n{box}")]}
     pages.describe(notebook)
     source = notebook["cells"][0]["source"]
-    assert source.startswith("# Title\n\n```{meta}\n:description: One map  and code.\n```\n")
+    assert ".. meta::\n   :description: One map  and code.\n" in source
     assert source.endswith(box)
     empty = {"cells": [text("# Title")]}
     pages.describe(empty)
