@@ -104,6 +104,7 @@ def _study(options: argparse.Namespace) -> int:
         seed=options.seed,
         quick=options.profile == "quick",
         threads=max(1, cores() // jobs),
+        jobs=options.jobs,
         parameters=parse_parameters(options.params.split()),
     )
     seconds["data and backbone"] = time.perf_counter() - start

@@ -2,6 +2,8 @@
 
 import copy
 import hashlib
+import html
+import importlib.metadata
 import json
 import re
 import shutil
@@ -19,6 +21,7 @@ from anomalylib.pages import page, tables
 from anomalylib.study import Study
 
 SOURCE = ROOT / "book"
+RENDERED_WITH = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme")
 
 
 def build_book(study: Study) -> tuple[Path, bool]:
@@ -47,10 +50,13 @@ def build_book(study: Study) -> tuple[Path, bool]:
     if index.is_file() and stamp.is_file() and stamp.read_text() == digest:
         return index, False
     _write(folder, pages)
-    # Pages of an earlier run with other categories must not stay on the site.
+    # Pages of an earlier run with other categories must not stay on the site, nor may
+    # what is left of a build that fails pass for a whole one.
+    stamp.unlink(missing_ok=True)
     shutil.rmtree(index.parent, ignore_errors=True)
     render(study, "html")
-    stamp.write_text(digest)
+    with written_whole(stamp) as beside:
+        beside.write_text(digest)
     return index, True
 
 
@@ -102,7 +108,7 @@ def assemble(study: Study) -> dict[str, bytes]:
     pages |= {f"tables/{name}": content for name, content in tables(study).items()}
     config = yaml.safe_load(pages["_config.yml"])
     options = config["sphinx"]["config"].setdefault("html_theme_options", {})
-    options["announcement"] = study.banner
+    options["announcement"] = html.escape(study.banner)
     pages["_config.yml"] = yaml.safe_dump(config, allow_unicode=True).encode()
     contents = expand_contents(yaml.safe_load(pages["_toc.yml"]), study.categories)
     pages["_toc.yml"] = yaml.safe_dump(contents, sort_keys=False).encode()
@@ -138,7 +144,8 @@ def _filled(entry: Any, category: str) -> Any:
 
 def _digest(pages: dict[str, bytes]) -> str:
     """Hash over all paths and contents, and what renders them."""
-    digest = hashlib.sha256(sha256_of(Path(site.__file__)).encode())
+    versions = [importlib.metadata.version(name) for name in RENDERED_WITH]
+    digest = hashlib.sha256(f"{sha256_of(Path(site.__file__))} {versions}".encode())
     for name, content in sorted(pages.items()):
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -157,13 +157,18 @@ def rules(
 ) -> Figure:
     """One histogram a threshold rule, of seed 0: nominal and test scores, the red line."""
     figure, panels = look.stack(len(RULES), 2.3, sharex=True)
-    for axes, rule in zip(panels, RULES, strict=True):
+    found = []
+    for rule in RULES:
         own = {"category": category, "variant": rule.variant} | which
         labels, values = scores_of(scores, **own)
         learned = select(nominal, seed=0, **own).score.to_numpy()
-        threshold = rule.rule.fit(learned).threshold_
+        found.append((labels, values[0], learned, rule.rule.fit(learned).threshold_))
+    everything = [np.append([*values, *learned], at) for _, values, learned, at in found]
+    shared = look.bins(np.concatenate(everything))
+    for axes, rule, (labels, values, learned, threshold) in zip(panels, RULES, found, strict=True):
         row = select(decided, category=category, threshold_rule=rule.name, **which).iloc[0]
-        look.histogram(axes, which["arm"], values[0], labels, threshold, _rates(row), learned)
+        arm, note = which["arm"], _rates(row)
+        look.histogram(axes, arm, values, labels, threshold, note, learned, shared)
         axes.set_title(rule.name, loc="left", pad=20)
     for axes in panels[:-1]:
         axes.set_xlabel("")

@@ -7,6 +7,7 @@ import pandas as pd
 
 from anomalylib import intervals, metrics
 from anomalylib.results import CLAIMS
+from anomalylib.settings import ARMS
 from anomalylib.tables import RULES, SCORE, scores_of, select, wins_of
 
 CERTAIN = 0.05  # p value below which a paired difference counts
@@ -37,7 +38,7 @@ def compare(scores: pd.DataFrame, first: dict[str, str], second: dict[str, str])
 
 def between_arms(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
     """Every arm against the one before it, one row a category and pair."""
-    arms = [("autoencoder", ""), *((arm, backbone) for arm in ("resnet", "combined", "patchcore"))]
+    arms = [(ARMS[0], ""), *((arm, backbone) for arm in ARMS[1:])]
     rows = []
     for category in scores.category.unique():
         for (arm, own), (before, its) in zip(arms[1:], arms[:-1], strict=True):
@@ -213,7 +214,7 @@ def costs(runs: pd.DataFrame, scores: pd.DataFrame, backbone: str) -> pd.DataFra
         features = select(own, variant="plain", backbone=backbone)
         first = features[features.arm == "resnet"].max(numeric_only=True)
         for arm, rows in [("autoencoder", alone), *features.groupby("arm", sort=False)]:
-            extra = first if arm in ("combined", "patchcore") else first * 0
+            extra = first * 0 if arm in ("autoencoder", "resnet") else first
             learn, judge = rows.fit_seconds, rows.score_seconds
             if arm == "resnet":
                 learn, judge = learn.nlargest(1), judge.nlargest(1)

@@ -11,6 +11,9 @@ from anomalylib.look import COLOURS, bins, plain
 from anomalylib.settings import ARMS
 from anomalylib.tables import RULES, scores_of, select
 
+START = ARMS.index("combined")
+"""The panel that is shown first: the report's model on the first category."""
+
 
 def panels(scores: pd.DataFrame, nominal: pd.DataFrame, backbone: str) -> list[dict]:
     """What one histogram needs, for every category and arm, of seed 0.
@@ -44,19 +47,17 @@ def panels(scores: pd.DataFrame, nominal: pd.DataFrame, backbone: str) -> list[d
     return found
 
 
-def explorer(scores: pd.DataFrame, nominal: pd.DataFrame, backbone: str, start: int = 2) -> HTML:
+def explorer(scores: pd.DataFrame, nominal: pd.DataFrame, backbone: str) -> HTML:
     """The histogram, a choice of category and arm, and a slider for the threshold.
 
     Parameters
     ----------
     scores, nominal : DataFrame
     backbone : str
-    start : int
-        Which panel is shown first.
     """
     data = panels(scores, nominal, backbone)
     options = "".join(
-        f"<option{' selected' if at == start else ''}>{html.escape(panel['name'])}</option>"
+        f"<option{' selected' if at == START else ''}>{html.escape(panel['name'])}</option>"
         for at, panel in enumerate(data)
     )
     return HTML(

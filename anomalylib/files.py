@@ -56,6 +56,8 @@ def sha256_of(path: Path) -> str:
 
 def commit() -> str:
     """The commit of the study's folder, where it is a git checkout."""
+    if not (ROOT / ".git").exists():  # it may lie in another project's checkout
+        return "unknown"
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,8 +1,7 @@
 """What stands at the foot of every executed page: how to rerun it, what it is made of."""
 
-import importlib.metadata
 import json
-import platform
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,16 +11,15 @@ from anomalylib.results import Result, load_result, provenance_table
 from anomalylib.settings import ARMS, EVIDENCE
 from anomalylib.study import Study
 
-DRAWN_WITH = ("numpy", "pandas", "matplotlib", "seaborn", "scikit-learn", "scipy", "torch")
-
 
 def command(task: Task, study: Study) -> str:
     """The command that makes a page again."""
     if task.notebook in EVIDENCE:
-        return "make book"
+        own = [option for option in study.options if "reference_dir" in option]
+        return " \\\n    ".join(["make book", *own])
     names = task.subject if task.notebook != "summary" else " ".join(study.categories)
-    words = f'CATEGORIES="{names}"' if " " in names else f"CATEGORIES={names}"
-    return " \\\n    ".join(filter(None, [f"make notebooks {words}", *study.options]))
+    words = f"make notebooks CATEGORIES={shlex.quote(names)}"
+    return " \\\n    ".join([words, *study.options])
 
 
 def measured_by(notebook: str) -> str:
@@ -72,8 +70,8 @@ def tables_of(task: Task) -> list[str]:
     if task.notebook in EVIDENCE:
         return [f"{name}.csv" for name in EVIDENCE[task.notebook]]
     if task.notebook == "summary":
-        return [f"{name.strip()}.csv" for name in task.parameters["categories"].split(",")]
-    return [f"{task.subject}.csv"]
+        return [f"build/{name}.csv" for name in task.parameters["categories"].split(",")]
+    return [f"build/{task.subject}.csv"]
 
 
 def results_of(task: Task, study: Study) -> list[Result]:
@@ -87,12 +85,12 @@ def results_of(task: Task, study: Study) -> list[Result]:
 def _page_rows(executed: Mapping[str, Any]) -> dict[str, str]:
     """When, from which commit and with which packages the notebook was executed."""
     timed = executed.get("papermill", {})
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in DRAWN_WITH]
+    versions = [f"{name} {number}" for name, number in executed["study"]["versions"].items()]
     return {
         "executed": f"{str(timed.get('end_time', 'unknown'))[:16].replace('T', ' ')} UTC",
         "wall time": f"{timed.get('duration', float('nan')):.1f} s",
         "commit": executed["study"]["commit"],
-        "drawn with": f"python {platform.python_version()}, {', '.join(versions)}",
+        "drawn with": ", ".join(versions),
     }
 
 
@@ -137,6 +135,6 @@ def _lines(parts: Sequence[str]) -> str:
 
 def _cell(text: str) -> str:
     """Text in one cell of a Markdown table, as it stands."""
-    for sign in "\\|*_`<{":
+    for sign in "\\|*_`<{$[]!&":
         text = text.replace(sign, f"\\{sign}")
     return text.replace("\n", "<br>")

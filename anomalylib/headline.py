@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from anomalylib import charts, prose, tables
+from anomalylib import charts, look, plots, prose, tables
 from anomalylib.comparisons import row_of
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT, sha256_of, written_whole
@@ -106,8 +106,9 @@ def draw(picture: Path, summary: pd.DataFrame, scores: pd.DataFrame) -> None:
 
 
 def digest() -> str:
-    """SHA-256 over the tables that the headline is made of."""
+    """SHA-256 over the tables that the headline is made of, and the code that draws it."""
     files = [tables.REFERENCE / f"{name}.csv" for name in SOURCES]
+    files += [Path(module.__file__) for module in (charts, look, plots)]
     said = "".join(f"{path.name} {sha256_of(path)}\n" for path in files)
     return hashlib.sha256(said.encode()).hexdigest()
 

@@ -110,3 +110,30 @@ def lower_bound(count: int, total: int) -> float:
     """Clopper and Pearson's one-sided 95 % lower bound of a rate."""
     test = stats.binomtest(count, total, alternative="greater")
     return float(test.proportion_ci(LEVEL, method="exact").low)
+
+
+def conformal_bound(held_out: int, alpha: float) -> float:
+    """How high the rate of a conformal threshold may be for one set of held-out images.
+
+    `alpha` holds on average over such sets. With n of them the threshold is
+    their k-th smallest score, k = ⌈(1 − alpha)(n + 1)⌉, and the share of new
+    images above it follows Beta(n + 1 − k, k).
+
+    Parameters
+    ----------
+    held_out : int
+        n.
+    alpha : float
+        The rate that the rule promises.
+
+    Returns
+    -------
+    float
+        One-sided 95 % bound of the rate.
+
+    References
+    ----------
+    Vovk, "Conditional validity of inductive conformal predictors", ACML 2012.
+    """
+    place = int(np.ceil((1 - alpha) * (held_out + 1)))
+    return float(stats.beta(held_out + 1 - place, place).ppf(LEVEL))

@@ -77,11 +77,11 @@ def row(columns: int, height: float, **options) -> tuple[Figure, np.ndarray]:
     return figure, axes[0]
 
 
-def words(axes: Axes, parts: Sequence[tuple[str, object]], x: float = 0, y: float = 1.02) -> None:
+def words(axes: Axes, parts: Sequence[tuple[str, object]]) -> None:
     """Coloured words in one line above a panel: a legend without a key."""
     last = None
     for text, colour in parts:
-        where = {"xy": (1, 0), "xycoords": last} if last else {"xy": (x, y)}
+        where = {"xy": (1, 0), "xycoords": last} if last else {"xy": (0, 1.02)}
         if last is None:
             where["xycoords"] = "axes fraction"
         style = {"color": colour, "fontsize": SMALL, "va": "bottom", "annotation_clip": False}
@@ -104,6 +104,7 @@ def histogram(
     threshold: float,
     note: str,
     learned: np.ndarray | None = None,
+    binned: tuple[np.ndarray, str] | None = None,
 ) -> None:
     """Anomalous test images upwards, normal ones downwards, the threshold as a red line.
 
@@ -119,9 +120,11 @@ def histogram(
     learned : ndarray, optional
         Nominal scores that the threshold comes from: an outline downwards, as
         high as if there were as many of them as of normal test images.
+    binned : tuple, optional
+        Edges and scale, where several panels share them; see `bins`.
     """
     everything = np.concatenate([scores, [threshold], [] if learned is None else learned])
-    edges, scale = bins(everything)
+    edges, scale = binned or bins(everything)
     for label, colour in ((1, COLOURS[arm]), (0, NORMAL)):
         own = scores[labels == label]
         up = np.full(len(own), 1 if label else -1)

@@ -45,13 +45,14 @@ def page(task: Task, study: Study, repository: Mapping[str, str]) -> dict:
 
 def tables(study: Study) -> dict[str, bytes]:
     """The data of all figures, as CSV: those of the chapters and one a category of the build."""
-    names = {table for read in EVIDENCE.values() for table in read}
-    folder = ROOT / "data" / "reference"
-    found = {f"{name}.csv": (folder / f"{name}.csv").read_bytes() for name in sorted(names)}
+    found = {}
     for task in (task for stage in study.stages for task in stage):
+        folder = ROOT / task.parameters.get("reference_dir", "data/reference")
+        for name in EVIDENCE.get(task.notebook, ()):
+            found[f"{name}.csv"] = (folder / f"{name}.csv").read_bytes()
         if task.notebook == "ablation":
             table = image_table(results_of(task, study))
-            found[f"{task.subject}.csv"] = table.to_csv(index=False).encode()
+            found[f"build/{task.subject}.csv"] = table.to_csv(index=False).encode()
     return found
 
 
@@ -61,7 +62,8 @@ def put_category(notebook: dict, category: str) -> None:
     text = "".join(first["source"])
     if not text.startswith("# "):
         raise StudyError("a notebook of the book must begin with its title, '# …'")
-    first["source"] = f"# {category.replace('_', ' ').capitalize()}: {text[2:]}"
+    name = category.replace("_", " ")
+    first["source"] = f"# {name[:1].upper()}{name[1:]}: {text[2:]}"
     slug = category.replace("_", "-")
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":

@@ -1,5 +1,6 @@
 """The printed edition: the whole book as one page, through a headless Chromium."""
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -32,6 +33,25 @@ def find_browser() -> str:
     raise StudyError("no Chromium here to print the book with: install chromium, then `make pdf`")
 
 
+def anchored(text: str) -> str:
+    """Let links between pages lead to their places in the one long page.
+
+    A link to a file that is not printed loses its target: in the PDF it would
+    name a folder of this machine.
+    """
+    places = {name.split("/")[-1]: name for name in re.findall(r'id="document-([^"]+)"', text)}
+
+    def mended(link: re.Match) -> str:
+        before, target, after = link.groups()
+        if target.startswith(("#", "http:", "https:", "mailto:")):
+            return link.group()
+        name = target.partition("#")[0].rpartition("/")[2].removesuffix(".html")
+        found = f' href="#document-{places[name]}"' if name in places else ""
+        return f"{before}{found}{after}"
+
+    return re.sub(r'(<a\b[^>]*?)\s+href="([^"]*)"([^>]*>)', mended, text)
+
+
 def print_book(study: Study) -> Path:
     """Print the book of a study whose notebooks are executed.
 
@@ -52,6 +72,7 @@ def print_book(study: Study) -> Path:
     browser = find_browser()
     write_pages(study)
     page = render(study, "singlehtml") / "index.html"
+    page.write_text(anchored(page.read_text(encoding="utf-8")), encoding="utf-8")
     target = study.folder / "book.pdf"
     with tempfile.TemporaryDirectory() as profile, written_whole(target) as beside:
         options = [f"--user-data-dir={profile}", f"--virtual-time-budget={PATIENCE}"]

@@ -9,11 +9,8 @@ from matplotlib.figure import Figure
 
 from anomalylib import intervals, look, metrics
 from anomalylib.data import ImageSet, resize
-from anomalylib.look import BLACK, COLOURS, GREY, SMALL, THRESHOLD, WIDTH, plain
+from anomalylib.look import BLACK, COLOURS, GREY, SMALL, WIDTH, plain
 from anomalylib.results import CLAIMS, CONTROL, Result
-
-__all__ = ["COLOURS", "THRESHOLD", "ablation_chart", "heat_maps", "histogram", "histograms"]
-__all__ += ["losses", "most_telling", "plain", "roc"]
 
 
 def histogram(result: Result, axes: Axes | None = None) -> Figure:

@@ -8,8 +8,10 @@ import pandas as pd
 from IPython.display import HTML
 from myst_nb import glue
 
+from anomalylib.comparisons import between_arms
 from anomalylib.results import as_html
 from anomalylib.settings import ARMS
+from anomalylib.tables import RULES, select
 
 NARROW = "\u00a0"
 """A space at which no line is broken."""
@@ -76,6 +78,21 @@ def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str
             }
             key = f"{row.category}_{row.arm}_{short}"
             said |= {f"{key}_{figure}": text for figure, text in figures.items()}
+    return said
+
+
+def other_backbones(scores: pd.DataFrame, thresholds: pd.DataFrame) -> dict[str, str]:
+    """What moves with the two other backbones: a gain, and what the report's rule decides."""
+    said = {}
+    for short, backbone in (("v2", "resnet50-v2"), ("lite0", "efficientnet_lite0")):
+        pairs = between_arms(scores, backbone).set_index(["category", "first"])
+        gain = pairs.loc[("screw", "resnet")]
+        said[f"gain_{short}"] = f"{gain.difference:+.3f}, p {p_value(gain.p)}"
+        own = {"arm": "combined", "backbone": backbone, "threshold_rule": RULES[0].name}
+        nut = select(thresholds, category="metal_nut", **own).iloc[0]
+        screw = select(thresholds, category="screw", **own).iloc[0]
+        said[f"recall_{short}"], said[f"alarms_{short}"] = f"{nut.recall:.0%}", f"{nut.fpr:.0%}"
+        said[f"screw_recall_{short}"] = f"{screw.recall:.0%}"
     return said
 
 

@@ -222,8 +222,8 @@ def image_table(results: list[Result]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def as_html(table: pd.DataFrame, index: bool = False) -> HTML:
+def as_html(table: pd.DataFrame) -> HTML:
     """Show a table whole on a page; a line break in a cell is kept."""
     cells = table.map(lambda cell: html.escape(str(cell)).replace("\n", "<br>"))
     with pd.option_context("display.max_colwidth", None):
-        return HTML(cells.to_html(index=index, border=0, justify="left", escape=False))
+        return HTML(cells.to_html(index=False, border=0, justify="left", escape=False))

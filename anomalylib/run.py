@@ -1,9 +1,11 @@
 """Execute the notebooks with papermill: those that are stale, on some workers."""
 
+import importlib.metadata
 import json
 import logging
 import multiprocessing
 import os
+import platform
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
@@ -12,6 +14,8 @@ from tqdm import tqdm
 from anomalylib.errors import StudyError, first_line
 from anomalylib.files import ROOT, commit
 from anomalylib.plan import SOURCES, Task
+
+DRAWN_WITH = ("numpy", "pandas", "matplotlib", "seaborn", "scikit-learn", "scipy", "torch")
 
 
 def execute(task: Task) -> str | None:
@@ -45,7 +49,9 @@ def execute(task: Task) -> str | None:
         return f"{who} failed in cell {cell}: {why}; {look}"
     except Exception as error:  # a dead kernel, a full disk: name the notebook all the same
         return f"{who} did not finish: {first_line(error)}; {look}"
-    done.metadata["study"] = {"key": task.key, "commit": commit()}
+    versions = {"python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in DRAWN_WITH}
+    done.metadata["study"] = {"key": task.key, "commit": commit(), "versions": versions}
     task.partial.write_text(json.dumps(done, indent=1))
     task.partial.replace(task.output)
     return None

@@ -15,7 +15,7 @@ EVIDENCE = {
     "landing": ("scores", "summary"),
     "problem": ("scores", "summary"),
     "models": (),
-    "claims": ("scores", "summary"),
+    "claims": ("scores", "summary", "thresholds"),
     "category": ("scores", "summary", "nominal", "thresholds"),
     "measured": ("scores", "summary"),
     "below_chance": ("scores", "summary", "training", "places", "error_maps", "literature"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def open_study(
     seed: int | str = 0,
     quick: bool = False,
     threads: int = 0,
+    jobs: str = "",
     parameters: dict[str, Any] | None = None,
 ) -> Study:
     """Find the data and the backbone, and plan the notebooks.
@@ -100,6 +102,9 @@ def open_study(
         Few drawings and few epochs.
     threads : int
         CPU threads of each notebook.
+    jobs : str
+        What was asked for as the number of notebooks at a time, to be said on
+        the pages: it decides about the threads.
     parameters : dict
         Any other parameters of the notebooks, by name.
 
@@ -139,6 +144,7 @@ def open_study(
         known = SETTINGS[notebook].model_fields
         own |= {name: value for name, value in shared.items() if name in known}
     stages = plan(folder, categories, root, found.sha256, given)
+    words = " ".join(f"{name}={value}" for name, value in parameters.items())
     asked = {
         "DATA_ROOT": data_root,
         "BACKBONE": backbone if backbone != "auto" else "",
@@ -146,11 +152,10 @@ def open_study(
         "LAYERS": layers,
         "SEED": str(seed) if seed else "",
         "PROFILE": "quick" if quick else "",
-        "PARAMS": f'"{" ".join(f"{name}={value}" for name, value in parameters.items())}"'
-        if parameters
-        else "",
+        "JOBS": jobs,
+        "PARAMS": words,
     }
-    options = tuple(f"{name}={value}" for name, value in asked.items() if value)
+    options = tuple(f"{name}={shlex.quote(value)}" for name, value in asked.items() if value)
     return Study(folder, stages, found, dataset, synthetic, quick, tuple(categories), seed, options)
 
 

@@ -1,6 +1,12 @@
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
 import yaml
 
+from anomalylib import book
 from anomalylib.book import SOURCE, expand_contents
+from anomalylib.errors import StudyError
 from anomalylib.settings import EVIDENCE, PARTS
 
 
@@ -26,3 +32,56 @@ def test_every_page_of_the_contents_exists():
     assert pages == {"methods", "your_parts", "rerun", "glossary", "cite", "references"}
     for page in pages:
         assert f"file: {page}\n" in text
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A study whose pages are told by the test, and what renders them."""
+    told = SimpleNamespace(folder=tmp_path, pages={"a.md": b"A"}, fails=False)
+
+    def render(study, builder):
+        page = tmp_path / "_build" / builder / "index.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_bytes(told.pages["a.md"])
+        if told.fails:
+            raise StudyError("half-way")
+
+    monkeypatch.setattr(book, "assemble", lambda study: told.pages)
+    monkeypatch.setattr(book, "render", render)
+    return told
+
+
+def test_a_book_is_built_when_something_has_changed(study):
+    index, built = book.build_book(study)
+    assert built and index.read_text() == "A"
+    assert book.build_book(study) == (index, False)
+    study.pages = {"a.md": b"B"}
+    assert book.build_book(study) == (index, True) and index.read_text() == "B"
+
+
+def test_what_a_failed_build_left_never_passes_for_a_whole_book(study):
+    index, _ = book.build_book(study)
+    study.pages, study.fails = {"a.md": b"B"}, True
+    with pytest.raises(StudyError):
+        book.build_book(study)
+    study.pages, study.fails = {"a.md": b"A"}, False
+    assert book.build_book(study) == (index, True) and index.read_text() == "A"
+
+
+def test_a_warning_of_jupyter_book_is_one_line(tmp_path):
+    source = tmp_path / "book"
+    source.mkdir()
+    (source / "_config.yml").write_text("title: x\nauthor: y\n")
+    (source / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (source / "index.md").write_text("# Title\n\nsee {doc}`nowhere`\n")
+    with pytest.raises(StudyError, match=r"was not built: .*nowhere.*; see .*book\.log") as caught:
+        book.render(SimpleNamespace(folder=tmp_path), "html")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_banner_is_text_and_no_markup(built):
+    opened, _, _ = built
+    odd = dataclasses.replace(opened, dataset="Nuts <2024> & bolts", synthetic=False)
+    config = yaml.safe_load(book.assemble(odd)["_config.yml"])
+    said = config["sphinx"]["config"]["html_theme_options"]["announcement"]
+    assert "Nuts &lt;2024&gt; &amp; bolts" in said

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from anomalylib import charts, tables
-from anomalylib.plots import COLOURS, THRESHOLD
+from anomalylib.look import COLOURS, THRESHOLD
 from anomalylib.settings import ARMS
 
 LABELS = np.array([0] * 6 + [1] * 8)
@@ -78,6 +78,21 @@ def test_each_rule_has_a_histogram_with_its_red_line(made):
         own = tables.select(nominal, variant=rule.variant, arm="combined").score.to_numpy()
         assert line.get_xdata()[0] == pytest.approx(rule.rule.fit(own).threshold_)
         assert axes.get_title(loc="left") == rule.name
+    assert len({axes.get_xscale() for axes in figure.axes}) == 1
+
+
+def test_panels_that_share_an_axis_share_their_bins(made):
+    scores, nominal, _, decided = made
+    plain = (scores.variant == "plain") & (scores.arm == "combined")
+    far = scores.assign(score_top10=scores.score_top10.where(~plain, scores.score_top10 * 50))
+    figure = charts.rules(far, nominal, decided, "metal_nut", arm="combined", backbone="resnet50")
+    widths = [
+        sorted(
+            {round(patch.get_width(), 6) for patch in axes.patches if hasattr(patch, "get_width")}
+        )
+        for axes in figure.axes
+    ]
+    assert all(own == widths[0] for own in widths)
 
 
 def test_only_the_backbones_asked_for_are_shown(made):

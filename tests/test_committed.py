@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score
 
 from anomalylib import intervals, sensitivity, tables
 from anomalylib.book import SOURCE
+from anomalylib.comparisons import verdicts
 from anomalylib.settings import ARMS
 
 SCORES = tables.read_table("scores")
@@ -197,3 +198,16 @@ def test_every_published_number_has_its_reference():
         assert f"{{{key}," in known, key
     assert table.screw.between(0, 1).all() and table.metal_nut.between(0, 1).all()
     assert table.source.str.len().gt(0).all()
+
+
+def test_the_chapter_on_the_claims_says_what_other_backbones_move():
+    def held(backbone):
+        found = verdicts(SCORES, SUMMARY, backbone)
+        return dict(zip(found.claim, found.verdict, strict=True))
+
+    main = held("resnet50")
+    better, threshold = list(main)[1], list(main)[4]
+    for backbone in ("resnet50-v2", "efficientnet_lite0"):
+        other = held(backbone)
+        assert {claim for claim in main if main[claim] != other[claim]} == {better, threshold}
+        assert (other[better], other[threshold]) == ("holds", "holds in part: on metal nut")

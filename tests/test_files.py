@@ -1,4 +1,6 @@
 import hashlib
+import shutil
+import subprocess
 
 import pytest
 
@@ -26,7 +28,15 @@ def test_paths_are_seen_from_the_root():
     assert from_root(ROOT.parent / "y") == "../y"
 
 
-def test_the_commit_is_told_where_there_is_one(monkeypatch):
-    assert commit()
+def test_the_commit_is_told_where_there_is_one(monkeypatch, tmp_path):
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        command = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+        head = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert head.startswith(commit().removesuffix("-dirty"))
     monkeypatch.setenv("PATH", "/nowhere")
+    assert commit() == "unknown"
+
+
+def test_the_commit_of_another_checkout_is_not_ours(monkeypatch, tmp_path):
+    monkeypatch.setattr("anomalylib.files.ROOT", tmp_path)
     assert commit() == "unknown"

@@ -4,6 +4,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from anomalylib import intervals
+from anomalylib.thresholds import Conformal
 
 
 @pytest.fixture
@@ -110,3 +111,15 @@ def test_bounds_are_beta_quantiles(count, total):
 
 def test_no_false_alarm_among_22_allows_one_in_eight():
     assert intervals.upper_bound(0, 22) == pytest.approx(1 - 0.05 ** (1 / 22))
+
+
+def test_one_set_of_held_out_images_may_promise_less_than_the_average():
+    random = np.random.default_rng(0)
+    held, alpha = 44, 0.05
+    drawn = random.random((4000, held))
+    threshold = np.array([Conformal(alpha=alpha).fit(row).threshold_ for row in drawn])
+    rates = 1 - threshold  # uniform scores: the share of new ones above it
+    assert rates.mean() <= alpha
+    assert intervals.conformal_bound(held, alpha) == pytest.approx(
+        np.quantile(rates, 0.95), abs=5e-3
+    )

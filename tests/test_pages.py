@@ -26,6 +26,9 @@ def test_a_page_names_its_category_in_title_text_and_figures():
     assert first["source"] == "# Metal nut: Pooled\nbody"
     assert second["metadata"]["mystnb"]["figure"]["name"] == "fig-metal-nut-roc"
     assert third["source"] == "see {numref}`fig-metal-nut-roc`"
+    own = {"cells": [text("# Title")]}
+    pages.put_category(own, "my_PCB")
+    assert own["cells"][0]["source"] == "# My PCB: Title"
     with pytest.raises(StudyError, match="begin with its title"):
         pages.put_category({"cells": [text("no title")]}, "screw")
 
@@ -88,6 +91,7 @@ def test_every_chapter_keeps_the_plan_of_all(notebook):
         order = ["What you will see", "**Figure.** ", "## What it shows", "## How sure"]
         assert [prose.count(part) > 0 for part in order] == [True] * 4
         assert sorted(order, key=prose.index) == order
+        assert re.findall(r"^## .*", prose, re.MULTILINE) == order[2:]
     for cell in cells:
         code = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
         assert len(code.splitlines()) <= 15
@@ -117,7 +121,7 @@ def test_the_data_of_every_figure_lies_beside_the_book(built):
     study, _, index = built
     found = pages.tables(study)
     assert {f"{name}.csv" for read in EVIDENCE.values() for name in read} < set(found)
-    rows = found["metal_nut.csv"].decode().splitlines()
+    rows = found["build/metal_nut.csv"].decode().splitlines()
     assert rows[0].startswith("image,defect_type,label,mean_grey,autoencoder,")
     assert len(rows) == 1 + 7
     page = (index.parent / "chapters" / "claims.html").read_text()
@@ -149,7 +153,7 @@ def test_options_are_repeated_in_the_command(tiny_root):
         f"DATA_ROOT={tiny_root}",
         "BACKBONE=efficientnet_lite0",
         "SEED=2",
-        'PARAMS="latent=9"',
+        "PARAMS=latent=9",
     ]
     chapter = SimpleNamespace(notebook="sensitivity", subject="")
     both = "`make sensitivity` and `make reference`"

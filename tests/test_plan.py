@@ -1,7 +1,11 @@
+import ast
+import json
+from pathlib import Path
+
 import pytest
 
 from anomalylib.errors import StudyError
-from anomalylib.plan import plan, split_parameters
+from anomalylib.plan import AROUND, BEYOND_ARMS, SOURCES, plan, split_parameters
 from anomalylib.settings import ARMS, EVIDENCE, SETTINGS
 
 
@@ -60,3 +64,26 @@ def test_chapters_follow_the_tables_that_they_read(tiny_root, tmp_path):
 def test_a_wrong_parameter_stops_the_plan(tiny_root, tmp_path):
     with pytest.raises(StudyError, match="latent=0"):
         stages_of(tmp_path, tiny_root, combined={"latent": 0})
+
+
+def imported(code):
+    """Modules of the library that some code imports, directly or through others."""
+    library = SOURCES.parent / "anomalylib"
+    found, waiting = set(), [code]
+    while waiting:
+        for node in ast.walk(ast.parse(waiting.pop())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("anomalylib"):
+                names = [node.module.partition(".")[2]] if "." in node.module else []
+                names = names or [alias.name for alias in node.names]
+                for name in set(names) - found:
+                    found.add(name)
+                    waiting.append(Path(library / f"{name}.py").read_text())
+    return found
+
+
+@pytest.mark.parametrize("notebook", SETTINGS)
+def test_what_a_notebook_uses_is_in_its_key(notebook):
+    cells = json.loads((SOURCES / f"{notebook}.ipynb").read_text())["cells"]
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    left_out = AROUND if notebook in EVIDENCE else AROUND | BEYOND_ARMS
+    assert imported(code) and not imported(code) & left_out

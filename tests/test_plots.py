@@ -4,7 +4,7 @@ import pytest
 from matplotlib.colors import to_hex
 from test_results import make
 
-from anomalylib import plots
+from anomalylib import look, plots
 from anomalylib.data import load_category
 from anomalylib.results import CONTROL
 from anomalylib.settings import ARMS
@@ -20,7 +20,7 @@ def test_the_histogram_has_every_image_and_says_what_the_threshold_does():
     result = make()
     axes = plots.histogram(result).axes[0]
     assert sum(abs(patch.get_height()) for patch in axes.patches) == len(result.scores)
-    lines = [line for line in axes.lines if to_hex(line.get_color()).upper() == plots.THRESHOLD]
+    lines = [line for line in axes.lines if to_hex(line.get_color()).upper() == look.THRESHOLD]
     assert [list(line.get_xdata()) for line in lines] == [[result.threshold] * 2]
     assert axes.texts[-1].get_text() == "mean + 3σ\nrecall 50%\nfalse alarms 1 of 2"
 
@@ -61,3 +61,14 @@ def test_heat_maps_show_pictures_over_maps(category_folder):
     figure = plots.heat_maps(result, test, np.random.default_rng(0).random((4, 8, 8)), side=40)
     assert len(figure.axes) == 8
     assert [len(axes.images) for axes in figure.axes] == [1] * 4 + [2] * 4
+
+
+def test_every_arm_has_its_histogram_below_the_other():
+    figure = plots.histograms([make(arm) for arm in ARMS])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(ARMS)
+    assert [bool(axes.get_xlabel()) for axes in figure.axes] == [False] * 3 + [True]
+
+
+def test_losses_are_drawn_epoch_by_epoch():
+    (line,) = plots.losses([3.0, 2.0, 1.5]).axes[0].lines
+    assert list(line.get_xdata()) == [1, 2, 3] and list(line.get_ydata()) == [3.0, 2.0, 1.5]

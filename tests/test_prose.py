@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 
 from anomalylib import prose
+from anomalylib.tables import read_tables
 
 
 def summary_rows():
@@ -79,6 +80,22 @@ def test_a_published_row_says_who_with_what_and_where():
     assert "<td>A, net</td>" in text and "<td>Q 2020; site</td>" in text
     assert "<td>combined</td>" in text and "<td>this study</td>" in text
     assert "nan" not in text
+
+
+def test_other_backbones_are_told_from_the_tables():
+    said = prose.other_backbones(*read_tables("scores", "thresholds"))
+    row = read_tables("thresholds")[0]
+    row = row[(row.category == "metal_nut") & (row.arm == "combined")]
+    row = row[(row.backbone == "resnet50-v2") & (row.threshold_rule == "mean + 3σ, training")].iloc[
+        0
+    ]
+    assert said["recall_v2"] == f"{100 * row.hits / row.n_anomalous:.0f}%"
+    assert said["alarms_v2"] == f"{100 * row.false_alarms / row.n_normal:.0f}%"
+    assert set(said) == {
+        f"{name}_{short}"
+        for name in ("gain", "recall", "alarms", "screw_recall")
+        for short in ("v2", "lite0")
+    }
 
 
 def test_intervals_of_a_column_are_written_out():

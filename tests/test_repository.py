@@ -48,6 +48,12 @@ def test_the_version_is_the_same_everywhere():
     assert date == CITATION["date-released"]
 
 
+def test_methods_says_what_every_module_does():
+    methods = (ROOT / "book" / "methods.md").read_text()
+    modules = {path.stem for path in (ROOT / "anomalylib").glob("[a-z]*.py")}
+    assert modules == {name for name in modules if f"`{name}`" in methods}
+
+
 def test_the_licence_is_the_same_everywhere():
     text = (ROOT / "LICENSE").read_text()
     assert text.startswith("MIT License\n\nCopyright (c) 2026 The anomalylib authors\n")

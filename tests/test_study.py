@@ -1,3 +1,6 @@
+import shlex
+import shutil
+
 import pytest
 import torch
 
@@ -89,8 +92,17 @@ def test_each_notebook_gets_the_seed_and_only_what_it_knows(opened):
 
 
 def test_a_study_remembers_what_was_asked_for(opened, tiny_root):
-    asked = opened(seed=4, quick=True, parameters={"latent": 9}).options
-    assert asked == (f"DATA_ROOT={tiny_root}", "SEED=4", "PROFILE=quick", 'PARAMS="latent=9"')
+    parameters = {"latent": 9, "combined.epochs": 2}
+    asked = opened(seed=4, quick=True, jobs="1", parameters=parameters).options
+    assert asked[:4] == (f"DATA_ROOT={tiny_root}", "SEED=4", "PROFILE=quick", "JOBS=1")
+    assert asked[4] == "PARAMS='latent=9 combined.epochs=2'"
+
+
+def test_what_was_asked_for_survives_a_shell(opened, tiny_root, tmp_path):
+    odd = tmp_path / "my (new) parts & more"
+    shutil.copytree(tiny_root, odd)
+    words = shlex.split(" ".join(opened(data_root=str(odd)).options))
+    assert words == [f"DATA_ROOT={odd}"]
 
 
 def test_words_are_read_as_yaml():
