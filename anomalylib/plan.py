@@ -19,7 +19,8 @@ AROUND = {"__main__", "book", "download", "foot", "headline", "pages", "pdf", "p
 AROUND |= {"run", "site", "study"}
 # Modules that only the chapters on the reference results use.
 BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
-BEYOND_ARMS |= {"explorer", "measurement", "pixels", "prose", "reference", "sensitivity", "tables"}
+BEYOND_ARMS |= {"explorer", "measurement", "pixels", "prose", "reference", "sensitivity"}
+BEYOND_ARMS |= {"signatures", "tables"}
 
 
 @dataclass(frozen=True)
