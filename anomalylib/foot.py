@@ -85,12 +85,13 @@ def results_of(task: Task, study: Study) -> list[Result]:
 def _page_rows(executed: Mapping[str, Any]) -> dict[str, str]:
     """When, from which commit and with which packages the notebook was executed."""
     timed = executed.get("papermill", {})
-    versions = [f"{name} {number}" for name, number in executed["study"]["versions"].items()]
+    kept = executed["study"].get("versions", {})  # earlier runs have not noted them
+    versions = [f"{name} {number}" for name, number in kept.items()]
     return {
         "executed": f"{str(timed.get('end_time', 'unknown'))[:16].replace('T', ' ')} UTC",
         "wall time": f"{timed.get('duration', float('nan')):.1f} s",
         "commit": executed["study"]["commit"],
-        "drawn with": ", ".join(versions),
+        "drawn with": ", ".join(versions) or "unknown",
     }
 
 

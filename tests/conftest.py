@@ -51,6 +51,15 @@ def built(tiny_root, tmp_path_factory):
 
 
 @pytest.fixture
+def no_open_figures():
+    """Close what a test has drawn."""
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+@pytest.fixture
 def category_folder(tmp_path) -> Path:
     """A category of noise images in the MVTec layout, with one mask."""
     random = np.random.default_rng(0)

@@ -1,4 +1,3 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +10,7 @@ LABELS = np.array([0] * 6 + [1] * 8)
 IMAGES = [f"test/{'bent' if label else 'good'}/{i}.png" for i, label in enumerate(LABELS)]
 
 
-@pytest.fixture(autouse=True)
-def no_open_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_open_figures")
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,10 @@
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from torch import nn
 
 from anomalylib import diagrams
 
-
-@pytest.fixture(autouse=True)
-def no_open_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_open_figures")
 
 
 def test_shapes_are_those_of_the_layers():

@@ -31,6 +31,11 @@ def test_every_foot_says_when_from_what_and_how_long(footed):
         assert "| drawn with | python 3.11.9, numpy 1.2.3 |" in said
 
 
+def test_a_notebook_of_an_earlier_run_has_a_foot_too():
+    rows = foot._page_rows({"study": {"commit": "abc123"}})
+    assert rows["commit"] == "abc123" and rows["drawn with"] == "unknown"
+
+
 def test_an_arm_names_its_data_weights_and_parameters(footed, built):
     study, _, _ = built
     said = footed("combined")

@@ -1,4 +1,3 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -9,11 +8,7 @@ from anomalylib.data import load_category
 from anomalylib.results import CONTROL
 from anomalylib.settings import ARMS
 
-
-@pytest.fixture(autouse=True)
-def no_open_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_open_figures")
 
 
 def test_the_histogram_has_every_image_and_says_what_the_threshold_does():

@@ -1,4 +1,3 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,10 +11,7 @@ from anomalylib.settings import ARMS
 __all__ = ["made"]
 
 
-@pytest.fixture(autouse=True)
-def no_open_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_open_figures")
 
 
 def test_each_rule_has_a_histogram_with_its_red_line(made):
