@@ -15,6 +15,9 @@ from anomalylib.errors import StudyError, first_line
 from anomalylib.files import ROOT, commit
 from anomalylib.plan import SOURCES, Task
 
+STARTS = 2
+NEVER_STARTED = ("Kernel didn't respond", "Kernel died before replying")
+"""Two kernels that start at once may be given one port; no cell has run then."""
 DRAWN_WITH = ("numpy", "pandas", "matplotlib", "seaborn", "scikit-learn", "scipy", "torch")
 
 
@@ -34,21 +37,25 @@ def execute(task: Task) -> str | None:
     task.output.unlink(missing_ok=True)
     who = f"notebook {task.notebook} ({task.subject})"
     look = f"look at {task.partial}"
-    try:
-        done = papermill.execute_notebook(
-            SOURCES / f"{task.notebook}.ipynb",
-            task.partial,
-            task.parameters,
-            cwd=ROOT,
-            kernel_name="python3",
-            extra_arguments=["--log-level=CRITICAL", "--InlineBackend.figure_formats=['svg']"],
-            progress_bar=False,
-        )
-    except PapermillExecutionError as error:
-        cell, why = error.cell_index + 1, f"{error.ename}: {first_line(error.evalue)}"
-        return f"{who} failed in cell {cell}: {why}; {look}"
-    except Exception as error:  # a dead kernel, a full disk: name the notebook all the same
-        return f"{who} did not finish: {first_line(error)}; {look}"
+    for start in range(STARTS):
+        try:
+            done = papermill.execute_notebook(
+                SOURCES / f"{task.notebook}.ipynb",
+                task.partial,
+                task.parameters,
+                cwd=ROOT,
+                kernel_name="python3",
+                extra_arguments=["--log-level=CRITICAL", "--InlineBackend.figure_formats=['svg']"],
+                progress_bar=False,
+            )
+            break
+        except PapermillExecutionError as error:
+            cell, why = error.cell_index + 1, f"{error.ename}: {first_line(error.evalue)}"
+            return f"{who} failed in cell {cell}: {why}; {look}"
+        except Exception as error:  # a dead kernel, a full disk: name the notebook all the same
+            if start + 1 < STARTS and any(sign in str(error) for sign in NEVER_STARTED):
+                continue
+            return f"{who} did not finish: {first_line(error)}; {look}"
     versions = {"python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in DRAWN_WITH}
     done.metadata["study"] = {"key": task.key, "commit": commit(), "versions": versions}

@@ -3,6 +3,7 @@ import os
 from concurrent.futures import Future
 from dataclasses import replace
 
+import papermill
 import pytest
 
 from anomalylib import run
@@ -81,6 +82,26 @@ def test_a_killed_kernel_is_done_again_and_nothing_half_written_is_read(sources,
     sources("killed", "x = 1", "print('whole')")
     assert run_stages([[task]], Inline()) == 1
     assert not task.stale
+
+
+@pytest.mark.parametrize(("failures", "done"), [(1, True), (2, False)])
+def test_a_kernel_that_never_started_gets_a_second_chance(
+    sources, tmp_path, monkeypatch, failures, done
+):
+    sources("good", "x = 1")
+    real, calls = papermill.execute_notebook, []
+
+    def late(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) <= failures:
+            raise RuntimeError("Kernel didn't respond in 60 seconds")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(papermill, "execute_notebook", late)
+    task = task_in(tmp_path, "good")
+    said = execute(task)
+    assert len(calls) == 2 and task.output.exists() == done
+    assert said is None if done else "did not finish: Kernel didn't respond" in said
 
 
 def test_a_run_cut_short_does_not_leave_its_result_to_an_earlier_one(sources, tmp_path):
