@@ -1,31 +1,78 @@
-"""Features computed once, memory-mapped, keyed by what they depend on."""
+"""What is computed once and kept in files: pixels, features, and what was learned."""
 
 import hashlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import PIL
+import safetensors.torch
 import torch
 from filelock import FileLock
 from tqdm import tqdm
 
 from anomalylib.data import Subset, load_batch
+from anomalylib.errors import StudyError
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.files import ROOT, sha256_of, written_whole
 
 FOLDER = ROOT / "data" / "features"
-BATCH = 16
+BATCH = 8  # images; larger ones are slower, as their maps leave the processor's caches
 SOURCES = [Path(inspect.getfile(part)) for part in (load_batch, FeatureExtractor)]
 CODE = " ".join([torch.__version__, PIL.__version__, *map(sha256_of, SOURCES)])
 """What turns images into features, besides the extractor's settings."""
 
 
+class FileArray:
+    """An array on disk that is read where it is indexed, and not kept.
+
+    A memory map would do the same, but each page once read counts as memory of
+    the process, so that a large category would seem to need, and under a limit
+    would need, all of it.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.npy`` file in C order.
+    chosen : ndarray of int, optional
+        Its entries along the first axis that this array consists of.
+    """
+
+    def __init__(self, path: Path, chosen: np.ndarray | None = None):
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            shape, _, self.dtype = np.lib.format.read_array_header_1_0(file)
+            self._start = file.tell()
+        self.path = path
+        self._chosen = np.arange(shape[0])[slice(None) if chosen is None else chosen]
+        self.shape = (len(self._chosen), *shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int | slice | np.ndarray) -> np.ndarray:
+        """Entries along the first axis, as an ordinary array."""
+        wanted = self._chosen[index]
+        one = self.shape[1:]
+        out = np.empty((wanted.size, *one), self.dtype)
+        with self.path.open("rb", buffering=0) as file:
+            for entry, number in zip(out, wanted.ravel(), strict=True):
+                file.seek(self._start + int(number) * entry.nbytes)
+                if file.readinto(entry) != entry.nbytes:
+                    raise StudyError(f"{self.path} is cut short: delete it and run again")
+        return out.reshape(*wanted.shape, *one)
+
+
+Stored = FileArray | np.ndarray
+
+
 def features_of(
     extractor: FeatureExtractor, images: Sequence[np.ndarray], folder: Path = FOLDER
-) -> np.ndarray:
-    """Feature maps of all images.
+) -> Stored:
+    """Feature maps of all images, channels last: one row of C numbers a place.
 
     Images that have a `fingerprint`, as an `ImageSet` does, are extracted once
     and kept on disk, also for a `Subset` of it; all others are extracted anew.
@@ -39,40 +86,110 @@ def features_of(
 
     Returns
     -------
-    ndarray, shape (N, C, H, W), float16
-        Memory-mapped where it comes from disk.
+    FileArray or ndarray, shape (N, H, W, C), float16
     """
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        maps = extractor(batch)  # (n, C, H, W)
+        return maps.permute(0, 2, 3, 1).half().contiguous().numpy()  # (n, H, W, C)
+
+    return _kept(images, extractor.image_size, compute, extractor.key, folder, "features")
+
+
+def pixels_of(images: Sequence[np.ndarray], size: int, folder: Path = FOLDER) -> Stored:
+    """All images at one size, decoded once, as `features_of` keeps features.
+
+    Returns
+    -------
+    FileArray or ndarray, shape (N, size, size, 3), uint8
+    """
+    return _kept(images, size, lambda batch: batch, f"pixels {size}", folder, "pixels")
+
+
+def learned(
+    said: str, learn: Callable[[], dict[str, torch.Tensor]], folder: Path = FOLDER
+) -> dict[str, torch.Tensor]:
+    """What `learn` returns, from a file if the same was learned before.
+
+    Parameters
+    ----------
+    said : str
+        Everything that the result depends on.
+    learn : callable
+        Returns tensors by name.
+    folder : Path
+        Where the files are kept.
+    """
+    path = folder / f"{hashlib.sha256(said.encode()).hexdigest()[:24]}.safetensors"
+    with _once(path) as missing:
+        if missing:
+            with written_whole(path) as beside:
+                tensors = {name: tensor.contiguous() for name, tensor in learn().items()}
+                beside.write_bytes(safetensors.torch.save(tensors))
+    return safetensors.torch.load(path.read_bytes())
+
+
+@contextmanager
+def _once(path: Path) -> Iterator[bool]:
+    """Whether a file is missing, while no other process is making it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # two notebooks may want the same
+        missing = not path.is_file()
+        if missing:
+            for left in path.parent.glob(f".{path.stem}-*"):  # by a run that was killed
+                left.unlink()
+        yield missing
+
+
+def _kept(
+    images: Sequence[np.ndarray],
+    size: int,
+    compute: Callable[[np.ndarray], np.ndarray],
+    what: str,
+    folder: Path,
+    label: str,
+) -> Stored:
+    """What `compute` makes of the images, from the file if there is one."""
     if isinstance(images, Subset):
-        return features_of(extractor, images.whole, folder)[images.chosen]
+        whole = _kept(images.whole, size, compute, what, folder, label)
+        return FileArray(whole.path, images.chosen)
+    batches = tqdm(
+        map(compute, _loaded(images, size)),
+        total=-(-len(images) // BATCH),
+        desc=label,
+        unit="batch",
+    )
     fingerprint = getattr(images, "fingerprint", None)
     if fingerprint is None:
-        return np.concatenate(list(_batches(extractor, images)))
-    key = hashlib.sha256(f"{extractor.key} {fingerprint} {CODE}".encode()).hexdigest()[:24]
+        return np.concatenate(list(batches))
+    key = hashlib.sha256(f"{what} {fingerprint} {CODE}".encode()).hexdigest()[:24]
     path = folder / f"{key}.npy"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):  # two notebooks may want the same features
-        if not path.is_file():
-            for left in folder.glob(f".{key}-*"):  # by a run that was killed
-                left.unlink()
+    with _once(path) as missing:
+        if missing:
             with written_whole(path) as beside:
-                _write(extractor, images, beside)
-    return np.load(path, mmap_mode="r")
+                _write(batches, len(images), beside)
+    return FileArray(path)
 
 
-def _write(extractor: FeatureExtractor, images: Sequence[np.ndarray], path: Path) -> None:
-    """Extract batch by batch into a file of the final size."""
-    mapped, start = None, 0
-    for maps in _batches(extractor, images):
-        if mapped is None:
-            shape = (len(images), *maps.shape[1:])
-            mapped = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-        mapped[start : start + len(maps)] = maps
-        start += len(maps)
-    mapped.flush()
+def _write(batches: Iterator[np.ndarray], count: int, path: Path) -> None:
+    """Append batch after batch to a file of `count` entries."""
+    with path.open("wb") as file:
+        for number, batch in enumerate(batches):
+            if number == 0:
+                header = np.lib.format.header_data_from_array_1_0(batch)
+                header["shape"] = (count, *batch.shape[1:])
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.ascontiguousarray(batch))
 
 
-def _batches(extractor: FeatureExtractor, images: Sequence[np.ndarray]):
-    """Features of a few images at a time: (n, C, H, W), float16."""
-    for start in tqdm(range(0, len(images), BATCH), desc="features", unit="batch"):
-        batch = load_batch(images, start, start + BATCH, extractor.image_size)
-        yield extractor(batch).half().numpy()  # (n, C, H, W)
+def _loaded(images: Sequence[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Batches of images (n, size, size, 3); the next is read while one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        starts = range(0, len(images), BATCH)
+        coming = reader.submit(load_batch, images, 0, BATCH, size)
+        for start in starts:
+            batch = coming.result()
+            if start + BATCH < len(images):
+                begin = start + BATCH
+                coming = reader.submit(load_batch, images, begin, begin + BATCH, size)
+            yield batch

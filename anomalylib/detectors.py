@@ -1,22 +1,31 @@
 """The arms of the ablation behind one small interface."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from anomalylib import cache
-from anomalylib.data import load_batch
 from anomalylib.errors import StudyError
 from anomalylib.extractor import FeatureExtractor
-from anomalylib.models import FeatCAE, ImageAutoencoder
+from anomalylib.files import code_hash
+from anomalylib.models import ImageAutoencoder
 from anomalylib.thresholds import MeanPlusSigma
-from anomalylib.training import fit_reconstruction
+from anomalylib.training import as_pixels, fit_reconstruction, image_batches, restored
 
 Images = Sequence[np.ndarray]
-BLOCK = 16  # images per scoring step
+Tensors = dict[str, torch.Tensor]
+CODE = code_hash("cache", "combined", "detectors", "models", "patchcore", "training")
+"""Of what learns; of what makes features, see `cache.CODE`."""
+BLOCK = 8  # images per scoring step
+
+
+def blocks(stored: cache.Stored) -> Iterator[np.ndarray]:
+    """All entries, a few at a time: (n, ...)."""
+    return (stored[start : start + BLOCK] for start in range(0, len(stored), BLOCK))
 
 
 def aggregate(maps: np.ndarray, top_k: int) -> np.ndarray:
@@ -44,6 +53,11 @@ class Detector(ABC):
         The threshold is mean + `sigma` deviations of the nominal scores.
     seed : int
         Of every random choice.
+    cache_folder : Path
+        Where what is computed of an `ImageSet` is kept.
+    keep : bool
+        Whether what is learned of an `ImageSet` is kept there too, and read
+        back where the same is to be learned again.
 
     Attributes
     ----------
@@ -54,23 +68,52 @@ class Detector(ABC):
         Scores above it are called anomalous.
     """
 
-    def __init__(self, *, top_k: int = 10, sigma: float = 3.0, seed: int = 0):
+    def __init__(
+        self,
+        *,
+        top_k: int = 10,
+        sigma: float = 3.0,
+        seed: int = 0,
+        cache_folder: Path = cache.FOLDER,
+        keep: bool = True,
+    ):
+        self.keep = keep
+        self.learning: dict[str, Any] = {}
         self.top_k = top_k
         self.sigma = sigma
         self.seed = seed
+        self.cache_folder = cache_folder
 
     def fit(self, images: Images) -> "Detector":
         """Learn from normal images only."""
         if len(images) < 2:
             raise StudyError(f"{len(images)} training images: at least 2 are needed")
-        self._fit(images)
+        said = self._said(images)
+        if said is None:
+            learned = self._learn(images)
+        else:
+            learned = cache.learned(said, lambda: self._learn(images), self.cache_folder)
+        self._take(learned)
         self.nominal_scores_ = aggregate(self._nominal_maps(images), self.top_k)
         rule = MeanPlusSigma(sigma=self.sigma).fit(self.nominal_scores_)
         self.threshold_ = rule.threshold_
         return self
 
+    def _said(self, images: Images) -> str | None:
+        """All that learning depends on; None where it is not to be kept."""
+        fingerprint = getattr(images, "fingerprint", None)
+        if not self.keep or fingerprint is None:
+            return None
+        arm, settings = type(self).__name__, sorted(self.learning.items())
+        return f"{arm} {settings} {self.seed} {torch.get_num_threads()} {fingerprint} {CODE}"
+
     @abstractmethod
-    def _fit(self, images: Images) -> None: ...
+    def _learn(self, images: Images) -> Tensors:
+        """What is learned, by name: the slow part."""
+
+    @abstractmethod
+    def _take(self, learned: Tensors) -> None:
+        """Set the attributes that judging needs: the quick part."""
 
     @abstractmethod
     def anomaly_maps(self, images: Images) -> np.ndarray:
@@ -96,8 +139,10 @@ class AutoencoderDetector(Detector):
     ----------
     image_size, code : int
         See `ImageAutoencoder`.
-    epochs, learning_rate, batch_size
+    epochs, learning_rate
         See `fit_reconstruction`.
+    batch_size : int
+        Images per step.
     on_epoch : callable, optional
         Told each epoch's number and this detector, so that a study may watch
         its maps change during training.
@@ -123,28 +168,30 @@ class AutoencoderDetector(Detector):
     ):
         super().__init__(**settings)
         self.on_epoch = on_epoch
+        self.keep &= on_epoch is None
         self.image_size = image_size
         self.code = code
-        self.training = {
-            "epochs": epochs,
-            "learning_rate": learning_rate,
-            "batch_size": batch_size,
-        }
+        self.batch_size = batch_size
+        self.training = {"epochs": epochs, "learning_rate": learning_rate}
+        self.learning = self.training | {"of": (image_size, code, batch_size)}
 
-    def _pixels(self, images: Images, start: int, stop: int) -> torch.Tensor:
-        batch = load_batch(images, start, stop, self.image_size)  # (n, S, S, 3)
-        return torch.from_numpy(batch).permute(0, 3, 1, 2) / 255  # (n, 3, S, S)
+    def _pixels(self, images: Images) -> cache.Stored:
+        return cache.pixels_of(images, self.image_size, self.cache_folder)  # (N, S, S, 3)
 
-    def _fit(self, images: Images) -> None:
-        pixels = self._pixels(images, 0, len(images))  # (N, 3, S, S)
-        self.model_, self.losses_ = fit_reconstruction(
-            lambda: ImageAutoencoder(self.image_size, self.code),
-            lambda chosen: pixels[chosen],
-            len(images),
+    def _model(self) -> ImageAutoencoder:
+        return ImageAutoencoder(self.image_size, self.code)
+
+    def _learn(self, images: Images) -> Tensors:
+        return fit_reconstruction(
+            self._model,
+            image_batches(self._pixels(images), self.batch_size),
             seed=self.seed,
             on_epoch=self.on_epoch and self._report,
             **self.training,
         )
+
+    def _take(self, learned: Tensors) -> None:
+        self.model_, self.losses_ = restored(self._model, learned)
 
     def _report(self, epoch: int, model: ImageAutoencoder) -> None:
         self.model_ = model
@@ -154,8 +201,8 @@ class AutoencoderDetector(Detector):
     def anomaly_maps(self, images: Images) -> np.ndarray:
         """Squared error, mean over colours: (N, S, S)."""
         maps = []
-        for start in range(0, len(images), BLOCK):
-            pixels = self._pixels(images, start, start + BLOCK)  # (n, 3, S, S)
+        for block in blocks(self._pixels(images)):
+            pixels = as_pixels(block)  # (n, 3, S, S)
             error = (self.model_(pixels) - pixels).square()  # (n, 3, S, S)
             maps.append(error.mean(dim=1).numpy())  # (n, S, S)
         return np.concatenate(maps)
@@ -167,21 +214,17 @@ class FeatureDetector(Detector):
     Parameters
     ----------
     extractor : FeatureExtractor
-    cache_folder : Path
-        Where the features of an `ImageSet` are kept.
     **settings
         See `Detector`.
     """
 
-    def __init__(
-        self, extractor: FeatureExtractor, *, cache_folder: Path = cache.FOLDER, **settings
-    ):
+    def __init__(self, extractor: FeatureExtractor, **settings):
         super().__init__(**settings)
         self.extractor = extractor
-        self.cache_folder = cache_folder
+        self.learning = {"features": extractor.key}
 
-    def features(self, images: Images) -> np.ndarray:
-        """Feature maps, (N, C, H, W), float16; memory-mapped where cached."""
+    def features(self, images: Images) -> cache.Stored:
+        """Feature maps, channels last: (N, H, W, C), float16."""
         return cache.features_of(self.extractor, images, self.cache_folder)
 
 
@@ -192,12 +235,15 @@ class ResnetDetector(FeatureDetector):
     """
 
     def _pooled(self, images: Images) -> torch.Tensor:
-        blocks = self.features(images)  # (N, C, H, W)
-        pooled = [block.astype(np.float32).mean(axis=(1, 2)) for block in blocks]  # each (C,)
-        return torch.from_numpy(np.stack(pooled))  # (N, C)
+        features = self.features(images)  # (N, H, W, C)
+        pooled = [torch.from_numpy(block).float().mean(dim=(1, 2)) for block in blocks(features)]
+        return torch.cat(pooled)  # (N, C)
 
-    def _fit(self, images: Images) -> None:
-        self.bank_ = self._pooled(images)  # (M, C)
+    def _learn(self, images: Images) -> Tensors:
+        return {"bank": self._pooled(images)}
+
+    def _take(self, learned: Tensors) -> None:
+        self.bank_ = learned["bank"]  # (M, C)
 
     def anomaly_maps(self, images: Images) -> np.ndarray:
         """Distance to the nearest nominal image: (N, 1, 1)."""
@@ -208,105 +254,3 @@ class ResnetDetector(FeatureDetector):
         distance = torch.cdist(self.bank_, self.bank_)  # (M, M)
         distance.fill_diagonal_(torch.inf)  # the nearest other image
         return distance.amin(dim=1).view(-1, 1, 1).numpy()  # (M, 1, 1)
-
-
-class CombinedDetector(FeatureDetector):
-    """Reconstruction error of FeatCAE on the feature maps.
-
-    Each channel is scaled to zero mean and unit variance over the training
-    features, so that no channel dominates the error; without `scale` the
-    network sees them as they are.
-
-    Parameters
-    ----------
-    extractor : FeatureExtractor
-    latent, batch_norm
-        See `FeatCAE`.
-    scale : bool
-        Whether the channels are scaled.
-    epochs, learning_rate, batch_size
-        See `fit_reconstruction`.
-    **settings
-        See `FeatureDetector`.
-
-    Attributes
-    ----------
-    losses_ : list of float
-        Mean training loss of each epoch; 1 is what predicting the mean gives.
-    """
-
-    def __init__(
-        self,
-        extractor: FeatureExtractor,
-        *,
-        latent=50,
-        batch_norm=True,
-        scale=True,
-        epochs=10,
-        learning_rate=1e-2,
-        batch_size=4,
-        **settings,
-    ):
-        super().__init__(extractor, **settings)
-        self.latent = latent
-        self.batch_norm = batch_norm
-        self.scale = scale
-        self.training = {
-            "epochs": epochs,
-            "learning_rate": learning_rate,
-            "batch_size": batch_size,
-        }
-
-    def _scaled(self, block: np.ndarray) -> torch.Tensor:
-        x = torch.from_numpy(block.astype(np.float32))  # (n, C, H, W)
-        if self.scale:
-            x = (x - self.mean_) / self.std_
-        return x.contiguous(memory_format=torch.channels_last)
-
-    def _fit(self, images: Images) -> None:
-        features = self.features(images)  # (N, C, H, W)
-        self.mean_, self.std_ = channel_moments(features)  # (C, 1, 1) each
-        self.model_, self.losses_ = fit_reconstruction(
-            lambda: FeatCAE(features.shape[1], self.latent, self.batch_norm),
-            lambda chosen: self._scaled(features[chosen]),
-            len(images),
-            seed=self.seed,
-            **self.training,
-        )
-
-    @torch.inference_mode()
-    def anomaly_maps(self, images: Images) -> np.ndarray:
-        """Squared error, mean over channels: (N, H, W)."""
-        features = self.features(images)  # (N, C, H, W)
-        maps = []
-        for start in range(0, len(features), BLOCK):
-            x = self._scaled(features[start : start + BLOCK])  # (n, C, H, W)
-            error = (self.model_(x) - x).square()  # (n, C, H, W)
-            maps.append(error.mean(dim=1).numpy())  # (n, H, W)
-        return np.concatenate(maps)
-
-
-def channel_moments(features: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of each channel over images and places.
-
-    Parameters
-    ----------
-    features : ndarray, shape (N, C, H, W)
-
-    Returns
-    -------
-    mean, std : Tensor, shape (C, 1, 1), float32
-        A channel that never varies gets a deviation of 1.
-    """
-    count, channels, height, width = features.shape
-    total, squares = np.zeros(channels), np.zeros(channels)
-    for block in features:
-        rows = block.reshape(channels, -1).astype(np.float64)  # (C, H*W)
-        total += rows.sum(axis=1)
-        squares += np.square(rows).sum(axis=1)
-    places = count * height * width
-    mean = total / places
-    std = np.sqrt(np.maximum(squares / places - mean**2, 0))
-    std[std == 0] = 1
-    shape = (channels, 1, 1)
-    return torch.tensor(mean).float().view(shape), torch.tensor(std).float().view(shape)

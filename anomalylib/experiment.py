@@ -15,7 +15,7 @@ from tqdm import tqdm
 from anomalylib.cache import CODE
 from anomalylib.data import load_category
 from anomalylib.errors import StudyError, first_line
-from anomalylib.files import ROOT, sha256_of, written_whole
+from anomalylib.files import ROOT, code_hash, written_whole
 from anomalylib.measurement import Measurement, Run, measure
 from anomalylib.run import workers
 from anomalylib.settings import make_settings
@@ -23,8 +23,8 @@ from anomalylib.weights import LITE0, Backbone, resolve_backbone
 
 FOLDER = ROOT / "build" / "runs"
 # What a score depends on; the rest of the library may change without a rerun.
-MODULES = ("cache", "controls", "data", "detectors", "extractor", "measurement", "models")
-MODULES += ("patchcore", "pixels", "training")
+MODULES = ("cache", "combined", "controls", "data", "detectors", "extractor", "measurement")
+MODULES += ("models", "patchcore", "pixels", "training")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Experiment:
         backbone = [found.sha256, *found.layers] if found else []
         settings = make_settings(run.arm, run.changes).model_dump()
         data = self._fingerprints[run.category]
-        said = [run.model_dump(), settings, data, backbone, CODE, _code_hash()]
+        said = [run.model_dump(), settings, data, backbone, CODE, code_hash(*MODULES)]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def path(self, run: Run) -> Path:
@@ -152,10 +152,3 @@ def _keep(run: Run, data_root: str, weights: tuple[str, str, str] | None, path: 
         np.savez_compressed(beside, maps=maps.astype(np.float16))
     with written_whole(target) as beside:
         beside.write_text(measurement.model_dump_json())
-
-
-def _code_hash() -> str:
-    """Hash of the modules that scores depend on."""
-    folder = Path(__file__).parent
-    said = "".join(sha256_of(folder / f"{name}.py") for name in sorted(MODULES))
-    return hashlib.sha256(said.encode()).hexdigest()

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models import ResNet, get_model
 
 from anomalylib.errors import StudyError, first_line
 from anomalylib.weights import EXPORTED, LITE0, Backbone, load_tensors
@@ -29,11 +31,16 @@ class FeatureExtractor(nn.Module):
         therefore loses its border and is stretched back; 1 keeps the grid.
     normalise : bool
         Whether pixels are normalised as the weights were trained with.
+    precision : str
+        ``"float32"``, or ``"bfloat16"`` for a backbone that computes with eight
+        significant bits: several times faster where the processor has
+        instructions for it.
 
     Raises
     ------
     StudyError
-        If the weights lack tensors of a layer, or a layer does not exist.
+        If the weights lack tensors of a layer, or a layer does not exist, or
+        another precision is asked of an exported program.
 
     References
     ----------
@@ -47,13 +54,20 @@ class FeatureExtractor(nn.Module):
         image_size: int = 224,
         pool_padding: int = 0,
         normalise: bool = True,
+        precision: str = "float32",
     ):
         super().__init__()
         self.backbone = backbone
         self.image_size = image_size
         self.pool_padding = pool_padding
         self.normalise = normalise
-        self.trunk = _exported(backbone) if backbone.name == EXPORTED else HookedTrunk(backbone)
+        self.precision = precision
+        if backbone.name != EXPORTED:
+            self.trunk = HookedTrunk(backbone).to(getattr(torch, precision))
+        elif precision == "float32":
+            self.trunk = _exported(backbone)
+        else:
+            raise StudyError(f"an exported program computes as it was exported: no {precision}")
         self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
 
@@ -61,7 +75,9 @@ class FeatureExtractor(nn.Module):
     def key(self) -> str:
         """Everything that the features depend on besides the images."""
         layers = ",".join(self.backbone.layers)
-        settings = f"{layers} {self.image_size} {self.pool_padding} {self.normalise}"
+        settings = (
+            f"{layers} {self.image_size} {self.pool_padding} {self.normalise} {self.precision}"
+        )
         return f"{self.backbone.name} {self.backbone.sha256} {settings}"
 
     @torch.inference_mode()
@@ -80,7 +96,8 @@ class FeatureExtractor(nn.Module):
         x = x / 255
         if self.normalise:
             x = (x - self.mean) / self.std
-        maps = self.trunk(x.contiguous(memory_format=torch.channels_last))
+        x = x.to(getattr(torch, self.precision), memory_format=torch.channels_last)
+        maps = [m.float() for m in self.trunk(x)]  # each (N, C_i, H_i, W_i)
         grid = maps[0].shape[-2:]
         pooled = [F.avg_pool2d(m, 3, stride=1, padding=self.pool_padding) for m in maps]
         aligned = [F.adaptive_avg_pool2d(m, grid) for m in pooled]  # each (N, C_i, H, W)
@@ -108,6 +125,10 @@ class HookedTrunk(nn.Module):
         self.body = _truncate(full, backbone)
         _assign(self.body, tensors, backbone)
         self.body.eval().requires_grad_(False)
+        wanted = [self.body.get_submodule(layer) for layer in backbone.layers]
+        if isinstance(full, ResNet) and not any(isinstance(m, nn.Conv2d) for m in wanted):
+            _fold_batch_norm(self.body)
+        self.body.to(memory_format=torch.channels_last)
         self.layers = backbone.layers
         self.maps: dict[str, torch.Tensor] = {}
         for layer in self.layers:
@@ -127,6 +148,23 @@ class HookedTrunk(nn.Module):
         return kept
 
 
+def _fold_batch_norm(module: nn.Module) -> None:
+    """Multiply each batch norm into the convolution before it, as both are frozen.
+
+    For networks that define a batch norm right after the convolution it
+    follows, as torchvision's ResNets do.
+    """
+    before = None
+    for name, child in list(module.named_children()):
+        if isinstance(before, nn.Conv2d) and isinstance(child, nn.BatchNorm2d):
+            folded = fuse_conv_bn_eval(before, child)
+            before.weight, before.bias = folded.weight, folded.bias
+            setattr(module, name, nn.Identity())
+        else:
+            _fold_batch_norm(child)
+        before = child
+
+
 def _architecture(name: str) -> nn.Module:
     """The whole network without memory for its weights."""
     with torch.device("meta"):
@@ -134,9 +172,7 @@ def _architecture(name: str) -> nn.Module:
             import timm
 
             return timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        import torchvision
-
-        return torchvision.models.get_model(name, weights=None)
+        return get_model(name, weights=None)
 
 
 def _truncate(full: nn.Module, backbone: Backbone) -> nn.Sequential:

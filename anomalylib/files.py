@@ -54,6 +54,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def code_hash(*modules: str) -> str:
+    """SHA-256 of the code of some modules of this library."""
+    folder = Path(__file__).parent
+    said = "".join(sha256_of(folder / f"{name}.py") for name in sorted(modules))
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
 def commit() -> str:
     """The commit of the study's folder, where it is a git checkout."""
     if not (ROOT / ".git").exists():  # it may lie in another project's checkout

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from anomalylib.combined import CombinedDetector
 from anomalylib.controls import grey_matched, random_resnet50
 from anomalylib.data import Category, Subset, load_category
 from anomalylib.detectors import (
     AutoencoderDetector,
-    CombinedDetector,
     Detector,
     ResnetDetector,
     aggregate,
@@ -150,7 +150,8 @@ def make_detector(
     run: Run, settings: ArmSettings, weights: tuple[str, str, str], scratch: Path
 ) -> Detector:
     """The arm of a run, not fitted yet."""
-    shared = {"top_k": settings.top_k, "sigma": settings.sigma, "seed": settings.seed}
+    shared = settings.model_dump(include={"top_k", "sigma", "seed"})
+    shared["keep"] = False  # what learning takes is measured too
     if run.arm == "autoencoder":
         learning = settings.model_dump(include={"code", "epochs", "learning_rate", "batch_size"})
         return AutoencoderDetector(image_size=settings.autoencoder_size, **learning, **shared)
@@ -160,7 +161,7 @@ def make_detector(
     if run.variant == UNTRAINED:
         file, chosen = str(random_resnet50(scratch, run.seed)), f"untrained, seed {run.seed}"
     backbone = resolve_backbone(name, file, layers, chosen)
-    taken = settings.model_dump(include={"image_size", "pool_padding", "normalise"})
+    taken = settings.model_dump(include={"image_size", "pool_padding", "normalise", "precision"})
     extractor = FeatureExtractor(backbone, **taken)
     if run.arm == "resnet":
         return ResnetDetector(extractor, **shared)

@@ -4,8 +4,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from anomalylib.detectors import BLOCK, FeatureDetector, Images
+from anomalylib.cache import Stored
+from anomalylib.detectors import FeatureDetector, Images, Tensors, blocks
 from anomalylib.extractor import FeatureExtractor
+
+CANDIDATES = 2**18
+"""Patches among which the coreset is chosen; those of 334 images at 224 pixels."""
+DIMENSIONS = 128
+"""Of the projection in which the coreset is chosen."""
+AT_ONCE = 2**23
+"""Distances in memory at a time."""
 
 
 class PatchcoreDetector(FeatureDetector):
@@ -15,9 +23,10 @@ class PatchcoreDetector(FeatureDetector):
     ----------
     extractor : FeatureExtractor
     coreset : float
-        Share of the nominal patches kept in the memory bank.
+        Share of the nominal patches kept in the memory bank. Of more than
+        `CANDIDATES` patches, the share is taken of a random selection.
     **settings
-        See `FeatureDetector`.
+        See `Detector`.
 
     Attributes
     ----------
@@ -35,35 +44,41 @@ class PatchcoreDetector(FeatureDetector):
     def __init__(self, extractor: FeatureExtractor, *, coreset=0.01, **settings):
         super().__init__(extractor, **settings)
         self.coreset = coreset
+        self.learning |= {"coreset": coreset}
 
-    @staticmethod
-    def _patches(block: np.ndarray) -> torch.Tensor:
-        x = torch.from_numpy(block.astype(np.float32))  # (n, C, H, W)
-        return x.permute(0, 2, 3, 1).flatten(0, 2)  # (n*H*W, C)
+    def _learn(self, images: Images) -> Tensors:
+        features = self.features(images)  # (N, H, W, C)
+        places = features.shape[1] * features.shape[2]
+        patches = np.arange(len(features) * places)
+        if len(patches) > CANDIDATES:
+            some = np.random.default_rng(self.seed).choice(patches, CANDIDATES, replace=False)
+            patches = np.sort(some)
+        count = max(1, round(self.coreset * len(patches)))
+        rows = projected(features, patches, seed=self.seed)  # (P, D)
+        chosen = patches[greedy_coreset(rows, count, seed=self.seed)]
+        return {"bank": gather(features, chosen), "image": torch.from_numpy(chosen // places)}
 
-    def _fit(self, images: Images) -> None:
-        features = self.features(images)  # (N, C, H, W)
-        rows = self._patches(features)  # (N*H*W, C)
-        count = max(1, round(self.coreset * len(rows)))
-        chosen = greedy_coreset(rows, count, seed=self.seed)
-        self.bank_ = rows[chosen].clone()  # (M, C)
-        self.bank_image_ = torch.from_numpy(chosen // (len(rows) // len(features)))  # (M,)
+    def _take(self, learned: Tensors) -> None:
+        self.bank_, self.bank_image_ = learned["bank"], learned["image"]  # (M, C), (M,)
+        self.bank_square_ = self.bank_.square().sum(dim=1)  # (M,)
 
     def _distances(self, block: np.ndarray, hidden: torch.Tensor | None = None) -> np.ndarray:
         """Map of a few images; `hidden` marks bank rows not to look at."""
-        distance = torch.cdist(self._patches(block), self.bank_)  # (n*H*W, M)
+        offset = self.bank_square_  # (M,)
         if hidden is not None:
-            distance[:, hidden] = torch.inf
-        return distance.amin(dim=1).view(len(block), *block.shape[2:]).numpy()  # (n, H, W)
+            offset = offset.masked_fill(hidden, torch.inf)
+        nearest = []
+        for rows in as_rows(block).split(max(1, AT_ONCE // len(offset))):  # (n, C)
+            least = torch.addmm(offset, rows, self.bank_.T, alpha=-2).amin(dim=1)  # (n,)
+            nearest.append((least + rows.square().sum(dim=1)).clamp_(min=0).sqrt_())  # (n,)
+        return torch.cat(nearest).view(block.shape[:3]).numpy()  # (n, H, W)
 
     def anomaly_maps(self, images: Images) -> np.ndarray:
         """Distance to the nearest patch of the bank: (N, H, W)."""
-        features = self.features(images)  # (N, C, H, W)
-        starts = range(0, len(features), BLOCK)
-        return np.concatenate([self._distances(features[i : i + BLOCK]) for i in starts])
+        return np.concatenate([self._distances(block) for block in blocks(self.features(images))])
 
     def _nominal_maps(self, images: Images) -> np.ndarray:
-        features = self.features(images)  # (N, C, H, W)
+        features = self.features(images)  # (N, H, W, C)
         maps = [
             self._distances(features[i : i + 1], hidden=self.bank_image_ == i)
             for i in range(len(features))
@@ -71,24 +86,70 @@ class PatchcoreDetector(FeatureDetector):
         return np.concatenate(maps)  # (N, H, W)
 
 
-def greedy_coreset(
-    rows: torch.Tensor, count: int, *, seed: int = 0, dimensions: int = 128
-) -> np.ndarray:
-    """Choose rows so that the farthest remaining row is near a chosen one.
+def as_rows(block: np.ndarray) -> torch.Tensor:
+    """Feature maps (n, H, W, C) as patches (n*H*W, C)."""
+    return torch.from_numpy(block).float().flatten(0, 2)
 
-    Each step takes the row that is farthest from those already taken
-    (k-center greedy), in a random projection to fewer dimensions.
+
+def gather(features: Stored, patches: np.ndarray) -> torch.Tensor:
+    """The patches of some numbers, (M, C), of features (N, H, W, C).
+
+    Patches are counted image by image, row by row.
+    """
+    places = features.shape[1] * features.shape[2]
+    rows = torch.empty(len(patches), features.shape[-1])  # (M, C)
+    for image in np.unique(patches // places):
+        own = np.flatnonzero(patches // places == image)
+        rows[own] = as_rows(features[image : image + 1])[patches[own] % places]
+    return rows
+
+
+def projected(features: Stored, patches: np.ndarray, *, seed: int = 0) -> torch.Tensor:
+    """The patches of some numbers, in increasing order, in fewer dimensions.
 
     Parameters
     ----------
-    rows : Tensor, shape (N, C)
-        Patch features.
+    features : FileArray or ndarray, shape (N, H, W, C)
+    patches : ndarray of int, shape (P,)
+        Counted image by image, row by row.
+    seed : int
+        Of the random projection; none is made where C is no larger.
+
+    Returns
+    -------
+    Tensor, shape (P, D)
+    """
+    channels = features.shape[-1]
+    if channels > DIMENSIONS:
+        generator = torch.Generator().manual_seed(seed)
+        shape = (channels, DIMENSIONS)
+        projection = torch.randn(shape, generator=generator) / DIMENSIONS**0.5  # (C, D)
+    else:
+        projection = torch.eye(channels)
+    rows = torch.empty(len(patches), projection.shape[1])  # (P, D)
+    first = start = 0
+    for block in blocks(features):
+        last = first + block[..., 0].size
+        stop = np.searchsorted(patches, last)
+        rows[start:stop] = (as_rows(block) @ projection)[patches[start:stop] - first]
+        first, start = last, stop
+    return rows
+
+
+def greedy_coreset(rows: torch.Tensor, count: int, *, seed: int = 0) -> np.ndarray:
+    """Choose rows so that the farthest remaining row is near a chosen one.
+
+    Each step takes the row that is farthest from those already taken
+    (k-center greedy).
+
+    Parameters
+    ----------
+    rows : Tensor, shape (N, D)
+        Patches, projected.
     count : int
         Rows to choose, at most N.
     seed : int
-        Of the projection and the first row.
-    dimensions : int
-        Of the projection; none is made where C is no larger.
+        Of the first row.
 
     Returns
     -------
@@ -101,9 +162,6 @@ def greedy_coreset(
     2022, section 3.2; Sener, Savarese, ICLR 2018.
     """
     generator = torch.Generator().manual_seed(seed)
-    if rows.shape[1] > dimensions:
-        shape = (rows.shape[1], dimensions)
-        rows = rows @ (torch.randn(shape, generator=generator) / dimensions**0.5)  # (N, D)
     squares = rows.square().sum(dim=1)  # (N,)
     nearest = torch.full((len(rows),), torch.inf)
     taken = torch.randint(len(rows), (1,), generator=generator).item()

@@ -45,6 +45,11 @@ def test_pooling_and_alignment_against_numpy(resnet18_file, padding):
 def test_the_truncated_network_gives_what_the_whole_one_does(tmp_path):
     torch.manual_seed(1)
     whole = torchvision.models.resnet18().eval()
+    for norm in filter(lambda m: isinstance(m, torch.nn.BatchNorm2d), whole.modules()):
+        norm.running_mean.normal_(std=0.1)
+        norm.running_var.uniform_(0.5, 2)
+        torch.nn.init.uniform_(norm.weight, 0.5, 2)
+        torch.nn.init.normal_(norm.bias)
     path = tmp_path / "whole.safetensors"
     safetensors.torch.save_file(whole.state_dict(), path)
     backbone = resolve_backbone("resnet18", str(path), "layer2,layer3")
@@ -55,8 +60,9 @@ def test_the_truncated_network_gives_what_the_whole_one_does(tmp_path):
         stem = whole.maxpool(whole.relu(whole.bn1(whole.conv1(x))))
         second = whole.layer2(whole.layer1(stem))
         maps = extractor.trunk(x)
-        assert torch.allclose(maps[0], second, atol=1e-5)
-        assert torch.allclose(maps[1], whole.layer3(second), atol=1e-5)
+        third = whole.layer3(second)
+        assert (maps[0] - second).abs().max() < 1e-5 * second.abs().max()
+        assert (maps[1] - third).abs().max() < 1e-5 * third.abs().max()
     features = extractor(IMAGES)
     assert features.shape == (2, 128 + 256, 8, 8)
     assert not features.requires_grad
@@ -157,3 +163,22 @@ def test_without_normalisation_the_network_sees_pixels_from_0_to_1(resnet18_file
     extractor.trunk.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     extractor(IMAGES)
     assert torch.allclose(seen[0], torch.from_numpy(IMAGES).permute(0, 3, 1, 2) / 255)
+
+
+def test_bfloat16_is_near_and_has_a_key_of_its_own(resnet18_file):
+    backbone = resolve_backbone("resnet18", str(resnet18_file), "layer2")
+    whole, half = (
+        FeatureExtractor(backbone, image_size=64, precision=p) for p in ("float32", "bfloat16")
+    )
+    expected, found = whole(IMAGES), half(IMAGES)
+    assert found.dtype == torch.float32 and not torch.equal(found, expected)
+    assert (found - expected).norm() < 0.02 * expected.norm()
+    assert whole.key != half.key
+
+
+def test_a_convolution_that_is_asked_for_keeps_its_own_output(resnet18_file):
+    backbone = resolve_backbone("resnet18", str(resnet18_file), "conv1,layer1")
+    trunk = FeatureExtractor(backbone, image_size=64).trunk
+    x = normalised(IMAGES, backbone)
+    assert torch.allclose(trunk(x)[0], trunk.body.conv1(x), atol=1e-6)
+    assert isinstance(trunk.body.bn1, torch.nn.BatchNorm2d)
