@@ -11,15 +11,18 @@ LAYERS ?=
 SEED ?= 0
 PROFILE ?= full
 JOBS ?=
+SCHEDULER ?=
 PARAMS ?=
 OUTPUT ?=
+ONLY ?=
+PEERS ?= .venv-peers
 
 RUN = $(VENV)/bin/python
 STUDY = --categories "$(CATEGORIES)" --data-root "$(DATA_ROOT)" --backbone "$(BACKBONE)" \
 	--weights "$(WEIGHTS)" --layers "$(LAYERS)" --seed "$(SEED)" --profile "$(PROFILE)" \
-	--jobs "$(JOBS)" --params "$(PARAMS)"
+	--jobs "$(JOBS)" --scheduler "$(SCHEDULER)" --params "$(PARAMS)"
 
-.PHONY: help setup book notebooks reference sensitivity headline pdf test data lint format clean
+.PHONY: help setup book notebooks reference sensitivity bench bench-peers headline pdf test data lint format clean
 
 help:
 	@echo "make setup       create the environment in $(VENV)"
@@ -30,12 +33,15 @@ help:
 	@echo "make data        fetch MVTec AD into data/mvtec (5 GB)"
 	@echo "make reference   measure the reference results of real parts; needs DATA_ROOT"
 	@echo "make sensitivity measure what each setting does, one at a time; needs DATA_ROOT"
+	@echo "make bench       measure times and memory, e.g. ONLY=\"extraction growth\""
+	@echo "make bench-peers measure anomalib's PatchCore in an environment of its own"
 	@echo "make headline    write the README's chart and table from data/reference"
 	@echo "make lint        check style; make format mends it"
 	@echo "make clean       remove what was built; data and environment stay"
 	@echo
 	@echo "settings: CATEGORIES DATA_ROOT BACKBONE WEIGHTS LAYERS SEED PROFILE=quick JOBS"
 	@echo "          PARAMS=\"latent=100 autoencoder.epochs=20\""
+	@echo "          SCHEDULER=tcp://host:port, a Dask cluster in place of this machine"
 
 setup: $(VENV)/installed
 
@@ -58,7 +64,19 @@ notebooks: setup
 
 reference sensitivity: setup
 	@$(RUN) -m anomalylib $@ --categories "$(CATEGORIES)" --data-root "$(DATA_ROOT)" \
-		--weights "$(WEIGHTS)" --jobs "$(JOBS)" --output "$(OUTPUT)"
+		--weights "$(WEIGHTS)" --jobs "$(JOBS)" --scheduler "$(SCHEDULER)" --output "$(OUTPUT)"
+
+bench: setup
+	@$(RUN) -m tests.benchmarks --data-root "$(DATA_ROOT)" --weights "$(WEIGHTS)" \
+		--layers "$(LAYERS)" --only "$(ONLY)" --output "$(OUTPUT)"
+
+bench-peers: $(PEERS)/installed
+	@$(PEERS)/bin/python -m tests.benchmarks.peers --data-root "$(DATA_ROOT)" \
+		--weights "$(WEIGHTS)" --output "$(OUTPUT)"
+
+$(PEERS)/installed: constraints.txt
+	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install anomalib==2.7.0 \
+		$$(grep -E '^(torch|torchvision)==' constraints.txt) && touch $@
 
 headline: setup
 	@$(RUN) -m anomalylib headline

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--seed", default="0", help="of every random choice")
         command.add_argument("--profile", default="full", choices=("full", "quick"))
         command.add_argument("--jobs", default="", help="notebooks at a time")
+        command.add_argument("--scheduler", default="", help="address of a Dask cluster")
         command.add_argument("--params", default="", help="more, as name=value, spaced")
     for name, text in (
         ("reference", "measure the reference results of real parts"),
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
             "--weights", default="", help="files, spaced, each as path or name=path"
         )
         command.add_argument("--jobs", default="", help="runs at a time, one thread each")
+        command.add_argument("--scheduler", default="", help="address of a Dask cluster")
         command.add_argument("--output", default="", help="folder of the tables")
     return parser
 
@@ -82,7 +84,8 @@ def _headline() -> int:
 
 def _study(options: argparse.Namespace) -> int:
     """Execute what is stale; for `book`, render it; say what was done."""
-    from anomalylib.run import cores, run_stages, workers
+    from anomalylib.engine import cores, workers
+    from anomalylib.run import run_stages
     from anomalylib.study import check_weights, open_study, parse_parameters
 
     categories = options.categories.replace(",", " ").split()
@@ -92,27 +95,27 @@ def _study(options: argparse.Namespace) -> int:
         from anomalylib.pdf import find_browser
 
         find_browser()  # before an hour of notebooks
-    jobs = _jobs(options.jobs, default=min(2, cores()))
+    jobs = _jobs(options, default=min(2, cores()))
     seconds = _setup_seconds()
     start = time.perf_counter()
-    study = open_study(
-        categories=list(dict.fromkeys(categories)),
-        data_root=options.data_root,
-        backbone=options.backbone,
-        weights=options.weights,
-        layers=options.layers,
-        seed=options.seed,
-        quick=options.profile == "quick",
-        threads=max(1, cores() // jobs),
-        jobs=options.jobs,
-        parameters=parse_parameters(options.params.split()),
-    )
-    seconds["data and backbone"] = time.perf_counter() - start
+    with workers(jobs, options.scheduler) as executor:
+        study = open_study(
+            categories=list(dict.fromkeys(categories)),
+            data_root=options.data_root,
+            backbone=options.backbone,
+            weights=options.weights,
+            layers=options.layers,
+            seed=options.seed,
+            quick=options.profile == "quick",
+            threads=executor.threads,
+            jobs=options.jobs,
+            parameters=parse_parameters(options.params.split()),
+        )
+        seconds["data and backbone"] = time.perf_counter() - start
 
-    start = time.perf_counter()
-    if any(task.stale for stage in study.stages for task in stage):
-        check_weights(study.backbone)
-    with workers(jobs) as executor:
+        start = time.perf_counter()
+        if any(task.stale for stage in study.stages for task in stage):
+            check_weights(study.backbone)
         executed = run_stages(study.stages, executor)
     seconds[f"notebooks ({executed} executed)"] = time.perf_counter() - start
 
@@ -141,14 +144,14 @@ def _measure(options: argparse.Namespace) -> int:
     """Measure what is missing and write the tables."""
     from anomalylib import reference, sensitivity
     from anomalylib.data import dataset_name
+    from anomalylib.engine import cores
     from anomalylib.experiment import Experiment, resolve_backbones
-    from anomalylib.run import cores
     from anomalylib.tables import REFERENCE
 
     if not options.data_root:
         raise StudyError("real parts are needed: DATA_ROOT=data/mvtec, which `make data` fetches")
     categories = list(dict.fromkeys(options.categories.replace(",", " ").split()))
-    jobs = _jobs(options.jobs, default=cores())
+    jobs = _jobs(options, default=cores())
     folder = Path(options.output) if options.output else REFERENCE
     if not options.output and sorted(categories) != list(PARTS):
         raise StudyError(f"the book's chapters are about {' and '.join(PARTS)}: give OUTPUT=folder")
@@ -158,21 +161,23 @@ def _measure(options: argparse.Namespace) -> int:
     experiment = Experiment(options.data_root, resolve_backbones(options.weights.split()))
     if options.command == "reference":
         runs = reference.reference_runs(categories, list(experiment.backbones))
-        measured = experiment.carry_out(runs, jobs)
+        measured = experiment.carry_out(runs, jobs, options.scheduler)
         reference.collect(experiment, runs, folder)
     else:
         pairs = sensitivity.sensitivity_runs(experiment, categories)
         runs = [run for _, run in pairs]
-        measured = experiment.carry_out(runs, jobs)
+        measured = experiment.carry_out(runs, jobs, options.scheduler)
         sensitivity.collect(experiment, pairs, folder)
     spent = time.perf_counter() - start
     print(f"{measured} of {len(runs)} runs measured now, {spent:.0f} s; tables in {folder}")
     return 0
 
 
-def _jobs(text: str, default: int) -> int:
+def _jobs(options: argparse.Namespace, default: int) -> int | None:
+    """How many tasks at a time; None leaves it to the cluster."""
+    text = options.jobs
     if not text:
-        return default
+        return None if options.scheduler else default
     if not text.isdigit() or int(text) < 1:
         raise StudyError(f"JOBS must be a whole number of at least 1, not {text!r}")
     return int(text)

@@ -173,33 +173,6 @@ def published(both: pd.DataFrame) -> Figure:
     return figure
 
 
-def cost(table: pd.DataFrame) -> Figure:
-    """Seconds to learn a category and milliseconds to judge an image, by arm.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``arm``, ``learn`` in seconds and ``judge`` in milliseconds, one
-        row a run.
-    """
-    figure, panels = look.row(2, 2.6, sharey=True)
-    said = {"learn": "learn a category, s", "judge": "judge an image, ms"}
-    for (column, title), axes in zip(said.items(), panels, strict=True):
-        for y, arm in enumerate(ARMS):
-            found = table[table.arm == arm][column]
-            ends = [found.min(), found.max()]
-            axes.plot(ends, [y, y], color=COLOURS[arm], linewidth=5, alpha=0.35)
-            axes.plot(found.median(), y, "o", color=COLOURS[arm], markersize=8)
-            text = {"color": look.ink(arm), "fontsize": SMALL, "ha": "center"}
-            axes.annotate(f"{found.median():.3g}", (found.median(), y - 0.3), **text)
-        axes.set_yticks(range(len(ARMS)), ARMS)
-        axes.set(xlabel=title, ylim=(len(ARMS) - 0.5, -0.7))
-        axes.set_xlim(0, 1.15 * table[column].max())
-    for label, arm in zip(panels[0].get_yticklabels(), ARMS, strict=True):
-        label.set_color(look.ink(arm))
-    return figure
-
-
 def _interval(axes: Axes, row, y: float, colour: str, marker: str, alpha: float = 1.0) -> None:
     """One AUROC with its bootstrap interval."""
     axes.plot([row.auroc_ci_low, row.auroc_ci_high], [y, y], color=colour, linewidth=2, alpha=alpha)

@@ -1,5 +1,7 @@
 """The combined arm: FeatCAE on the features of a frozen backbone."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
@@ -84,14 +86,12 @@ class CombinedDetector(FeatureDetector):
         self.model_, self.losses_ = restored(self._model, learned)
 
     @torch.inference_mode()
-    def anomaly_maps(self, images: Images) -> np.ndarray:
-        """Squared error, mean over channels: (N, H, W)."""
-        maps = []
+    def _maps(self, images: Images) -> Iterator[np.ndarray]:
+        """Squared error, mean over channels: (n, H, W)."""
         for block in blocks(self.features(images)):
             x = self._scaled(block)  # (n, C, H, W)
             error = (self.model_(x) - x).square_()  # (n, C, H, W)
-            maps.append(error.mean(dim=1).numpy())  # (n, H, W)
-        return np.concatenate(maps)
+            yield error.mean(dim=1).numpy()  # (n, H, W)
 
 
 def channel_moments(features: Stored) -> tuple[torch.Tensor, torch.Tensor]:

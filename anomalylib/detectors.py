@@ -21,11 +21,28 @@ Tensors = dict[str, torch.Tensor]
 CODE = code_hash("cache", "combined", "detectors", "models", "patchcore", "training")
 """Of what learns; of what makes features, see `cache.CODE`."""
 BLOCK = 8  # images per scoring step
+ROWS = 1024  # pooled images compared at a time
 
 
 def blocks(stored: cache.Stored) -> Iterator[np.ndarray]:
     """All entries, a few at a time: (n, ...)."""
     return (stored[start : start + BLOCK] for start in range(0, len(stored), BLOCK))
+
+
+def joined(parts: Iterator[np.ndarray], count: int) -> np.ndarray:
+    """Parts (n, ...) after each other, `count` entries in all.
+
+    Written into one array as they come: small results that are kept between
+    large temporary ones would split the process's free memory, which then grows
+    with every block.
+    """
+    whole, start = None, 0
+    for part in parts:
+        if whole is None:
+            whole = np.empty((count, *part.shape[1:]), part.dtype)
+        whole[start : start + len(part)] = part
+        start += len(part)
+    return whole
 
 
 def aggregate(maps: np.ndarray, top_k: int) -> np.ndarray:
@@ -94,7 +111,7 @@ class Detector(ABC):
         else:
             learned = cache.learned(said, lambda: self._learn(images), self.cache_folder)
         self._take(learned)
-        self.nominal_scores_ = aggregate(self._nominal_maps(images), self.top_k)
+        self.nominal_scores_ = self._scores(self._nominal_maps(images), len(images))
         rule = MeanPlusSigma(sigma=self.sigma).fit(self.nominal_scores_)
         self.threshold_ = rule.threshold_
         return self
@@ -116,16 +133,23 @@ class Detector(ABC):
         """Set the attributes that judging needs: the quick part."""
 
     @abstractmethod
+    def _maps(self, images: Images) -> Iterator[np.ndarray]:
+        """Anomaly maps, a few images at a time: (n, H, W)."""
+
+    def _nominal_maps(self, images: Images) -> Iterator[np.ndarray]:
+        """Maps of the training images, for the threshold."""
+        return self._maps(images)
+
+    def _scores(self, maps: Iterator[np.ndarray], count: int) -> np.ndarray:
+        return joined((aggregate(each, self.top_k) for each in maps), count)
+
     def anomaly_maps(self, images: Images) -> np.ndarray:
         """How anomalous each place is: (N, H, W) on the arm's own grid."""
-
-    def _nominal_maps(self, images: Images) -> np.ndarray:
-        """Maps of the training images, for the threshold."""
-        return self.anomaly_maps(images)
+        return joined(self._maps(images), len(images))
 
     def score_samples(self, images: Images) -> np.ndarray:
         """Score of each image, shape (N,): its map, aggregated."""
-        return aggregate(self.anomaly_maps(images), self.top_k)
+        return self._scores(self._maps(images), len(images))
 
     def predict(self, images: Images) -> np.ndarray:
         """Whether each image is anomalous, shape (N,), bool."""
@@ -198,14 +222,12 @@ class AutoencoderDetector(Detector):
         self.on_epoch(epoch, self)
 
     @torch.inference_mode()
-    def anomaly_maps(self, images: Images) -> np.ndarray:
-        """Squared error, mean over colours: (N, S, S)."""
-        maps = []
+    def _maps(self, images: Images) -> Iterator[np.ndarray]:
+        """Squared error, mean over colours: (n, S, S)."""
         for block in blocks(self._pixels(images)):
             pixels = as_pixels(block)  # (n, 3, S, S)
             error = (self.model_(pixels) - pixels).square()  # (n, 3, S, S)
-            maps.append(error.mean(dim=1).numpy())  # (n, S, S)
-        return np.concatenate(maps)
+            yield error.mean(dim=1).numpy()  # (n, S, S)
 
 
 class FeatureDetector(Detector):
@@ -236,8 +258,8 @@ class ResnetDetector(FeatureDetector):
 
     def _pooled(self, images: Images) -> torch.Tensor:
         features = self.features(images)  # (N, H, W, C)
-        pooled = [torch.from_numpy(block).float().mean(dim=(1, 2)) for block in blocks(features)]
-        return torch.cat(pooled)  # (N, C)
+        means = (torch.from_numpy(block).float().mean(dim=(1, 2)) for block in blocks(features))
+        return torch.from_numpy(joined((m.numpy() for m in means), len(features)))  # (N, C)
 
     def _learn(self, images: Images) -> Tensors:
         return {"bank": self._pooled(images)}
@@ -245,12 +267,16 @@ class ResnetDetector(FeatureDetector):
     def _take(self, learned: Tensors) -> None:
         self.bank_ = learned["bank"]  # (M, C)
 
-    def anomaly_maps(self, images: Images) -> np.ndarray:
-        """Distance to the nearest nominal image: (N, 1, 1)."""
-        distance = torch.cdist(self._pooled(images), self.bank_)  # (N, M)
-        return distance.amin(dim=1).view(-1, 1, 1).numpy()  # (N, 1, 1)
+    def _nearest(self, rows: torch.Tensor, hide_own: bool = False) -> Iterator[np.ndarray]:
+        """Distance of each row to the bank, or to its other rows: (n, 1, 1)."""
+        for start in range(0, len(rows), ROWS):
+            distance = torch.cdist(rows[start : start + ROWS], self.bank_)  # (n, M)
+            if hide_own:
+                distance[:, start:].fill_diagonal_(torch.inf)
+            yield distance.amin(dim=1).view(-1, 1, 1).numpy()  # (n, 1, 1)
 
-    def _nominal_maps(self, images: Images) -> np.ndarray:
-        distance = torch.cdist(self.bank_, self.bank_)  # (M, M)
-        distance.fill_diagonal_(torch.inf)  # the nearest other image
-        return distance.amin(dim=1).view(-1, 1, 1).numpy()  # (M, 1, 1)
+    def _maps(self, images: Images) -> Iterator[np.ndarray]:
+        return self._nearest(self._pooled(images))
+
+    def _nominal_maps(self, images: Images) -> Iterator[np.ndarray]:
+        return self._nearest(self.bank_, hide_own=True)  # the nearest other image

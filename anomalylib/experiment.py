@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from tqdm import tqdm
 
 from anomalylib.cache import CODE
 from anomalylib.data import load_category
+from anomalylib.engine import complete, workers
 from anomalylib.errors import StudyError, first_line
 from anomalylib.files import ROOT, code_hash, written_whole
 from anomalylib.measurement import Measurement, Run, measure
-from anomalylib.run import workers
 from anomalylib.settings import make_settings
 from anomalylib.weights import LITE0, Backbone, resolve_backbone
 
@@ -77,15 +76,15 @@ class Experiment:
         with np.load(self.path(run).with_suffix(".npz")) as file:
             return file["maps"].astype(np.float32)
 
-    def carry_out(self, runs: list[Run], jobs: int) -> int:
+    def carry_out(self, runs: list[Run], jobs: int | None = None, scheduler: str = "") -> int:
         """Measure what is not measured yet.
 
         Parameters
         ----------
         runs : list of Run
             In the order they are begun.
-        jobs : int
-            Processes, one thread each.
+        jobs, scheduler
+            See `anomalylib.engine.workers`; each run takes one thread.
 
         Returns
         -------
@@ -95,35 +94,30 @@ class Experiment:
         Raises
         ------
         StudyError
-            If any failed; the others are finished first.
+            If any failed, after the others are finished, or if the cluster cannot be reached.
         """
-        missing = [run for run in runs if not self.path(run).is_file()]
         failures: list[str] = []
         os.environ["TQDM_DISABLE"] = "1"  # in the workers: one bar for all runs
-        with (
-            workers(jobs) as executor,
-            tqdm(total=len(runs), initial=len(runs) - len(missing), unit="run") as bar,
-        ):
-            futures = {}
-            for run in missing:
-                found = self.backbones.get(run.backbone)
-                weights = (found.name, str(found.path), ",".join(found.layers)) if found else None
-                task = executor.submit(_keep, run, self.data_root, weights, str(self.path(run)))
-                futures[task] = run
-            try:
-                for future in as_completed(futures):
-                    error = future.exception()
+        with workers(jobs, scheduler) as executor:  # which may complain: before the data is read
+            missing = [run for run in runs if not self.path(run).is_file()]
+            tasks = [self._task(run) for run in missing]
+            bar = tqdm(total=len(runs), initial=len(runs) - len(missing), unit="run")
+            with bar:
+                for number, _, error in complete(_keep, tasks, executor):
                     if error is not None:
-                        failures.append(f"{futures[future].name}: {first_line(error)}")
-                    bar.set_postfix_str(futures[future].name)
+                        failures.append(f"{missing[number].name}: {first_line(error)}")
+                    bar.set_postfix_str(missing[number].name)
                     bar.update()
-            finally:
-                for future in futures:
-                    future.cancel()  # after an interrupt, those that still wait
         if failures:
             more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
             raise StudyError(f"{failures[0]}{more}; what is done is kept, run again to go on")
         return len(missing)
+
+    def _task(self, run: Run) -> tuple:
+        """What a worker needs for a run: arguments of `_keep`."""
+        found = self.backbones.get(run.backbone)
+        weights = (found.name, str(found.path), ",".join(found.layers)) if found else None
+        return run, self.data_root, weights, str(self.path(run))
 
 
 def resolve_backbones(given: Sequence[str]) -> dict[str, Backbone]:

@@ -5,10 +5,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from anomalylib.benchmarks import read_benchmarks
 from anomalylib.files import ROOT
 from anomalylib.plan import Task
 from anomalylib.results import Result, load_result, provenance_table
-from anomalylib.settings import ARMS, EVIDENCE
+from anomalylib.settings import ARMS, EVIDENCE, evidence_files
 from anomalylib.study import Study
 
 
@@ -25,7 +26,7 @@ def command(task: Task, study: Study) -> str:
 def measured_by(notebook: str) -> str:
     """The command that measures what a chapter reads, if it reads any table."""
     tables = EVIDENCE.get(notebook, ())
-    made = {"sensitivity": "sensitivity", "literature": ""}
+    made = {"sensitivity": "sensitivity", "literature": "", "benchmarks.json": "bench"}
     targets = dict.fromkeys(made.get(table, "reference") for table in tables)
     return " and ".join(f"`make {target}`" for target in targets if target)
 
@@ -68,7 +69,7 @@ def foot(task: Task, study: Study, executed: Mapping[str, Any], launch: str) -> 
 def tables_of(task: Task) -> list[str]:
     """Names of the files that hold the data of a page's figures."""
     if task.notebook in EVIDENCE:
-        return [f"{name}.csv" for name in EVIDENCE[task.notebook]]
+        return evidence_files(task.notebook)
     if task.notebook == "summary":
         return [f"build/{name}.csv" for name in task.parameters["categories"].split(",")]
     return [f"build/{task.subject}.csv"]
@@ -99,7 +100,11 @@ def _data_rows(task: Task, study: Study) -> dict[str, str]:
     """What the numbers of a page were made of."""
     if task.notebook not in EVIDENCE:
         return provenance_table(results_of(task, study))
-    path = ROOT / task.parameters.get("reference_dir", "data/reference") / "provenance.json"
+    folder = ROOT / task.parameters.get("reference_dir", "data/reference")
+    if task.notebook == "cost":
+        machine = read_benchmarks(folder)[1]
+        return {f"measured: {what}": str(said) for what, said in machine.items()}
+    path = folder / "provenance.json"
     return reference_rows(json.loads(path.read_text())) if EVIDENCE[task.notebook] else {}
 
 

@@ -1,5 +1,7 @@
 """PatchCore: nearest neighbours of patches in a greedy coreset."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -49,10 +51,12 @@ class PatchcoreDetector(FeatureDetector):
     def _learn(self, images: Images) -> Tensors:
         features = self.features(images)  # (N, H, W, C)
         places = features.shape[1] * features.shape[2]
-        patches = np.arange(len(features) * places)
-        if len(patches) > CANDIDATES:
-            some = np.random.default_rng(self.seed).choice(patches, CANDIDATES, replace=False)
-            patches = np.sort(some)
+        total = len(features) * places
+        if total > CANDIDATES:
+            some = np.random.default_rng(self.seed).choice(total, CANDIDATES, replace=False)
+            patches = np.sort(some)  # (P,)
+        else:
+            patches = np.arange(total)
         count = max(1, round(self.coreset * len(patches)))
         rows = projected(features, patches, seed=self.seed)  # (P, D)
         chosen = patches[greedy_coreset(rows, count, seed=self.seed)]
@@ -67,23 +71,23 @@ class PatchcoreDetector(FeatureDetector):
         offset = self.bank_square_  # (M,)
         if hidden is not None:
             offset = offset.masked_fill(hidden, torch.inf)
-        nearest = []
-        for rows in as_rows(block).split(max(1, AT_ONCE // len(offset))):  # (n, C)
+        nearest = torch.empty(block.shape[:3])  # (n, H, W)
+        some = max(1, AT_ONCE // len(offset))
+        for rows, found in zip(
+            as_rows(block).split(some), nearest.view(-1).split(some), strict=True
+        ):
             least = torch.addmm(offset, rows, self.bank_.T, alpha=-2).amin(dim=1)  # (n,)
-            nearest.append((least + rows.square().sum(dim=1)).clamp_(min=0).sqrt_())  # (n,)
-        return torch.cat(nearest).view(block.shape[:3]).numpy()  # (n, H, W)
+            found.copy_((least + rows.square().sum(dim=1)).clamp_(min=0).sqrt_())  # (n,)
+        return nearest.numpy()
 
-    def anomaly_maps(self, images: Images) -> np.ndarray:
-        """Distance to the nearest patch of the bank: (N, H, W)."""
-        return np.concatenate([self._distances(block) for block in blocks(self.features(images))])
+    def _maps(self, images: Images) -> Iterator[np.ndarray]:
+        """Distance to the nearest patch of the bank: (n, H, W)."""
+        return (self._distances(block) for block in blocks(self.features(images)))
 
-    def _nominal_maps(self, images: Images) -> np.ndarray:
+    def _nominal_maps(self, images: Images) -> Iterator[np.ndarray]:
         features = self.features(images)  # (N, H, W, C)
-        maps = [
-            self._distances(features[i : i + 1], hidden=self.bank_image_ == i)
-            for i in range(len(features))
-        ]
-        return np.concatenate(maps)  # (N, H, W)
+        for i in range(len(features)):
+            yield self._distances(features[i : i + 1], hidden=self.bank_image_ == i)
 
 
 def as_rows(block: np.ndarray) -> torch.Tensor:

@@ -11,11 +11,19 @@ from anomalylib.data import load_category
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT, from_root, sha256_of
 from anomalylib.results import result_path
-from anomalylib.settings import ARMS, EVIDENCE, PARTS, SETTINGS, make_settings, unknown_parameter
+from anomalylib.settings import (
+    ARMS,
+    EVIDENCE,
+    PARTS,
+    SETTINGS,
+    evidence_files,
+    make_settings,
+    unknown_parameter,
+)
 
 SOURCES = ROOT / "notebooks"
 # Modules that no result depends on: they may change without a rerun.
-AROUND = {"__main__", "book", "download", "foot", "headline", "pages", "pdf", "plan"}
+AROUND = {"__main__", "book", "download", "engine", "foot", "headline", "pages", "pdf", "plan"}
 AROUND |= {"run", "site", "study"}
 # Modules that only the chapters on the reference results use.
 BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
@@ -125,7 +133,7 @@ def plan(
     def chapter(notebook: str, category: str | None = None) -> Task:
         parameters = given[notebook] | ({"category": category} if category else {})
         read = ROOT / make_settings(notebook, parameters).reference_dir
-        files = [read / f"{table}.csv" for table in EVIDENCE[notebook]] + [read / "provenance.json"]
+        files = [read / name for name in (*evidence_files(notebook), "provenance.json")]
         tables = [sha256_of(path) for path in files if path.is_file()]
         source = sha256_of(SOURCES / f"{notebook}.ipynb")
         said = json.dumps([source, all_code, parameters, tables], sort_keys=True)

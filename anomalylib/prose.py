@@ -82,12 +82,14 @@ def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str
 
 
 def other_backbones(scores: pd.DataFrame, thresholds: pd.DataFrame) -> dict[str, str]:
-    """What moves with the two other backbones: a gain, and what the report's rule decides."""
+    """What moves with the two other backbones: two gains, and what the report's rule decides."""
     said = {}
     for short, backbone in (("v2", "resnet50-v2"), ("lite0", "efficientnet_lite0")):
         pairs = between_arms(scores, backbone).set_index(["category", "first"])
         gain = pairs.loc[("screw", "resnet")]
         said[f"gain_{short}"] = f"{gain.difference:+.3f}, p {p_value(gain.p)}"
+        over = pairs.loc[("screw", "combined")]
+        said[f"over_{short}"] = f"{over.difference:+.3f}, p {p_value(over.p)}"
         own = {"arm": "combined", "backbone": backbone, "threshold_rule": RULES[0].name}
         nut = select(thresholds, category="metal_nut", **own).iloc[0]
         screw = select(thresholds, category="screw", **own).iloc[0]

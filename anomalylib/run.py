@@ -3,14 +3,12 @@
 import importlib.metadata
 import json
 import logging
-import multiprocessing
-import os
 import platform
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 
 from tqdm import tqdm
 
+from anomalylib.engine import Cluster, Processes, WorkerKilled, complete
+from anomalylib.engine import workers as workers  # those who run stages need some
 from anomalylib.errors import StudyError, first_line
 from anomalylib.files import ROOT, commit
 from anomalylib.plan import SOURCES, Task
@@ -27,11 +25,15 @@ def execute(task: Task) -> str | None:
     papermill writes to a partial file, which is renamed when all is done and
     left to look at when a cell fails. What an earlier run has left goes first:
     its result may be overwritten before this run ends or is killed, and must
-    not pass for its own then.
+    not pass for its own then. A kernel that is killed is a `WorkerKilled`: what
+    the notebook does, it does there.
     """
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    if not task.stale:  # a cluster asks again where an answer was lost with its worker
+        return None
     logging.getLogger("papermill").setLevel(logging.ERROR)  # parameters are checked in `plan`
     task.output.parent.mkdir(parents=True, exist_ok=True)
     task.output.unlink(missing_ok=True)
@@ -52,7 +54,9 @@ def execute(task: Task) -> str | None:
         except PapermillExecutionError as error:
             cell, why = error.cell_index + 1, f"{error.ename}: {first_line(error.evalue)}"
             return f"{who} failed in cell {cell}: {why}; {look}"
-        except Exception as error:  # a dead kernel, a full disk: name the notebook all the same
+        except DeadKernelError as error:
+            raise WorkerKilled(first_line(error)) from None
+        except Exception as error:  # a full disk, say: name the notebook all the same
             if start + 1 < STARTS and any(sign in str(error) for sign in NEVER_STARTED):
                 continue
             return f"{who} did not finish: {first_line(error)}; {look}"
@@ -64,15 +68,15 @@ def execute(task: Task) -> str | None:
     return None
 
 
-def run_stages(stages: list[list[Task]], executor: Executor) -> int:
+def run_stages(stages: list[list[Task]], executor: Processes | Cluster) -> int:
     """Execute the stale notebooks, stage by stage.
 
     Parameters
     ----------
     stages : list of list of Task
         From `plan`.
-    executor : Executor
-        Of `concurrent.futures`, or anything that speaks like it.
+    executor : Processes or Cluster
+        From `workers`.
 
     Returns
     -------
@@ -89,35 +93,14 @@ def run_stages(stages: list[list[Task]], executor: Executor) -> int:
     with tqdm(total=count, desc="notebooks", unit="notebook", disable=count == 0) as bar:
         for stage in stale:
             failures: list[str] = []
-            futures = {executor.submit(execute, task): task for task in stage}
-            try:
-                for future in as_completed(futures):
-                    task = futures[future]
-                    failures += filter(None, [_outcome(future, task)])
-                    bar.set_postfix_str(f"{task.notebook} {task.subject} done")
-                    bar.update()
-            finally:
-                for future in futures:
-                    future.cancel()  # after an interrupt, those that still wait
+            for number, said, error in complete(execute, [(task,) for task in stage], executor):
+                task = stage[number]
+                if error is not None:
+                    said = f"notebook {task.notebook} ({task.subject}): {first_line(error)}"
+                failures += filter(None, [said])
+                bar.set_postfix_str(f"{task.notebook} {task.subject} done")
+                bar.update()
             if failures:
                 more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
                 raise StudyError(failures[0] + more)
     return count
-
-
-def workers(jobs: int) -> ProcessPoolExecutor:
-    """Processes on this machine, each driving one notebook at a time."""
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-
-
-def cores() -> int:
-    """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _outcome(future, task: Task) -> str | None:
-    """What `execute` returned, or that its worker died."""
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        return f"notebook {task.notebook} ({task.subject}): its worker was killed; run again"

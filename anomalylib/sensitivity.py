@@ -45,7 +45,7 @@ def _levels(factor: str, setting: str, values: tuple, arms: tuple[str, ...]) -> 
 
 LEVELS = [
     *_levels("latent channels", "latent", (10, 25, 100, 200), LEARNED),
-    *_levels("epochs", "epochs", (1, 2, 8, 16), LEARNED),
+    *_levels("epochs", "epochs", (1, 2, 8), LEARNED),
     *_levels("peak learning rate", "learning_rate", (0.001, 0.003, 0.03), LEARNED),
     *_levels("vectors per step", "batch_size", (128, 2048, 8192), LEARNED),
     Level("batch norm", "off", LEARNED, {"batch_norm": False}),

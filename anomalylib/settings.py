@@ -23,11 +23,16 @@ EVIDENCE = {
     "sensitivity": ("sensitivity", "summary"),
     "where_it_fails": ("scores", "summary", "places", "sensitivity"),
     "controls": ("scores", "summary"),
-    "cost": ("runs", "scores"),
+    "cost": ("benchmarks.json",),
     "literature": ("literature", "summary"),
     "limits": ("scores", "summary", "thresholds", "sensitivity", "training"),
 }
 """The chapters, and the tables of the committed reference results that each reads."""
+
+
+def evidence_files(notebook: str) -> list[str]:
+    """Files of the reference results that a chapter reads; none of other notebooks."""
+    return [name if "." in name else f"{name}.csv" for name in EVIDENCE.get(notebook, ())]
 
 
 class Settings(BaseModel):

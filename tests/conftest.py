@@ -28,7 +28,8 @@ def tiny_root(tmp_path_factory) -> Path:
 def built(tiny_root, tmp_path_factory):
     """The study of one category, executed by papermill, and its book."""
     from anomalylib import book, study
-    from anomalylib.run import run_stages, workers
+    from anomalylib.engine import workers
+    from anomalylib.run import run_stages
 
     build = tmp_path_factory.mktemp("build")
     patch = pytest.MonkeyPatch()

@@ -112,11 +112,3 @@ def test_published_methods_are_grey_and_ours_in_colour():
     assert len(grey.get_xdata()) == 1
     assert [line.get_color() for line in ours] == [COLOURS[arm] for arm in ARMS]
     assert "FRE (linear)" in [text.get_text() for text in axes.texts]
-
-
-def test_cost_marks_the_median_run():
-    rows = [{"arm": arm, "learn": v, "judge": 10 * v} for arm in ARMS for v in (1.0, 2.0, 9.0)]
-    figure = charts.cost(pd.DataFrame(rows))
-    for axes, expected in zip(figure.axes, (2.0, 20.0), strict=True):
-        marks = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
-        assert marks == [expected] * len(ARMS)

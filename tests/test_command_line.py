@@ -1,6 +1,7 @@
 import pytest
 
 from anomalylib.__main__ import main
+from anomalylib.controls import random_resnet50
 
 
 @pytest.fixture
@@ -35,6 +36,18 @@ def test_bad_input_is_one_line(complains, tiny_root, tmp_path):
     assert "JOBS" in complains(*data, "--jobs", "0")
     assert "no backbone 'vgg'" in complains(*data, "--backbone", "vgg")
     assert "no weights file" in complains(*data, "--backbone", "auto", "--weights", "x.pth")
+
+
+@pytest.mark.parametrize("command", ["notebooks", "book", "pdf", "reference", "sensitivity"])
+def test_a_cluster_that_is_not_there_is_one_line(command, capsys, monkeypatch, tiny_root, tmp_path):
+    monkeypatch.setattr("anomalylib.engine.PATIENCE", 0.2)
+    monkeypatch.setattr("anomalylib.pdf.find_browser", lambda: None)
+    given = ["--data-root", str(tiny_root), "--scheduler", "tcp://127.0.0.1:1"]
+    if command in ("reference", "sensitivity"):
+        given += ["--output", str(tmp_path), "--weights", str(random_resnet50(tmp_path, 0))]
+    assert main([command, *given]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("error: no Dask scheduler answers at SCHEDULER=tcp://127.0.0.1:1")
 
 
 def test_an_interrupt_is_one_line(capsys, monkeypatch):

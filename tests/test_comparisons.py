@@ -114,21 +114,3 @@ def test_each_claim_gets_the_verdict_that_its_rule_says(scores, summary):
         scores[scores.category == "screw"], summary[summary.category == "screw"], "small"
     )
     assert set(only_screw.verdict) == {"does not hold"}
-
-
-def test_features_are_paid_by_every_arm_that_needs_them():
-    images = pd.DataFrame({"category": "nut", "image": [f"{i}" for i in range(10)]})
-    values = [
-        ("autoencoder", "", "plain", 900.0, 9.0),  # watched along its training
-        ("autoencoder", "", "grey-matched", 100.0, 1.0),
-        ("resnet", "small", "plain", 20.0, 2.0),  # the run that computes the features
-        ("resnet", "small", "plain", 0.5, 0.1),
-        ("combined", "small", "plain", 30.0, 0.5),
-        ("patchcore", "other", "plain", 77.0, 7.0),
-    ]
-    columns = ["arm", "backbone", "variant", "fit_seconds", "score_seconds"]
-    runs = pd.DataFrame(values, columns=columns).assign(category="nut")
-    found = comparisons.costs(runs, images, "small").set_index("arm")
-    assert list(found.index) == ["autoencoder", "resnet", "combined"]
-    assert found.learn.to_dict() == {"autoencoder": 100.0, "resnet": 20.0, "combined": 50.0}
-    assert found.judge.to_dict() == {"autoencoder": 100.0, "resnet": 200.0, "combined": 250.0}

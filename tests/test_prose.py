@@ -93,7 +93,7 @@ def test_other_backbones_are_told_from_the_tables():
     assert said["alarms_v2"] == f"{100 * row.false_alarms / row.n_normal:.0f}%"
     assert set(said) == {
         f"{name}_{short}"
-        for name in ("gain", "recall", "alarms", "screw_recall")
+        for name in ("gain", "over", "recall", "alarms", "screw_recall")
         for short in ("v2", "lite0")
     }
 

@@ -1,5 +1,4 @@
 import json
-import os
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -7,17 +6,23 @@ import papermill
 import pytest
 
 from anomalylib import run
+from anomalylib.engine import RETRIES, WorkerKilled
 from anomalylib.errors import StudyError
 from anomalylib.plan import Task
 from anomalylib.run import execute, run_stages
 
 
 class Inline:
-    """An executor that runs at once, in this process."""
+    """Runs at once, in this process."""
+
+    width = 1
 
     def submit(self, call, *arguments):
         future = Future()
-        future.set_result(call(*arguments))
+        try:
+            future.set_result(call(*arguments))
+        except Exception as error:
+            future.set_exception(error)
         return future
 
 
@@ -60,6 +65,8 @@ def test_a_notebook_is_executed_once_and_then_fresh(sources, tmp_path):
     assert "42" in task.output.read_text()
     assert not task.partial.exists()
     assert run_stages([[task]], Inline()) == 0
+    sources("good", "x = 1", "1 / 0")
+    assert execute(task) is None  # asked for again where an answer was lost
     assert replace(task, key="other").stale
     assert replace(task, makes=tmp_path / "missing.json").stale
 
@@ -76,12 +83,39 @@ def test_a_failing_notebook_is_named_with_its_cell_and_left_to_look_at(sources, 
 def test_a_killed_kernel_is_done_again_and_nothing_half_written_is_read(sources, tmp_path):
     sources("killed", "x = 1", "import os, signal", "os.kill(os.getpid(), signal.SIGKILL)")
     task = task_in(tmp_path, "killed")
-    message = execute(task)
-    assert message.startswith("notebook killed (bolt) did not finish") and "\n" not in message
+    with pytest.raises(WorkerKilled):
+        execute(task)
     assert not task.output.exists() and task.stale
     sources("killed", "x = 1", "print('whole')")
     assert run_stages([[task]], Inline()) == 1
     assert not task.stale
+
+
+def test_a_notebook_that_kills_every_worker_is_named_and_the_others_finish(tmp_path, monkeypatch):
+    tried = []
+
+    def killed(task):
+        tried.append(task.notebook)
+        if task.notebook == "killer":
+            raise WorkerKilled
+
+    monkeypatch.setattr(run, "execute", killed)
+    stage = [task_in(tmp_path, "killer"), task_in(tmp_path, "good")]
+    with pytest.raises(
+        StudyError, match=r"^notebook killer \(bolt\): its worker was killed 4 times"
+    ):
+        run_stages([stage], Inline())
+    assert tried == ["killer", "good", *["killer"] * RETRIES]
+
+
+def test_an_error_around_a_notebook_is_one_line(tmp_path, monkeypatch):
+    def wrong(task):
+        raise OSError("no space left\non device")
+
+    monkeypatch.setattr(run, "execute", wrong)
+    stage = [task_in(tmp_path, "good"), task_in(tmp_path, "other")]
+    with pytest.raises(StudyError, match=r"^notebook good \(bolt\): no space left \(and 1 more\)$"):
+        run_stages([stage], Inline())
 
 
 @pytest.mark.parametrize(("failures", "done"), [(1, True), (2, False)])
@@ -126,6 +160,8 @@ def test_an_interrupt_cancels_what_still_waits(sources, tmp_path):
     futures = iter([stopped, waiting])
 
     class Waiting:
+        width = 2
+
         def submit(self, call, *arguments):
             return next(futures)
 
@@ -142,7 +178,3 @@ def test_later_stages_wait_for_earlier_ones(sources, tmp_path):
     with pytest.raises(StudyError):
         run_stages([[task_in(tmp_path, "bad")], [later]], Inline())
     assert not later.output.exists()
-
-
-def test_there_is_at_least_one_core():
-    assert 1 <= run.cores() <= (os.cpu_count() or 1)

@@ -1,0 +1,73 @@
+"""An arm fitted and judged on a category, timed: the work that several benchmarks share."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from sklearn.metrics import roc_auc_score
+
+from anomalylib.data import Category, ImageSet, load_category
+from anomalylib.detectors import Detector
+from anomalylib.measurement import Run, make_detector
+from anomalylib.settings import ARMS, make_settings
+from tests.benchmarks.common import Row, Setup
+
+__all__ = ["ARMS", "build", "fit_and_score", "images", "load"]
+
+
+def build(setup: Setup, arm: str, changes: dict[str, Any], folder: Path) -> Detector:
+    """An arm as the study makes it, its files in a folder of the benchmark's own."""
+    small = {"autoencoder": {"epochs": 1}, "combined": {"epochs": 1}}.get(arm, {})
+    changes = changes | (small if setup.quick else {})
+    backbone = "" if arm == "autoencoder" else "given"
+    run = Run(category="any", arm=arm, backbone=backbone, seed=changes.pop("seed", 0))
+    settings = make_settings(arm, changes | {"seed": run.seed})
+    detector = make_detector(run, settings, ("auto", setup.weights, setup.layers), folder)
+    detector.cache_folder = folder
+    return detector
+
+
+def load(setup: Setup, name: str) -> Category:
+    """A category of the setup."""
+    return load_category(setup.data_root, name)
+
+
+def images(whole: ImageSet, numbers: Iterable[int]) -> ImageSet:
+    """Some images of a set, as a set of its own; one may come several times."""
+    numbers = list(numbers)
+    paths = tuple(whole.paths[i] for i in numbers)
+    return ImageSet(whole.folder, paths, tuple(whole.defect_types[i] for i in numbers))
+
+
+def fit_and_score(
+    setup: Setup,
+    name: str,
+    arm: str,
+    threads: int,
+    folder: Path,
+    changes: dict[str, Any],
+    keep: bool = False,
+    count: int | None = None,
+) -> Row:
+    """Seconds to learn a category and to judge its test images, from files to scores."""
+    torch.set_num_threads(threads)
+    category = load(setup, name)
+    train = images(category.train, range(count or len(category.train)))
+    start = time.perf_counter()
+    detector = build(setup, arm, changes, folder)
+    detector.keep = keep
+    detector.fit(train)
+    fitted = time.perf_counter()
+    scores = detector.score_samples(category.test)
+    done = time.perf_counter()
+    return {
+        "category": name,
+        "arm": arm,
+        "threads": threads,
+        "fit": fitted - start,
+        "score": done - fitted,
+        "images": [len(train), len(category.test)],
+        "auroc": float(roc_auc_score(category.test.labels, scores)),
+    }

@@ -1,0 +1,24 @@
+"""Whether bfloat16 changes what the arms on features say: AUROC with either precision."""
+
+import torch
+
+from tests.benchmarks.arms import fit_and_score
+from tests.benchmarks.common import Row, Setup
+
+THREADS = 2
+SEED = 0
+ON_FEATURES = ("resnet", "combined", "patchcore")
+
+
+def measure(setup: Setup) -> list[Row]:
+    """AUROC of the same seeds with the backbone and FeatCAE in either precision."""
+    torch.set_num_threads(THREADS)
+    rows = []
+    for name in setup.categories:
+        for arm in ON_FEATURES:
+            for precision in ("float32", "bfloat16"):
+                changes = {"precision": precision, "seed": SEED}
+                row = fit_and_score(setup, name, arm, THREADS, setup.scratch, changes)
+                said = {key: row[key] for key in ("category", "arm", "auroc")}
+                rows.append(said | {"precision": precision, "seed": SEED})
+    return rows
