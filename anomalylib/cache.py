@@ -125,8 +125,8 @@ def learned(
         if missing:
             with written_whole(path) as beside:
                 tensors = {name: tensor.contiguous() for name, tensor in learn().items()}
-                beside.write_bytes(safetensors.torch.save(tensors))
-    return safetensors.torch.load(path.read_bytes())
+                safetensors.torch.save_file(tensors, beside)
+    return safetensors.torch.load_file(path)
 
 
 @contextmanager

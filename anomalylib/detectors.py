@@ -21,7 +21,7 @@ Tensors = dict[str, torch.Tensor]
 CODE = code_hash("cache", "combined", "detectors", "models", "patchcore", "training")
 """Of what learns; of what makes features, see `cache.CODE`."""
 BLOCK = 8  # images per scoring step
-ROWS = 1024  # pooled images compared at a time
+ROWS = 128  # pooled images compared at a time
 
 
 def blocks(stored: cache.Stored) -> Iterator[np.ndarray]:
