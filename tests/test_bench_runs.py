@@ -83,6 +83,9 @@ def test_a_category_is_measured_cold_and_warm(setup):
     assert {row["arm"] for row in rows} == set(ARMS)
     for arm in ARMS:
         own = {row["state"]: row for row in rows if row["arm"] == arm}
+        few = own.pop("few", None)
+        assert (few is not None) == (arm in category.BESIDE_PEERS)
+        assert few is None or few["images"][0] == 4 < own["cold"]["images"][0]
         between = set() if arm == "autoencoder" else {"features kept"}
         assert set(own) == {"cold", "all kept"} | between
         assert len({row["auroc"] for row in own.values()}) == 1  # kept or not, the same
