@@ -39,12 +39,12 @@ def category(costs: pd.DataFrame) -> Figure:
             row, place = own.loc[state], y + 0.26 * (step - 1)
             axes.barh(place, row.total, 0.24, color=colour(who), alpha=STATES[state])
             axes.plot([row.low, row.high], [place, place], color=BLACK, linewidth=1)
-            note = f"{row.total:.3g} s {state}"
+            note = f"{row.total:.{1 if row.total < 10 else 0}f} s {state}"
             style = {"va": "center", "fontsize": SMALL, "color": BLACK}
             axes.annotate(note, (row.high, place), (4, 0), textcoords="offset points", **style)
     _rows(axes, names)
     _log(axes, "x", "seconds to learn a category and judge its test images")
-    axes.set_xlim(0.8, 12 * costs.high.max())
+    axes.set_xlim(0.6 * costs.low.min(), 20 * costs.high.max())
     return figure
 
 

@@ -11,6 +11,8 @@ def test_every_arm_has_its_colour_and_the_peer_none_of_theirs(no_open_figures):
     costs = benchmarks.category_costs(pd.DataFrame(CATEGORY), peers)
     (axes,) = speed.category(costs).axes
     assert len(axes.patches) == 2 * len(ARMS) + 1
+    left, right = axes.get_xlim()
+    assert all(left < bar.get_width() < right for bar in axes.patches)
     assert speed.colour("combined") == COLOURS["combined"]
     assert speed.colour("anomalib, 10%") not in COLOURS.values()
     (axes,) = speed.latency(benchmarks.latencies(pd.DataFrame(ONE), peers)).axes
