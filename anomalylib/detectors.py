@@ -19,7 +19,7 @@ from anomalylib.training import as_pixels, fit_reconstruction, image_batches, re
 Images = Sequence[np.ndarray]
 Tensors = dict[str, torch.Tensor]
 CODE = code_hash("cache", "combined", "detectors", "models", "patchcore", "training")
-"""Of what learns; of what makes features, see `cache.CODE`."""
+"""Of what learns; `cache.CODE` is of what it learns from."""
 BLOCK = 8  # images per scoring step
 ROWS = 128  # pooled images compared at a time
 
@@ -122,7 +122,8 @@ class Detector(ABC):
         if not self.keep or fingerprint is None:
             return None
         arm, settings = type(self).__name__, sorted(self.learning.items())
-        return f"{arm} {settings} {self.seed} {torch.get_num_threads()} {fingerprint} {CODE}"
+        said = f"{arm} {settings} {self.seed} {torch.get_num_threads()} {fingerprint}"
+        return f"{said} {cache.CODE} {CODE}"
 
     @abstractmethod
     def _learn(self, images: Images) -> Tensors:

@@ -226,7 +226,8 @@ def complete(
             while ended:
                 number, result, error = _outcome(ended.pop(), running)
                 killed[number] += (deaths := _deaths(error))
-                if deaths and killed[number] <= RETRIES:
+                again = not hasattr(error, "allowed_failures")  # Dask has done it again itself
+                if deaths and again and killed[number] <= RETRIES:
                     waiting.append(number)
                     continue
                 if deaths:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from anomalylib import cache
 from anomalylib.combined import CombinedDetector
 from anomalylib.data import load_category
 from anomalylib.detectors import AutoencoderDetector, ResnetDetector, aggregate
@@ -125,6 +126,14 @@ def test_what_an_arm_has_learned_is_not_learned_twice(
         for arm in arms(**anew):
             with pytest.raises(AssertionError, match="learned again"):
                 arm.fit(category.train)
+
+
+def test_what_was_learned_of_other_features_is_not_taken(category_folder, extractor, monkeypatch):
+    train = load_category(category_folder, "bolt").train
+    before = PatchcoreDetector(extractor)._said(train)
+    assert PatchcoreDetector(extractor)._said(train) == before
+    monkeypatch.setattr(cache, "CODE", "another extractor, torch or Pillow")
+    assert PatchcoreDetector(extractor)._said(train) != before
 
 
 def test_another_setting_of_learning_is_learned_anew(category_folder, extractor, tmp_path):

@@ -67,7 +67,8 @@ def address(tmp_path_factory):
 
 @pytest.fixture(params=["processes", "cluster"])
 def executor(request, monkeypatch):
-    monkeypatch.setattr(engine, "RETRIES", 1)  # as the scheduler here
+    if request.param == "processes":
+        monkeypatch.setattr(engine, "RETRIES", 1)  # the scheduler has its own: 1 too
     scheduler = request.getfixturevalue("address") if request.param == "cluster" else ""
     with workers(2, scheduler) as executor:
         yield executor
