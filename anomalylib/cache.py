@@ -20,7 +20,8 @@ from anomalylib.extractor import FeatureExtractor
 from anomalylib.files import ROOT, sha256_of, written_whole
 
 FOLDER = ROOT / "data" / "features"
-BATCH = 8  # images; larger ones are slower, as their maps leave the processor's caches
+PIXELS = 8 * 224**2
+"""Of a batch. Larger ones are slower, as their maps leave the processor's caches."""
 SOURCES = [Path(inspect.getfile(part)) for part in (load_batch, FeatureExtractor)]
 CODE = " ".join([torch.__version__, PIL.__version__, *map(sha256_of, SOURCES)])
 """What turns images into features, besides the extractor's settings."""
@@ -96,6 +97,11 @@ def features_of(
     return _kept(images, extractor.image_size, compute, extractor.key, folder, "features")
 
 
+def batch_size(size: int) -> int:
+    """Images of a side of `size` pixels that are extracted together."""
+    return max(1, PIXELS // size**2)
+
+
 def pixels_of(images: Sequence[np.ndarray], size: int, folder: Path = FOLDER) -> Stored:
     """All images at one size, decoded once, as `features_of` keeps features.
 
@@ -155,7 +161,7 @@ def _kept(
         return FileArray(whole.path, images.chosen)
     batches = tqdm(
         map(compute, _loaded(images, size)),
-        total=-(-len(images) // BATCH),
+        total=-(-len(images) // batch_size(size)),
         desc=label,
         unit="batch",
     )
@@ -184,12 +190,13 @@ def _write(batches: Iterator[np.ndarray], count: int, path: Path) -> None:
 
 def _loaded(images: Sequence[np.ndarray], size: int) -> Iterator[np.ndarray]:
     """Batches of images (n, size, size, 3); the next is read while one is worked on."""
+    step = batch_size(size)
     with ThreadPoolExecutor(1) as reader:
-        starts = range(0, len(images), BATCH)
-        coming = reader.submit(load_batch, images, 0, BATCH, size)
+        starts = range(0, len(images), step)
+        coming = reader.submit(load_batch, images, 0, step, size)
         for start in starts:
             batch = coming.result()
-            if start + BATCH < len(images):
-                begin = start + BATCH
-                coming = reader.submit(load_batch, images, begin, begin + BATCH, size)
+            if start + step < len(images):
+                begin = start + step
+                coming = reader.submit(load_batch, images, begin, begin + step, size)
             yield batch

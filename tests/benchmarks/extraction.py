@@ -76,8 +76,8 @@ def _rows(
     work = {
         "original": lambda: [original(part) for part in x.split(ORIGINAL)],
         "cut and folded": lambda: _extract(single, images, ORIGINAL),
-        "smaller batches": lambda: _extract(single, images, cache.BATCH),
-        "bfloat16": lambda: _extract(half, images, cache.BATCH),
+        "smaller batches": lambda: _extract(single, images, cache.batch_size(224)),
+        "bfloat16": lambda: _extract(half, images, cache.batch_size(224)),
         "product float32": lambda: square[torch.float32] @ square[torch.float32],
         "product bfloat16": lambda: square[torch.bfloat16] @ square[torch.bfloat16],
     }

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from anomalylib.pasted import GAIN, KINDS, in_other_light, part_of, paste
+from anomalylib.synthetic import photograph
+
+
+@pytest.fixture(scope="module", params=["metal_nut", "screw"])
+def drawn(request):
+    image, _ = photograph(request.param, "good", np.random.default_rng(4))
+    return image
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_defect_changes_little_and_only_near_the_part(drawn, kind):
+    near = np.argwhere(part_of(drawn))
+    changed = []
+    for seed in range(5):
+        pasted = paste(drawn, kind, np.random.default_rng(seed))
+        assert pasted.shape == drawn.shape and pasted.dtype == np.uint8
+        where = np.argwhere((pasted.astype(int) - drawn).any(axis=-1))
+        changed.append(len(where) / drawn[..., 0].size)
+        for place in where[:: max(1, len(where) // 10)]:
+            assert np.hypot(*(near - place).T).min() < 0.1 * len(drawn)
+    assert 0 < np.max(changed) < 0.03
+
+
+def test_a_seed_gives_one_defect(drawn):
+    pasted = [paste(drawn, "piece", np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert np.array_equal(pasted[0], pasted[1])
+    assert not np.array_equal(pasted[0], pasted[2])
+
+
+def test_the_part_is_what_differs_from_the_border():
+    image = np.full((100, 100, 3), 200, dtype=np.uint8)
+    image[30:60, 40:80] = 60
+    assert part_of(image)[32:58, 42:78].all()
+    assert not part_of(image)[:25].any() and not part_of(image)[:, :35].any()
+    assert part_of(np.full((50, 50, 3), 9, dtype=np.uint8)).all()  # nothing stands out
+
+
+def test_the_light_is_one_factor():
+    image = np.full((4, 4, 3), 100, dtype=np.uint8)
+    found = {in_other_light(image, np.random.default_rng(s))[0, 0, 0] for s in range(50)}
+    assert min(found) >= 100 * GAIN[0] and max(found) <= 100 * GAIN[1] and len(found) > 5
