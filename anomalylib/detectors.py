@@ -18,7 +18,8 @@ from anomalylib.training import as_pixels, fit_reconstruction, image_batches, re
 
 Images = Sequence[np.ndarray]
 Tensors = dict[str, torch.Tensor]
-CODE = code_hash("cache", "combined", "detectors", "models", "patchcore", "training")
+LEARNERS = ("cache", "combined", "combined_plus", "detectors", "models", "patchcore", "training")
+CODE = code_hash(*LEARNERS)
 """Of what learns; `cache.CODE` is of what it learns from."""
 BLOCK = 8  # images per scoring step
 ROWS = 128  # pooled images compared at a time

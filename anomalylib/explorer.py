@@ -40,7 +40,7 @@ def panels(scores: pd.DataFrame, nominal: pd.DataFrame, backbone: str) -> list[d
             learned = select(nominal, seed=0, variant=rule.variant, **own).score.to_numpy()
             threshold = rule.rule.fit(learned).threshold_
             edges, scale = bins(np.append(values[0], threshold))
-            panel = {"name": f"{plain(category)}, {arm}", "colour": COLOURS[arm]}
+            panel = {"name": f"{plain(category)}, {plain(arm)}", "colour": COLOURS[arm]}
             panel |= {"scores": _short(values[0]), "labels": labels.tolist()}
             panel |= {"edges": _short(edges), "log": scale == "log"}
             found.append(panel | {"threshold": float(f"{threshold:.6g}")})

@@ -18,6 +18,7 @@ COLOURS = {
     "resnet": "#56B4E9",
     "combined": "#0072B2",
     "patchcore": "#009E73",
+    "combined_plus": "#CC79A7",
     CONTROL: "#767676",
 }
 """An arm keeps its colour through the whole book."""
@@ -51,7 +52,7 @@ sns.set_theme(
 
 def plain(name: str) -> str:
     """A name as prose has it."""
-    return name.replace("_", " ")
+    return name.replace("_plus", "+").replace("_", " ")
 
 
 def ink(name: str) -> tuple[float, float, float]:

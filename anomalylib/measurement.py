@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from anomalylib.combined import CombinedDetector
+from anomalylib.combined_plus import CombinedPlusDetector
 from anomalylib.controls import grey_matched, random_resnet50
 from anomalylib.data import Category, Subset, load_category
 from anomalylib.detectors import (
@@ -167,6 +168,9 @@ def make_detector(
         return ResnetDetector(extractor, **shared)
     if run.arm == "patchcore":
         return PatchcoreDetector(extractor, coreset=settings.coreset, **shared)
+    if run.arm == "combined_plus":
+        own = settings.model_dump(include={"neighbours", "bank", "dimensions", "ridge"})
+        return CombinedPlusDetector(extractor, **own, **shared)
     learning = {"latent", "batch_norm", "scale", "epochs", "learning_rate", "batch_size"}
     return CombinedDetector(extractor, **settings.model_dump(include=learning), **shared)
 

@@ -23,7 +23,7 @@ def histogram(result: Result, axes: Axes | None = None) -> Figure:
     note = f"mean + {result.settings['sigma']:g}σ\nrecall {counts.recall:.0%}\n"
     note += f"false alarms {counts.false_alarm} of {normal}"
     look.histogram(axes, result.arm, scores, labels, result.threshold, note)
-    axes.set_title(f"{plain(result.category)}: {result.arm}", loc="left", pad=20)
+    axes.set_title(f"{plain(result.category)}: {plain(result.arm)}", loc="left", pad=20)
     return axes.figure
 
 
@@ -32,7 +32,7 @@ def histograms(results: Sequence[Result]) -> Figure:
     figure, panels = look.stack(len(results), 2.7)
     for result, axes in zip(results, panels, strict=True):
         histogram(result, axes)
-        axes.set_title(result.arm, loc="left", pad=20)
+        axes.set_title(plain(result.arm), loc="left", pad=20)
     for axes in panels[:-1]:
         axes.set_xlabel("")
     return figure
@@ -46,7 +46,7 @@ def roc(results: Sequence[Result]) -> Figure:
         labels, scores = np.array(result.labels), np.array(result.scores)
         colour, counts = COLOURS[result.arm], result.confusion
         low, high = intervals.bootstrap(intervals.win_matrix(labels, scores))[1:]
-        text = f"{result.arm}  {result.auroc:.3f}  [{low:.3f}, {high:.3f}]"
+        text = f"{plain(result.arm)}  {result.auroc:.3f}  [{low:.3f}, {high:.3f}]"
         axes.plot(*metrics.roc(labels, scores), color=colour, linewidth=2.2, label=text)
         axes.plot(counts.false_positive_rate, counts.recall, "o", color=colour, markersize=8)
     axes.set_title(f"{plain(results[0].category)}: ROC", loc="left")
@@ -158,5 +158,5 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
             if mask is not None and mask.any():
                 axes.contour(mask, levels=[0.5], colors="white", linewidths=1)
             axes.set_axis_off()
-    figure.suptitle(f"{plain(result.category)}: {result.arm}", fontsize=11)
+    figure.suptitle(f"{plain(result.category)}: {plain(result.arm)}", fontsize=11)
     return figure

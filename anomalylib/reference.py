@@ -18,7 +18,7 @@ from anomalylib.tables import CONTROLS, REFERENCE, decisions, summarise
 
 SEEDS = range(5)
 CONTROL_SEEDS = range(3)
-FEATURE_ARMS = ("resnet", "combined", "patchcore")
+FEATURE_ARMS = ("resnet", "combined", "patchcore", "combined_plus")
 PLACES = 32  # side of the mean error maps that are kept
 
 

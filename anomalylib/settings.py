@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anomalylib.errors import StudyError
 
-ARMS = ("autoencoder", "resnet", "combined", "patchcore")
+ARMS = ("autoencoder", "resnet", "combined", "patchcore", "combined_plus")
 PARTS = ("metal_nut", "screw")
 """The categories of the study."""
 EVIDENCE = {
@@ -96,6 +96,16 @@ class CombinedSettings(FeatureSettings):
     batch_size: int = Field(512, ge=2, le=2**16, description="feature vectors per step")
 
 
+class CombinedPlusSettings(FeatureSettings):
+    """Every feature vector rebuilt from its normal neighbours."""
+
+    image_size: int = Field(384, ge=64, le=2048, multiple_of=32, description="side in pixels")
+    neighbours: int = Field(10, ge=1, le=100, description="normal patches that rebuild one")
+    bank: int = Field(4096, ge=100, le=2**16, description="normal patches kept")
+    dimensions: int = Field(256, ge=1, le=2048, description="principal axes of the features")
+    ridge: float = Field(0.1, gt=0, le=100, description="what keeps the weights small")
+
+
 class PatchcoreSettings(FeatureSettings):
     """Nearest neighbour of each patch in a coreset."""
 
@@ -135,6 +145,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "resnet": ResnetSettings,
     "combined": CombinedSettings,
     "patchcore": PatchcoreSettings,
+    "combined_plus": CombinedPlusSettings,
     "ablation": AblationSettings,
     "summary": SummarySettings,
     "category": CategorySettings,

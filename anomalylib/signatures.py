@@ -23,7 +23,7 @@ def histograms(
         row = select(decided, threshold_rule=rule.name, **own).iloc[0]
         threshold = rule.rule.fit(learned).threshold_
         look.histogram(axes, arm, values[0], labels, threshold, _rates(row))
-        axes.set_title(arm, loc="left", pad=20)
+        axes.set_title(plain(arm), loc="left", pad=20)
     for axes in panels[:-1]:
         axes.set_xlabel("")
     return figure
@@ -39,7 +39,8 @@ def roc(
         own = {"category": category, "arm": arm, "backbone": _of_arm(arm, backbone)}
         labels, values = scores_of(scores, **own)
         row = select(summary, variant="plain", **own).iloc[0]
-        text = f"{arm}  {row.auroc_mean:.3f}  [{row.auroc_ci_low:.3f}, {row.auroc_ci_high:.3f}]"
+        low, high = row.auroc_ci_low, row.auroc_ci_high
+        text = f"{plain(arm)}  {row.auroc_mean:.3f}  [{low:.3f}, {high:.3f}]"
         curves = [recall_by_alarms(labels, each) for each in values]
         rate = np.linspace(0, 1, len(curves[0]))
         style = {"color": COLOURS[arm], "drawstyle": "steps-post"}
