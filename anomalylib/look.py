@@ -12,13 +12,13 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from anomalylib.results import CONTROL
 
-# Okabe and Ito's palette, distinct for the colour-blind.
+# Okabe and Ito's palette and Tol's wine, distinct for the colour-blind.
 COLOURS = {
     "autoencoder": "#E69F00",
     "resnet": "#56B4E9",
     "combined": "#0072B2",
     "patchcore": "#009E73",
-    "combined_plus": "#CC79A7",
+    "combined_plus": "#882255",
     CONTROL: "#767676",
 }
 """An arm keeps its colour through the whole book."""
