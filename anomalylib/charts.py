@@ -115,7 +115,9 @@ def differences(pairs: pd.DataFrame) -> Figure:
                 marker = MARKERS[named.index(row.backbone)]
                 axes.plot(row.difference, at, marker, color=COLOURS[first], markersize=6)
         axes.axvline(0, color=GREY, linestyle=":", linewidth=1)
-        axes.set_yticks(range(len(steps)), [f"{first}\nover {second}" for first, second in steps])
+        axes.set_yticks(
+            range(len(steps)), [f"{plain(first)}\nover {plain(second)}" for first, second in steps]
+        )
         for label, (first, _) in zip(axes.get_yticklabels(), steps, strict=True):
             label.set_color(look.ink(first))
         axes.set_ylim(len(steps) - 0.4, -0.6)

@@ -37,8 +37,12 @@ def compare(scores: pd.DataFrame, first: dict[str, str], second: dict[str, str])
 
 
 def between_arms(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
-    """Every arm against the one before it, one row a category and pair."""
-    arms = [(ARMS[0], ""), *((arm, backbone) for arm in ARMS[1:])]
+    """Every arm against the one before it, one row a category and pair.
+
+    An arm that was not measured with this backbone is left out.
+    """
+    there = set(scores.arm[scores.backbone == backbone])
+    arms = [(ARMS[0], ""), *((arm, backbone) for arm in ARMS[1:] if arm in there)]
     rows = []
     for category in scores.category.unique():
         for (arm, own), (before, its) in zip(arms[1:], arms[:-1], strict=True):

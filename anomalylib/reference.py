@@ -18,7 +18,9 @@ from anomalylib.tables import CONTROLS, REFERENCE, decisions, summarise
 
 SEEDS = range(5)
 CONTROL_SEEDS = range(3)
-FEATURE_ARMS = ("resnet", "combined", "patchcore", "combined_plus")
+FEATURE_ARMS = ("resnet", "combined", "patchcore")
+FIRST_ONLY = ("combined_plus",)
+"""Arms measured with the first backbone alone, the one their setting was chosen with."""
 PLACES = 32  # side of the mean error maps that are kept
 
 
@@ -40,7 +42,8 @@ def reference_runs(categories: list[str], backbones: list[str]) -> list[Run]:
                 if variant != UNTRAINED:
                     runs.append(Run(arm="autoencoder", **own))
                 for backbone in backbones if variant == PLAIN else backbones[:1]:
-                    runs += [Run(arm=arm, backbone=backbone, **own) for arm in FEATURE_ARMS]
+                    arms = FEATURE_ARMS + (FIRST_ONLY if backbone == backbones[0] else ())
+                    runs += [Run(arm=arm, backbone=backbone, **own) for arm in arms]
     return runs
 
 

@@ -142,11 +142,13 @@ def growth(rows: pd.DataFrame) -> Figure:
     side = usual.side.min()
     usual = usual[usual.side == side]
     figure, panels = look.stack(2, 2.4, sharex=True)
-    for who in ("features", *ARMS):
+    for who in [who for who in ("features", *ARMS) if (usual.arm == who).any()]:
         own = usual[usual.arm == who].sort_values("images")
         ink = "--" if who == "features" else "-"
         panels[0].plot(own["images"], own.seconds, "o" + ink, color=colour(who), markersize=5)
-        panels[1].plot(own["images"], own.peak_mb / 1000, "o" + ink, color=colour(who), label=who)
+        panels[1].plot(
+            own["images"], own.peak_mb / 1000, "o" + ink, color=colour(who), label=plain(who)
+        )
     for axes in panels:
         axes.set_xscale("log")
         axes.set_xticks(sorted(usual["images"].unique()))
@@ -162,7 +164,7 @@ def growth(rows: pd.DataFrame) -> Figure:
 
 def _rows(axes: Axes, names: list[str]) -> None:
     """One row a name, the first on top, in its colour."""
-    axes.set_yticks(np.arange(len(names)), names)
+    axes.set_yticks(np.arange(len(names)), [plain(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     for label, who in zip(axes.get_yticklabels(), names, strict=True):
         label.set_color(look.ink(who) if who in COLOURS else OTHER)

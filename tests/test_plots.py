@@ -5,6 +5,7 @@ from test_results import make
 
 from anomalylib import look, plots
 from anomalylib.data import load_category
+from anomalylib.look import plain
 from anomalylib.results import CONTROL
 from anomalylib.settings import ARMS
 
@@ -40,7 +41,7 @@ def test_the_chart_has_a_panel_a_category_and_a_row_an_arm():
     results = [make(arm, category=name) for name in ("a", "b") for arm in ARMS]
     panels = plots.ablation_chart(results).axes
     assert len(panels) == 2
-    assert [text.get_text() for text in panels[0].get_yticklabels()] == [*ARMS, CONTROL]
+    assert [text.get_text() for text in panels[0].get_yticklabels()] == [*map(plain, ARMS), CONTROL]
     assert "0.750" in [text.get_text() for text in panels[1].texts]
 
 
@@ -60,8 +61,8 @@ def test_heat_maps_show_pictures_over_maps(category_folder):
 
 def test_every_arm_has_its_histogram_below_the_other():
     figure = plots.histograms([make(arm) for arm in ARMS])
-    assert [axes.get_title(loc="left") for axes in figure.axes] == list(ARMS)
-    assert [bool(axes.get_xlabel()) for axes in figure.axes] == [False] * 3 + [True]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(map(plain, ARMS))
+    assert [bool(axes.get_xlabel()) for axes in figure.axes] == [False] * (len(ARMS) - 1) + [True]
 
 
 def test_losses_are_drawn_epoch_by_epoch():

@@ -37,7 +37,8 @@ def test_every_arm_seed_and_control_is_planned_once():
     names = [run.name for run in runs]
     assert len(set(names)) == len(names)
     plain = [run for run in runs if run.variant == "plain" and run.category == "a"]
-    assert len(plain) == 5 * (1 + 3 * 2)
+    assert len(plain) == 5 * (1 + 3 * 2 + 1)
+    assert {run.backbone for run in runs if run.arm == "combined_plus"} == {"first"}
     assert {run.backbone for run in runs if run.variant != "plain"} == {"", "first"}
 
 

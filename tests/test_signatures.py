@@ -5,7 +5,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from test_charts import LABELS, made
 
 from anomalylib import signatures, tables
-from anomalylib.look import COLOURS, THRESHOLD
+from anomalylib.look import COLOURS, THRESHOLD, plain
 from anomalylib.settings import ARMS
 
 __all__ = ["made"]
@@ -47,7 +47,7 @@ def test_panels_that_share_an_axis_share_their_bins(made):
 def test_every_arm_has_its_histogram_with_the_reports_threshold(made):
     scores, nominal, _, decided = made
     figure = signatures.histograms(scores, nominal, decided, "metal_nut", "resnet50")
-    assert [axes.get_title(loc="left") for axes in figure.axes] == list(ARMS)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(map(plain, ARMS))
     for axes, arm in zip(figure.axes, ARMS, strict=True):
         (line,) = [line for line in axes.lines if line.get_color() == THRESHOLD]
         own = tables.select(nominal, variant="plain", arm=arm).score
