@@ -4,10 +4,11 @@ They are synthetic: whether they rank settings as real defects do has to be
 shown, not assumed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
+from sklearn.metrics import roc_auc_score
 
 EDGE = 4  # pixels along the border that are taken for background
 CONTRAST = 0.35  # of the strongest, from which on a pixel belongs to the part
@@ -130,3 +131,43 @@ KINDS: dict[str, Callable] = {
     "bend": _bend,
     "stain": _stain,
 }
+
+
+class PastedImages:
+    """Normal images, each bare and with one defect of every kind, all in varying light.
+
+    Drawn anew each time they are read, and each time the same.
+
+    Parameters
+    ----------
+    images : sequence of ndarray (S, S, 3), uint8
+        Normal images that no detector has learned from.
+    seed : int
+    """
+
+    def __init__(self, images: Sequence[np.ndarray], seed: int = 0):
+        self.images = images
+        self.seed = seed
+        self.kinds = np.repeat(["", *KINDS], len(images))
+        """Of every image; empty where it is bare."""
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        random = np.random.default_rng((self.seed, index))
+        image = self.images[index % len(self.images)]
+        if kind := self.kinds[index]:
+            image = paste(image, kind, random)
+        return in_other_light(image, random)
+
+
+def aurocs(scores: np.ndarray, kinds: np.ndarray) -> dict[str, float]:
+    """AUROC of every kind of pasted defect against the bare images."""
+    bare = scores[kinds == ""]
+    found = {}
+    for kind in KINDS:
+        own = scores[kinds == kind]
+        labels = np.repeat([0, 1], [len(bare), len(own)])
+        found[kind] = float(roc_auc_score(labels, np.concatenate([bare, own])))
+    return found

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from anomalylib.pasted import GAIN, KINDS, in_other_light, part_of, paste
+from anomalylib.pasted import (
+    GAIN,
+    KINDS,
+    PastedImages,
+    aurocs,
+    in_other_light,
+    part_of,
+    paste,
+)
 from anomalylib.synthetic import photograph
 
 
@@ -43,3 +51,22 @@ def test_the_light_is_one_factor():
     image = np.full((4, 4, 3), 100, dtype=np.uint8)
     found = {in_other_light(image, np.random.default_rng(s))[0, 0, 0] for s in range(50)}
     assert min(found) >= 100 * GAIN[0] and max(found) <= 100 * GAIN[1] and len(found) > 5
+
+
+def test_every_image_comes_bare_and_with_each_kind(drawn):
+    images = PastedImages([drawn, drawn[::-1].copy()], seed=3)
+    assert len(images) == 2 * (1 + len(KINDS))
+    assert images.kinds.tolist()[:4] == ["", "", "piece", "piece"]
+    assert np.array_equal(images[5], images[5])
+    assert not np.array_equal(images[5], PastedImages(images.images, seed=4)[5])
+    bare = images[1].astype(float)
+    ratio = bare[drawn[::-1] > 100] / drawn[::-1][drawn[::-1] > 100]
+    assert np.ptp(ratio[bare[drawn[::-1] > 100] < 255]) < 0.03  # nothing but the light
+
+
+def test_every_kind_is_judged_against_the_bare_images():
+    kinds = np.repeat(["", *KINDS], 10)
+    scores = np.tile(np.arange(10), 1 + len(KINDS)) + 100 * ~np.isin(kinds, ["", "smear"])
+    found = aurocs(scores, kinds)
+    assert found.pop("smear") == 0.5
+    assert list(found.values()) == [1.0] * 4
