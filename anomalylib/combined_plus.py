@@ -78,7 +78,8 @@ class CombinedPlusDetector(FeatureDetector):
     def _learn(self, images: Images) -> Tensors:
         features = self.features(images)  # (N, H, W, C)
         places = features.shape[1] * features.shape[2]
-        random, total = np.random.default_rng(self.seed), len(features) * places
+        total = len(features) * places
+        random = np.random.default_rng(self.seed)
         usual = np.sort(random.choice(total, min(CANDIDATES // 2, total), replace=False))  # (P,)
         mean, axes = principal_axes(features, usual, self.dimensions)  # (C,), (C, D)
 
@@ -90,11 +91,19 @@ class CombinedPlusDetector(FeatureDetector):
         rarity = joined(
             (nearest((as_rows(each) - mean) @ axes, seeds) for each in blocks(features)), total
         )  # (N*H*W,)
-        patches = np.sort(prefer(rarity**2, min(CANDIDATES, total), random))  # (P,)
+        patches = self._candidates(rarity, random)  # (P,)
         rows = on_axes(patches)
-        chosen = greedy_coreset(rows, min(self.size, len(rows)), seed=self.seed)
+        chosen = self._chosen(rows)
         image = torch.from_numpy(patches[chosen] // places)
         return {"mean": mean, "axes": axes, "bank": rows[chosen], "image": image}
+
+    def _candidates(self, rarity: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Patches among which the bank is chosen, by their distance to the seeds: (P,)."""
+        return np.sort(prefer(rarity**2, min(CANDIDATES, len(rarity)), random))
+
+    def _chosen(self, rows: torch.Tensor) -> np.ndarray:
+        """Which candidates (P, D) make the bank: (M,)."""
+        return greedy_coreset(rows, min(self.size, len(rows)), seed=self.seed)
 
     def _take(self, learned: Tensors) -> None:
         self.mean_, self.axes_ = learned["mean"], learned["axes"]  # (C,), (C, D)
