@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _data()
         if options.command == "headline":
             return _headline()
-        if options.command in ("reference", "sensitivity"):
+        if options.command in ("reference", "sensitivity", "trials"):
             return _measure(options)
         return _study(options)
     except StudyError as error:
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (
         ("reference", "measure the reference results of real parts"),
         ("sensitivity", "measure what each setting does, one at a time"),
+        ("trials", "measure what was tried on the way to combined+"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--categories", default=" ".join(PARTS), help="names, spaced")
@@ -142,7 +143,7 @@ def _study(options: argparse.Namespace) -> int:
 
 def _measure(options: argparse.Namespace) -> int:
     """Measure what is missing and write the tables."""
-    from anomalylib import reference, sensitivity
+    from anomalylib import reference, sensitivity, trials
     from anomalylib.data import dataset_name
     from anomalylib.engine import cores
     from anomalylib.experiment import Experiment, resolve_backbones
@@ -158,11 +159,16 @@ def _measure(options: argparse.Namespace) -> int:
     if not options.output and dataset_name(Path(options.data_root))[1]:
         raise StudyError("drawn parts give no reference results: give OUTPUT=folder to try it")
     start = time.perf_counter()
-    experiment = Experiment(options.data_root, resolve_backbones(options.weights.split()))
+    kind = trials.Trials if options.command == "trials" else Experiment
+    experiment = kind(options.data_root, resolve_backbones(options.weights.split()))
     if options.command == "reference":
         runs = reference.reference_runs(categories, list(experiment.backbones))
         measured = experiment.carry_out(runs, jobs, options.scheduler)
         reference.collect(experiment, runs, folder)
+    elif options.command == "trials":
+        runs = trials.trial_runs(experiment, categories)
+        measured = experiment.carry_out(runs, jobs, options.scheduler)
+        trials.collect(experiment, runs, folder)
     else:
         pairs = sensitivity.sensitivity_runs(experiment, categories)
         runs = [run for _, run in pairs]

@@ -48,15 +48,18 @@ class Experiment:
 
     def key(self, run: Run) -> str:
         """Hash of all that the measurement depends on."""
-        if run.category not in self._fingerprints:
-            category = load_category(self.data_root, run.category)
-            self._fingerprints[run.category] = category.fingerprint
         found = self.backbones.get(run.backbone)
         backbone = [found.sha256, *found.layers] if found else []
         settings = make_settings(run.arm, run.changes).model_dump()
-        data = self._fingerprints[run.category]
+        data = self.fingerprint(run.category)
         said = [run.model_dump(), settings, data, backbone, CODE, code_hash(*MODULES)]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    def fingerprint(self, category: str) -> str:
+        """Of the category's images and masks, computed once."""
+        if category not in self._fingerprints:
+            self._fingerprints[category] = load_category(self.data_root, category).fingerprint
+        return self._fingerprints[category]
 
     def path(self, run: Run) -> Path:
         """Where the measurement of a run lies, its maps beside it as ``.npz``."""
@@ -104,7 +107,7 @@ class Experiment:
             tasks = [self._task(run) for run in missing]
             bar = tqdm(total=len(runs), initial=len(runs) - len(missing), unit="run")
             with bar:
-                for number, _, error in complete(_keep, tasks, executor):
+                for number, _, error in complete(self.work, tasks, executor):
                     if error is not None:
                         failures.append(f"{missing[number].name}: {first_line(error)}")
                     bar.set_postfix_str(missing[number].name)
@@ -115,10 +118,20 @@ class Experiment:
         return len(missing)
 
     def _task(self, run: Run) -> tuple:
-        """What a worker needs for a run: arguments of `_keep`."""
+        """What a worker needs for a run: arguments of `work`."""
         found = self.backbones.get(run.backbone)
         weights = (found.name, str(found.path), ",".join(found.layers)) if found else None
         return run, self.data_root, weights, str(self.path(run))
+
+    @staticmethod
+    def work(run: Run, data_root: str, weights: tuple[str, str, str] | None, path: str) -> None:
+        """Measure in a worker; the maps come first: a JSON file that is there is complete."""
+        target = Path(path)
+        measurement, maps = measure(run, data_root, weights, target.parent / "untrained")
+        with written_whole(target.with_suffix(".npz")) as beside:
+            np.savez_compressed(beside, maps=maps.astype(np.float16))
+        with written_whole(target) as beside:
+            beside.write_text(measurement.model_dump_json())
 
 
 def resolve_backbones(given: Sequence[str]) -> dict[str, Backbone]:
@@ -137,13 +150,3 @@ def resolve_backbones(given: Sequence[str]) -> dict[str, Backbone]:
         backbone = resolve_backbone("auto" if path else name, path, layers)
         found[name if equals else backbone.name] = backbone
     return found | {LITE0: resolve_backbone(LITE0)}
-
-
-def _keep(run: Run, data_root: str, weights: tuple[str, str, str] | None, path: str) -> None:
-    """Measure in a worker; the maps come first, so that a JSON file that is there is complete."""
-    target = Path(path)
-    measurement, maps = measure(run, data_root, weights, target.parent / "untrained")
-    with written_whole(target.with_suffix(".npz")) as beside:
-        np.savez_compressed(beside, maps=maps.astype(np.float16))
-    with written_whole(target) as beside:
-        beside.write_text(measurement.model_dump_json())

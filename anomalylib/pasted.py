@@ -4,11 +4,14 @@ They are synthetic: whether they rank settings as real defects do has to be
 shown, not assumed.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
+
+from anomalylib.files import code_hash
 
 EDGE = 4  # pixels along the border that are taken for background
 CONTRAST = 0.35  # of the strongest, from which on a pixel belongs to the part
@@ -150,6 +153,12 @@ class PastedImages:
         self.seed = seed
         self.kinds = np.repeat(["", *KINDS], len(images))
         """Of every image; empty where it is bare."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the images below, the seed and what draws on them."""
+        said = f"{self.images.fingerprint} pasted {self.seed} {code_hash('pasted')}"
+        return hashlib.sha256(said.encode()).hexdigest()
 
     def __len__(self) -> int:
         return len(self.kinds)

@@ -1,0 +1,186 @@
+"""What was tried on the way to combined+, each judged alike: by pasted defects, then for real.
+
+Settings were chosen by the pasted defects alone; the test images are judged by
+the same fitted detectors, to see what that choice was worth.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from anomalylib import metrics, tried
+from anomalylib.cache import CODE
+from anomalylib.combined import CombinedDetector
+from anomalylib.combined_plus import CombinedPlusDetector
+from anomalylib.controls import grey_matched
+from anomalylib.data import Category, load_category
+from anomalylib.detectors import FeatureDetector
+from anomalylib.experiment import MODULES, Experiment
+from anomalylib.extractor import FeatureExtractor
+from anomalylib.files import ROOT, code_hash, written_whole
+from anomalylib.measurement import split_off
+from anomalylib.pasted import PastedImages, aurocs
+from anomalylib.patchcore import PatchcoreDetector
+from anomalylib.reference import write_tables
+from anomalylib.tables import REFERENCE
+from anomalylib.weights import resolve_backbone
+
+SMALL, LARGE = 224, 384
+
+
+class Trial(NamedTuple):
+    """One way to judge patches.
+
+    Parameters
+    ----------
+    family, name : str
+        What a page calls it.
+    make : callable
+        Its detector.
+    image_size : int
+    settings : dict
+        Of the detector, where they differ from the defaults.
+    """
+
+    family: str
+    name: str
+    make: Callable[..., FeatureDetector]
+    image_size: int
+    settings: dict[str, Any]
+
+
+def _on(
+    family: str, name: str, make: Callable[..., FeatureDetector], size: int = LARGE, **settings: Any
+) -> Trial:
+    return Trial(family, name, make, size, settings)
+
+
+BASE, CHOSEN = "as reported", "as chosen"
+TRIALS = [
+    _on("FeatCAE", BASE, CombinedDetector, SMALL),
+    _on("FeatCAE", "latent 200, 8 epochs", CombinedDetector, SMALL, latent=200, epochs=8),
+    _on("FeatCAE", "rare patches trained as often", tried.BalancedDetector, SMALL),
+    _on("FeatCAE", "error relative to like patches", tried.RelativeDetector, SMALL),
+    _on("FeatCAE", "residual whitened", tried.WhitenedDetector, SMALL),
+    _on("FeatCAE", "384 pixels", CombinedDetector),
+    _on("density", "one Gaussian", tried.ClusteredDetector, SMALL, clusters=1),
+    _on("density", "64 Gaussians", tried.ClusteredDetector, SMALL, clusters=64),
+    _on("patchcore", "224 pixels", PatchcoreDetector, SMALL),
+    _on("patchcore", "384 pixels", PatchcoreDetector),
+    _on("combined+", CHOSEN, CombinedPlusDetector),
+    _on("combined+", "nearest patch alone", CombinedPlusDetector, neighbours=1),
+    _on("combined+", "3 neighbours", CombinedPlusDetector, neighbours=3),
+    _on("combined+", "30 neighbours", CombinedPlusDetector, neighbours=30),
+    _on("combined+", "bank at random", tried.RandomBank),
+    _on("combined+", "bank drawn, not spread", tried.DrawnBank),
+    _on("combined+", "candidates at random", tried.UniformCandidates),
+    _on("combined+", "bank of 1,024", CombinedPlusDetector, bank=1024),
+    _on("combined+", "bank of 8,192", CombinedPlusDetector, bank=8192),
+    _on("combined+", "64 axes", CombinedPlusDetector, dimensions=64),
+    _on("combined+", "all axes", CombinedPlusDetector, dimensions=2048),
+    _on("combined+", "224 pixels", CombinedPlusDetector, SMALL),
+    _on("combined+", "320 pixels", CombinedPlusDetector, 320),
+    _on("combined+", "448 pixels", CombinedPlusDetector, 448),
+]
+
+
+class TrialRun(NamedTuple):
+    """A trial on a category, with the first backbone."""
+
+    trial: Trial
+    category: str
+    backbone: str
+
+    @property
+    def name(self) -> str:
+        """A file name of its own."""
+        words = f"{self.category} {self.trial.family} {self.trial.name}"
+        return words.replace(" ", "-").replace(",", "")
+
+
+@dataclass(frozen=True)
+class Trials(Experiment):
+    """Trials on one data set; see `Experiment`."""
+
+    folder: Path = ROOT / "build" / "trials"
+
+    def key(self, run: TrialRun) -> str:
+        """Hash of all that the result depends on."""
+        found, trial = self.backbones[run.backbone], run.trial
+        said = [trial.make.__name__, trial.image_size, trial.settings, found.sha256, *found.layers]
+        said += [self.fingerprint(run.category), CODE, code_hash(*MODULES, "tried", "pasted")]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    def load(self, run: TrialRun) -> dict[str, Any]:
+        """The row of a trial that was measured."""
+        return json.loads(self.path(run).read_text())
+
+    @staticmethod
+    def work(run: TrialRun, data_root: str, weights: tuple[str, str, str], path: str) -> None:
+        """Measure in a worker."""
+        torch.set_num_threads(1)
+        row = {"family": run.trial.family, "trial": run.trial.name, "category": run.category}
+        target = Path(path)
+        row |= {"image_size": run.trial.image_size}
+        row |= judge(run, data_root, weights, target.parent / "features")
+        with written_whole(target) as beside:
+            beside.write_text(json.dumps(row))
+
+
+def trial_runs(experiment: Trials, categories: list[str]) -> list[TrialRun]:
+    """Every trial on every category, those of one image size after each other."""
+    first = next(iter(experiment.backbones))
+    order = sorted(TRIALS, key=lambda trial: trial.image_size)
+    return [TrialRun(trial, category, first) for trial in order for category in categories]
+
+
+def judge(
+    run: TrialRun, data_root: str, weights: tuple[str, str, str], kept: Path
+) -> dict[str, float]:
+    """AUROC on pasted defects, their mean and by kind, and on the test images, bare and matched.
+
+    The detector has learned from four fifths of the training images; on those
+    left the defects are pasted.
+    """
+    category, learned_from, pasted, matched = _images(data_root, run.category)
+    name, file, layers = weights
+    extractor = FeatureExtractor(
+        resolve_backbone(name, file, layers), image_size=run.trial.image_size
+    )
+    own = run.trial.settings | {"keep": False, "cache_folder": kept}
+    detector = run.trial.make(extractor, **own).fit(learned_from)
+    by_kind = aurocs(detector.score_samples(pasted), pasted.kinds)
+    labels = category.test.labels
+    return {
+        "pasted": float(np.mean(list(by_kind.values()))),
+        "plain": metrics.auroc(labels, detector.score_samples(category.test)),
+        "grey_matched": metrics.auroc(labels, detector.score_samples(matched)),
+    } | by_kind
+
+
+@functools.cache
+def _images(data_root: str, name: str) -> tuple[Category, Any, PastedImages, Any]:
+    """A category, four fifths of its training images, defects on the others, its test matched."""
+    category = load_category(data_root, name)
+    rest, held_out = split_off(category, seed=0)
+    return category, rest.train, PastedImages(held_out), grey_matched(category).test
+
+
+def collect(
+    experiment: Trials, runs: list[TrialRun], folder: Path = REFERENCE
+) -> dict[str, pd.DataFrame]:
+    """Make and write the table ``trials``: in the order of `TRIALS`, a row a category."""
+    names = [(trial.family, trial.name) for trial in TRIALS]
+    rows = [experiment.load(run) for run in runs]
+    rows.sort(key=lambda row: names.index((row["family"], row["trial"])))
+    tables = {"trials": pd.DataFrame(rows)}
+    write_tables(tables, folder)
+    return tables
