@@ -22,17 +22,20 @@ from anomalylib.combined import CombinedDetector
 from anomalylib.combined_plus import CombinedPlusDetector
 from anomalylib.controls import grey_matched
 from anomalylib.data import Category, load_category
-from anomalylib.detectors import FeatureDetector
+from anomalylib.detectors import FeatureDetector, aggregate
 from anomalylib.experiment import MODULES, Experiment
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.files import ROOT, code_hash, written_whole
 from anomalylib.measurement import split_off
 from anomalylib.pasted import PastedImages, aurocs
 from anomalylib.patchcore import PatchcoreDetector
+from anomalylib.rarity import by_rarity, rarity_of
 from anomalylib.reference import write_tables
 from anomalylib.tables import REFERENCE
 from anomalylib.weights import resolve_backbone
 
+OWN_MODULES = ("pasted", "rarity", "tried")
+"""What a trial's row depends on, besides what all runs do."""
 SMALL, LARGE = 224, 384
 
 
@@ -116,7 +119,7 @@ class Trials(Experiment):
         """Hash of all that the result depends on."""
         found, trial = self.backbones[run.backbone], run.trial
         said = [trial.make.__name__, trial.image_size, trial.settings, found.sha256, *found.layers]
-        said += [self.fingerprint(run.category), CODE, code_hash(*MODULES, "tried", "pasted")]
+        said += [self.fingerprint(run.category), CODE, code_hash(*MODULES, *OWN_MODULES)]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def load(self, run: TrialRun) -> dict[str, Any]:
@@ -144,8 +147,8 @@ def trial_runs(experiment: Trials, categories: list[str]) -> list[TrialRun]:
 
 def judge(
     run: TrialRun, data_root: str, weights: tuple[str, str, str], kept: Path
-) -> dict[str, float]:
-    """AUROC on pasted defects, their mean and by kind, and on the test images, bare and matched.
+) -> dict[str, Any]:
+    """AUROC on pasted defects and on the test images, as they are and grey-matched.
 
     The detector has learned from four fifths of the training images; on those
     left the defects are pasted.
@@ -159,11 +162,16 @@ def judge(
     detector = run.trial.make(extractor, **own).fit(learned_from)
     by_kind = aurocs(detector.score_samples(pasted), pasted.kinds)
     labels = category.test.labels
+    maps = detector.anomaly_maps(category.test)  # (N, H, W)
+    errors = np.sqrt(maps) if isinstance(detector, CombinedDetector) else maps
+    rarity = rarity_of(detector.features(category.test), detector.features(learned_from))
     return {
         "pasted": float(np.mean(list(by_kind.values()))),
-        "plain": metrics.auroc(labels, detector.score_samples(category.test)),
+        "plain": metrics.auroc(labels, aggregate(maps, detector.top_k)),
         "grey_matched": metrics.auroc(labels, detector.score_samples(matched)),
-    } | by_kind
+        "by_kind": by_kind,
+        "by_rarity": by_rarity(rarity, errors, category),
+    }
 
 
 @functools.cache
@@ -177,10 +185,16 @@ def _images(data_root: str, name: str) -> tuple[Category, Any, PastedImages, Any
 def collect(
     experiment: Trials, runs: list[TrialRun], folder: Path = REFERENCE
 ) -> dict[str, pd.DataFrame]:
-    """Make and write the table ``trials``: in the order of `TRIALS`, a row a category."""
+    """Make and write the tables ``trials`` and ``rarity``, in the order of `TRIALS`."""
     names = [(trial.family, trial.name) for trial in TRIALS]
-    rows = [experiment.load(run) for run in runs]
-    rows.sort(key=lambda row: names.index((row["family"], row["trial"])))
-    tables = {"trials": pd.DataFrame(rows)}
+    measured = [experiment.load(run) for run in runs]
+    measured.sort(key=lambda row: names.index((row["family"], row["trial"])))
+    rows, bins = [], []
+    for each in measured:
+        by_kind, by_bin = each.pop("by_kind"), each.pop("by_rarity")
+        rows.append(each | by_kind)
+        own = {key: each[key] for key in ("family", "trial", "category", "image_size")}
+        bins += [own | row for row in by_bin]
+    tables = {"trials": pd.DataFrame(rows), "rarity": pd.DataFrame(bins)}
     write_tables(tables, folder)
     return tables
