@@ -32,12 +32,13 @@ class Step(NamedTuple):
         return int(np.prod(self.shape))
 
 
-def original_extractor() -> FeatureExtractor:
+def original_extractor(size: int = 224) -> FeatureExtractor:
     """The report's extractor, layers 2 and 3 of ResNet-50, with random weights: for shapes only."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.safetensors"
         safetensors.torch.save_file(torchvision.models.resnet50(weights=None).state_dict(), path)
-        return FeatureExtractor(resolve_backbone("resnet50", str(path), "layer2,layer3"))
+        backbone = resolve_backbone("resnet50", str(path), "layer2,layer3")
+        return FeatureExtractor(backbone, image_size=size)
 
 
 def shapes_through(network: nn.Module, x: torch.Tensor) -> list[tuple[str, tuple[int, ...]]]:
@@ -126,6 +127,19 @@ def patch_steps(extractor: FeatureExtractor) -> list[Step]:
     patches = (int(np.prod(whole[1:])), whole[0])
     found = [Step("patches", patches), Step("anomaly map: distance to nearest", (1, *whole[1:]))]
     return [*steps, *found]
+
+
+def rebuilt_steps(extractor: FeatureExtractor, dimensions: int, neighbours: int) -> list[Step]:
+    """What an image becomes where each patch is rebuilt from normal ones."""
+    steps, whole = feature_steps(extractor)
+    grid = whole[1:]
+    return [
+        *steps,
+        Step("on principal axes", (dimensions, *grid)),
+        Step("nearest normal patches", (neighbours, dimensions, *grid)),
+        Step("rebuilt from them", (dimensions, *grid)),
+        Step("anomaly map: what is left", (1, *grid)),
+    ]
 
 
 def flow(arm: str, steps: list[Step]) -> Figure:

@@ -57,9 +57,13 @@ def plain(name: str) -> str:
 
 def ink(name: str) -> tuple[float, float, float]:
     """The colour of an arm or control, dark enough for text on white."""
-    shade = 0.62 if name in ("autoencoder", "resnet") else 0.8
-    red, green, blue = to_rgb(COLOURS.get(name, GREY))
-    return red * shade, green * shade, blue * shade
+    return darker(COLOURS.get(name, GREY), 0.62 if name in ("autoencoder", "resnet") else 0.8)
+
+
+def darker(colour: str, share: float = 0.62) -> tuple[float, float, float]:
+    """A colour at a share of its brightness."""
+    red, green, blue = to_rgb(colour)
+    return red * share, green * share, blue * share
 
 
 def stack(rows: int, height: float, **options) -> tuple[Figure, np.ndarray]:

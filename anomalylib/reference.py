@@ -71,7 +71,7 @@ def collect(
     tables["summary"] = summarise(tables["scores"], tables["nominal"], tables["runs"])
     tables["thresholds"] = decisions(tables["scores"], tables["nominal"])
     plain = [run for run in runs if run.variant == PLAIN]
-    with_places = [run for run in plain if run.arm in ("autoencoder", "combined")]
+    with_places = [run for run in plain if run.arm != "resnet"]
     tables["places"] = pd.concat(
         [
             places(found, [(r, experiment.maps(r)) for r in with_places if r.category == name])

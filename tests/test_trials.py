@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from anomalylib import metrics, tables, trials
+from anomalylib.combined_plus import CombinedPlusDetector
+from anomalylib.extractor import FeatureExtractor
+from anomalylib.pasted import KINDS
+from anomalylib.patchcore import PatchcoreDetector
+from anomalylib.weights import resolve_backbone
+
+
+@pytest.fixture(scope="module")
+def collected(tiny_root, resnet18_file, tmp_path_factory):
+    """Two quick trials on a drawn category, and the tables made of them."""
+    folder = tmp_path_factory.mktemp("trials")
+    backbone = resolve_backbone("resnet18", str(resnet18_file), "layer2")
+    experiment = trials.Trials(str(tiny_root), {"small": backbone}, folder / "runs")
+    small = [
+        trials.Trial("patchcore", "224 pixels", PatchcoreDetector, 64, {"coreset": 0.1}),
+        trials.Trial("combined+", trials.CHOSEN, CombinedPlusDetector, 64, {"bank": 30}),
+    ]
+    runs = [trials.TrialRun(trial, "screw", "small") for trial in reversed(small)]
+    assert experiment.carry_out(runs, jobs=2) == 2
+    return experiment, runs, trials.collect(experiment, runs, folder / "tables"), folder
+
+
+def test_every_trial_has_a_name_of_its_own_and_one_is_chosen():
+    names = [(trial.family, trial.name) for trial in trials.TRIALS]
+    assert len(set(names)) == len(names)
+    assert [family for family, name in names if name == trials.CHOSEN] == ["combined+"]
+    chosen = next(trial for trial in trials.TRIALS if trial.name == trials.CHOSEN)
+    assert chosen.settings == {}  # the defaults of the arm are what was chosen
+
+
+def test_runs_that_share_an_image_size_follow_each_other(collected):
+    experiment = collected[0]
+    runs = trials.trial_runs(experiment, ["metal_nut", "screw"])
+    sizes = [run.trial.image_size for run in runs]
+    assert sizes == sorted(sizes) and len(runs) == 2 * len(trials.TRIALS)
+    assert len({run.name for run in runs}) == len(runs)
+
+
+def test_the_rows_come_in_the_order_of_the_list(collected):
+    made = collected[2]["trials"]
+    assert made.family.tolist() == ["patchcore", "combined+"]
+    assert made[[*KINDS]].mean(axis=1).to_numpy() == pytest.approx(made.pasted.to_numpy())
+
+
+def test_a_trial_judges_what_it_has_not_learned_from(collected, tiny_root):
+    category, learned, pasted, matched = trials._images(str(tiny_root), "screw")
+    assert len(learned) + len(pasted) // (1 + len(KINDS)) == len(category.train)
+    below = {tuple(image.ravel()[:500]) for image in learned}
+    assert not below & {tuple(image.ravel()[:500]) for image in pasted.images}
+    means = [matched[i].mean() for i in range(len(matched))]
+    assert np.ptp(means) < 1
+
+
+def test_the_auroc_is_that_of_the_detector(collected, tiny_root, resnet18_file):
+    made = collected[2]["trials"]
+    category, learned, _, _ = trials._images(str(tiny_root), "screw")
+    backbone = resolve_backbone("resnet18", str(resnet18_file), "layer2")
+    extractor = FeatureExtractor(backbone, image_size=64)
+    detector = PatchcoreDetector(extractor, coreset=0.1, keep=False).fit(learned)
+    expected = metrics.auroc(category.test.labels, detector.score_samples(category.test))
+    assert made.plain[made.family == "patchcore"].item() == pytest.approx(expected)
+
+
+def test_a_second_time_nothing_is_measured_and_another_setting_has_another_key(collected):
+    experiment, runs, _, _ = collected
+    assert experiment.carry_out(runs, jobs=1) == 0
+    other = runs[0]._replace(trial=runs[0].trial._replace(settings={"bank": 31}))
+    assert experiment.path(other) != experiment.path(runs[0])
+
+
+def test_the_tables_are_read_back(collected):
+    _, _, made, folder = collected
+    for name in ("trials", "rarity"):
+        assert len(tables.read_table(name, folder / "tables")) == len(made[name]) > 0
