@@ -138,6 +138,26 @@ def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(names=["who", "state"])
 
 
+def beside(rows: pd.DataFrame) -> pd.DataFrame:
+    """What combined+ takes, against combined measured right before it.
+
+    Returns
+    -------
+    DataFrame
+        One row a category: median ``ratio`` of the seconds from files to
+        scores over the repeats, with its ``low`` and ``high``; the medians of
+        the seconds themselves, ``combined`` and ``combined_plus``; and
+        ``peak_gb`` of combined+.
+    """
+    total = rows.assign(total=rows.fit + rows.score)
+    wide = total.pivot(index=["category", "repeat"], columns="arm", values="total")
+    ratio = (wide.combined_plus / wide.combined).groupby("category", sort=False)
+    own = wide.groupby("category", sort=False).median()
+    peak = rows[rows.arm == "combined_plus"].groupby("category").peak_mb.max() / 1000
+    found = own.assign(ratio=ratio.median(), low=ratio.min(), high=ratio.max(), peak_gb=peak)
+    return found.reset_index()
+
+
 def latencies(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     """Milliseconds of one image: ``who``, ``threads``, ``median``, ``low``, ``high``.
 

@@ -27,8 +27,8 @@ AROUND = {"__main__", "book", "download", "engine", "foot", "headline", "pages",
 AROUND |= {"run", "site", "study"}
 # Modules that only the chapters on the reference results use.
 BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
-BEYOND_ARMS |= {"explorer", "measurement", "pixels", "prose", "reference", "sensitivity"}
-BEYOND_ARMS |= {"signatures", "tables"}
+BEYOND_ARMS |= {"explorer", "measurement", "pasted", "pixels", "prose", "rarity", "reference"}
+BEYOND_ARMS |= {"sensitivity", "signatures", "sketch", "tables", "trial_figures", "trials", "tried"}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ EVIDENCE = {
     "below_chance": ("scores", "summary", "training", "places", "error_maps", "literature"),
     "thresholds": ("scores", "summary", "nominal", "thresholds"),
     "sensitivity": ("sensitivity", "summary"),
-    "where_it_fails": ("scores", "summary", "places", "sensitivity"),
+    "where_it_fails": ("scores", "summary", "places", "sensitivity", "trials", "rarity"),
     "controls": ("scores", "summary"),
     "cost": ("benchmarks.json",),
     "literature": ("literature", "summary"),

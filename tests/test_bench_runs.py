@@ -7,14 +7,14 @@ import time
 import pytest
 
 from anomalylib.settings import ARMS
-from tests.benchmarks import arms, category, common, growth, one_image
+from tests.benchmarks import arms, beside, category, common, growth, one_image
 from tests.benchmarks.__main__ import SECTIONS
 
 
 @pytest.fixture
 def setup(tiny_root, tmp_path, monkeypatch):
     """Hardly any work, in this process."""
-    for module in (category, growth, one_image):
+    for module in (beside, category, growth, one_image):
         monkeypatch.setattr(module, "alone", lambda function, *given: (function(*given), 1.0))
     return common.Setup(str(tiny_root), ("metal_nut",), "", "", tmp_path / "scratch", quick=True)
 
@@ -100,6 +100,15 @@ def test_one_image_is_timed_on_one_thread_and_two(setup):
 def test_both_precisions_have_an_auroc(setup):
     rows = measured("precision", setup)
     assert len(rows) == 6 and {row["precision"] for row in rows} == {"float32", "bfloat16"}
+
+
+def test_combined_plus_stands_beside_combined(setup):
+    rows = measured("beside", setup)
+    assert [(row["category"], row["arm"]) for row in rows] == [
+        ("metal_nut", "combined"),
+        ("metal_nut", "combined_plus"),
+    ]
+    assert all(row["fit"] > 0 and row["score"] > 0 and row["peak_mb"] == 1 for row in rows)
 
 
 def test_growth_has_each_number_and_side(setup):

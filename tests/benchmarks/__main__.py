@@ -10,7 +10,7 @@ from anomalylib.files import ROOT
 from anomalylib.settings import PARTS
 from tests.benchmarks.common import Setup, keep, machine
 
-SECTIONS = ("extraction", "training", "category", "one_image", "precision", "growth")
+SECTIONS = ("extraction", "training", "category", "beside", "one_image", "precision", "growth")
 REFERENCE = ROOT / "data" / "reference" / "benchmarks.json"
 DRAWN = ROOT / "build" / "benchmarks.json"
 

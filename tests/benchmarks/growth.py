@@ -16,6 +16,8 @@ COUNTS = (100, 400, 1600, 6400)
 SIDES = (224, 320, 448)
 WIDE = 480
 """Images of the run with the original's 1,536 channels."""
+GROWING = tuple(arm for arm in ARMS if arm != "combined_plus")
+"""Those that share one image size, and so one file of features."""
 
 
 def measure(setup: Setup) -> list[Row]:
@@ -49,7 +51,7 @@ def _all_arms(setup: Setup, count: int, side: int, channels: int | None = None) 
     folder = setup.scratch / "growth"
     shutil.rmtree(folder, ignore_errors=True)
     rows = []
-    for arm in ("features", *ARMS):
+    for arm in ("features", *GROWING):
         if arm == "autoencoder" and channels:
             continue  # it has no features
         row, peak = alone(_one, setup, arm, count, side, folder)
