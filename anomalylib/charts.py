@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anomalylib import look, metrics
-from anomalylib.look import BLACK, COLOURS, GREY, SMALL, plain
+from anomalylib.look import BLACK, COLOURS, GREY, SMALL
 from anomalylib.plots import auroc_rows, auroc_text, claim_mark
 from anomalylib.results import CLAIMS, CONTROL
-from anomalylib.settings import ARMS
+from anomalylib.settings import ARMS, plain
 from anomalylib.tables import CONTROLS, GROUP, scores_of, select
 
 MARKERS = "osD^v"

@@ -8,8 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anomalylib import look
-from anomalylib.look import BLACK, COLOURS, GREY, NORMAL, SMALL, WIDTH, plain
+from anomalylib.look import BLACK, COLOURS, GREY, NORMAL, SMALL, WIDTH
 from anomalylib.results import CONTROL
+from anomalylib.settings import plain
 from anomalylib.tables import SCORE, scores_of, select
 
 

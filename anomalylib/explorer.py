@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from anomalylib.look import COLOURS, bins, plain
-from anomalylib.settings import ARMS
+from anomalylib.look import COLOURS, bins
+from anomalylib.settings import ARMS, plain
 from anomalylib.tables import RULES, scores_of, select
 
 START = ARMS.index("combined")

@@ -11,9 +11,8 @@ from anomalylib import charts, look, plots, prose, tables
 from anomalylib.comparisons import row_of
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT, sha256_of, written_whole
-from anomalylib.look import plain
 from anomalylib.results import CLAIMS, CONTROL
-from anomalylib.settings import ARMS
+from anomalylib.settings import ARMS, plain
 
 README = ROOT / "README.md"
 PICTURE = ROOT / "book" / "_static" / "headline.svg"
@@ -82,7 +81,7 @@ def rows(summary: pd.DataFrame) -> pd.DataFrame:
     own = summary[summary.backbone.isin(["", BACKBONE])]
     made = []
     for arm in (*ARMS, CONTROL):
-        row = {"arm": arm}
+        row = {"arm": plain(arm)}
         for category in summary.category.unique():
             row[plain(category)] = prose.with_interval(row_of(own, category=category, arm=arm))
         made.append(row | {"claimed": f"{CLAIMS[arm]:.2f}" if arm in CLAIMS else "–"})

@@ -50,11 +50,6 @@ sns.set_theme(
 )
 
 
-def plain(name: str) -> str:
-    """A name as prose has it."""
-    return name.replace("_plus", "+").replace("_", " ")
-
-
 def ink(name: str) -> tuple[float, float, float]:
     """The colour of an arm or control, dark enough for text on white."""
     return darker(COLOURS.get(name, GREY), 0.62 if name in ("autoencoder", "resnet") else 0.8)

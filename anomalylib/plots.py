@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from anomalylib import intervals, look, metrics
 from anomalylib.data import ImageSet, resize
-from anomalylib.look import BLACK, COLOURS, GREY, SMALL, WIDTH, plain
+from anomalylib.look import BLACK, COLOURS, GREY, SMALL, WIDTH
 from anomalylib.results import CLAIMS, CONTROL, Result
+from anomalylib.settings import plain
 
 
 def histogram(result: Result, axes: Axes | None = None) -> Figure:

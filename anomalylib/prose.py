@@ -10,7 +10,7 @@ from myst_nb import glue
 
 from anomalylib.comparisons import between_arms
 from anomalylib.results import as_html
-from anomalylib.settings import ARMS
+from anomalylib.settings import ARMS, plain
 from anomalylib.tables import RULES, select
 
 NARROW = "\u00a0"
@@ -49,9 +49,9 @@ def table(frame: pd.DataFrame, digits: int = 3) -> HTML:
         return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
     shown = frame.rename(columns=lambda name: str(name).replace("_", " ")).map(said)
-    for column in ("category", "defect type"):
+    for column in ("category", "defect type", "arm", "first", "second"):
         if column in shown:
-            shown[column] = shown[column].str.replace("_", " ")
+            shown[column] = shown[column].map(plain)
     return as_html(shown)
 
 
@@ -144,7 +144,8 @@ def published_table(both: pd.DataFrame) -> HTML:
     own = both.source == "this study"
     with_what = both.backbone.where(both.backbone == "none", ", " + both.backbone)
     shown = {
-        "method": both.method + with_what.replace("none", ""),
+        "method": both.method.replace({arm: plain(arm) for arm in ARMS})
+        + with_what.replace("none", ""),
         "metal nut": both.metal_nut,
         "screw": both.screw,
         "15 categories": both.mean15,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from anomalylib import metrics
 from anomalylib.errors import StudyError
 from anomalylib.files import written_whole
+from anomalylib.settings import plain
 
 SAID_APART = {"category", "backbone", "layers", "chosen", "threads"}
 CONTROL = "mean grey"
@@ -181,20 +182,19 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
     rows = []
     for category in dict.fromkeys(result.category for result in results):
         mine = [result for result in results if result.category == category]
-        plain = category.replace("_", " ")
         for result in mine:
             counts = result.confusion
             normal, anomalous = counts.false_alarm + counts.true_normal, counts.hit + counts.miss
             row = {
-                "category": plain,
-                "arm": result.arm,
+                "category": plain(category),
+                "arm": plain(result.arm),
                 "AUROC": f"{result.auroc:.3f}",
                 "false alarms": f"{counts.false_alarm} of {normal}",
                 "hits": f"{counts.hit} of {anomalous}",
             }
             rows.append(row)
         control = f"{mine[0].control_auroc:.3f}"
-        rows.append({"category": plain, "arm": CONTROL, "AUROC": control})
+        rows.append({"category": plain(category), "arm": CONTROL, "AUROC": control})
     return pd.DataFrame(rows).fillna("–")
 
 
@@ -205,7 +205,7 @@ def provenance_table(results: list[Result]) -> dict[str, str]:
     for field in results[0].provenance().index:
         by_value: dict[str, list[str]] = {}
         for (category, arm), column in columns.items():
-            by_value.setdefault(column[field], []).append(f"{category} {arm}")
+            by_value.setdefault(column[field], []).append(plain(f"{category} {arm}"))
         apart = [f"{', '.join(whose)}: {value}" for value, whose in by_value.items()]
         said[field] = "\n".join(apart) if len(by_value) > 1 else next(iter(by_value))
     return said

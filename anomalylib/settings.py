@@ -30,6 +30,11 @@ EVIDENCE = {
 """The chapters, and the tables of the committed reference results that each reads."""
 
 
+def plain(name: str) -> str:
+    """The name of an arm, a category or a defect type as a page has it."""
+    return name.replace("_plus", "+").replace("_", " ")
+
+
 def evidence_files(notebook: str) -> list[str]:
     """Files of the reference results that a chapter reads; none of other notebooks."""
     return [name if "." in name else f"{name}.csv" for name in EVIDENCE.get(notebook, ())]

@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anomalylib import look
-from anomalylib.look import COLOURS, plain
-from anomalylib.settings import ARMS
+from anomalylib.look import COLOURS
+from anomalylib.settings import ARMS, plain
 from anomalylib.tables import RULES, scores_of, select
 
 

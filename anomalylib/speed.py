@@ -8,8 +8,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from anomalylib import look
 from anomalylib.benchmarks import LITERAL
-from anomalylib.look import BLACK, COLOURS, SMALL, plain
-from anomalylib.settings import ARMS
+from anomalylib.look import BLACK, COLOURS, SMALL
+from anomalylib.settings import ARMS, plain
 
 STATES = {"cold": 1.0, "features kept": 0.6, "all kept": 0.3}
 """What is on disk already, and how strong its bar is."""

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anomalylib import look
-from anomalylib.look import BLACK, COLOURS, GREY, NORMAL, plain
+from anomalylib.look import BLACK, COLOURS, GREY, NORMAL
+from anomalylib.settings import plain
 
 FAMILIES = {
     "FeatCAE": COLOURS["combined"],

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from anomalylib import charts, tables
-from anomalylib.look import COLOURS, plain
-from anomalylib.settings import ARMS
+from anomalylib.look import COLOURS
+from anomalylib.settings import ARMS, plain
 
 LABELS = np.array([0] * 6 + [1] * 8)
 IMAGES = [f"test/{'bent' if label else 'good'}/{i}.png" for i, label in enumerate(LABELS)]

@@ -21,7 +21,7 @@ def cells():
     """The rows of the README's table, each cell by the name of its column."""
     lines = [line for line in BLOCK.splitlines() if line.startswith("| ")]
     names, _, *found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0]: dict(zip(names, row, strict=True)) for row in found}
+    return {row[0].replace("+", "_plus"): dict(zip(names, row, strict=True)) for row in found}
 
 
 def own(category, arm):

@@ -5,9 +5,8 @@ from test_results import make
 
 from anomalylib import look, plots
 from anomalylib.data import load_category
-from anomalylib.look import plain
 from anomalylib.results import CONTROL
-from anomalylib.settings import ARMS
+from anomalylib.settings import ARMS, plain
 
 pytestmark = pytest.mark.usefixtures("no_open_figures")
 

@@ -69,10 +69,10 @@ def test_what_is_missing_or_half_is_said(tmp_path):
 
 
 def test_the_table_has_every_arm_and_the_control():
-    table = tabulate([make("autoencoder"), make()])
-    assert table["arm"].tolist() == ["autoencoder", "combined", CONTROL]
-    assert table["AUROC"].tolist() == ["0.750", "0.750", "0.500"]
-    assert table["false alarms"].tolist() == ["1 of 2", "1 of 2", "–"]
+    table = tabulate([make("autoencoder"), make(), make("combined_plus")])
+    assert table["arm"].tolist() == ["autoencoder", "combined", "combined+", CONTROL]
+    assert table["AUROC"].tolist() == ["0.750"] * 3 + ["0.500"]
+    assert table["false alarms"].tolist() == ["1 of 2"] * 3 + ["–"]
     assert "metal nut" in as_html(table).data
 
 
@@ -87,8 +87,8 @@ def test_shared_provenance_is_said_once():
     said = provenance_table([make("autoencoder"), make(), make("patchcore")])
     assert said["machine"] == "cpu"
     none, file = said["weights"].split("\n")
-    assert none == "metal_nut autoencoder: none"
-    assert file.startswith("metal_nut combined, metal_nut patchcore: f.pth, SHA-256 abab")
+    assert none == "metal nut autoencoder: none"
+    assert file.startswith("metal nut combined, metal nut patchcore: f.pth, SHA-256 abab")
 
 
 def test_every_image_has_its_score_by_each_arm():

@@ -5,8 +5,8 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from test_charts import LABELS, made
 
 from anomalylib import signatures, tables
-from anomalylib.look import COLOURS, THRESHOLD, plain
-from anomalylib.settings import ARMS
+from anomalylib.look import COLOURS, THRESHOLD
+from anomalylib.settings import ARMS, plain
 
 __all__ = ["made"]
 

@@ -2,8 +2,8 @@ import pandas as pd
 from test_benchmarks import CATEGORY, EXTRACTION, GROWTH, ONE, PEERS, TRAINING
 
 from anomalylib import benchmarks, speed
-from anomalylib.look import COLOURS, plain
-from anomalylib.settings import ARMS
+from anomalylib.look import COLOURS
+from anomalylib.settings import ARMS, plain
 
 
 def test_every_arm_has_its_colour_and_the_peer_none_of_theirs(no_open_figures):
