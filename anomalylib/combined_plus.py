@@ -7,6 +7,7 @@ import torch
 
 from anomalylib.cache import Stored
 from anomalylib.detectors import FeatureDetector, Images, Tensors, blocks, joined
+from anomalylib.errors import StudyError
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.patchcore import as_rows, gather, greedy_coreset
 
@@ -25,8 +26,10 @@ class CombinedPlusDetector(FeatureDetector):
 
     FeatCAE squeezes every patch through one narrow code, so that what is rare
     among normal patches is rebuilt as badly as what is wrong. Here nothing is
-    squeezed: of a bank of normal patches, the nearest few are weighted so that
-    together they come as near as they can, and what is left is the error.
+    squeezed: of a bank of normal patches, which covers the rare ones too, the
+    nearest few are weighted so that together they come near, with a ridge that
+    keeps the weights small, and what is left is the error. With one neighbour
+    it is PatchCore's distance.
 
     Parameters
     ----------
@@ -53,9 +56,11 @@ class CombinedPlusDetector(FeatureDetector):
     References
     ----------
     The weights are those of Roweis, Saul, "Nonlinear dimensionality reduction
-    by locally linear embedding", Science 2000; the bank is chosen as in Roth et
-    al., CVPR 2022, among patches drawn as in Arthur, Vassilvitskii,
-    "k-means++", SODA 2007.
+    by locally linear embedding", Science 2000; what they leave is, for one
+    class, the distance of Vincent, Bengio, "K-local hyperplane and convex
+    distance nearest neighbor algorithms", NIPS 2001. The bank is chosen as in
+    Roth et al., CVPR 2022, among patches drawn by squared distance, as seeds in
+    Arthur, Vassilvitskii, "k-means++", SODA 2007, but all at once.
     """
 
     def __init__(
@@ -125,7 +130,10 @@ class CombinedPlusDetector(FeatureDetector):
         """Each image rebuilt from the others: (1, H, W)."""
         features = self.features(images)  # (N, H, W, C)
         for i in range(len(features)):
-            yield self._errors(features[i : i + 1], self.bank_[self.bank_image_ != i])
+            others = self.bank_[self.bank_image_ != i]
+            if not len(others):
+                raise StudyError("all patches kept come from one training image: give more images")
+            yield self._errors(features[i : i + 1], others)
 
 
 def parts_of(features: Stored, patches: np.ndarray) -> Iterator[torch.Tensor]:

@@ -26,6 +26,7 @@ from anomalylib.settings import ArmSettings, make_settings
 from anomalylib.weights import resolve_backbone
 
 PLAIN, GREY, HELD_OUT, UNTRAINED = "plain", "grey-matched", "held-out", "untrained"
+LARGER = "384 pixels"
 SHARE = 0.2  # of the training images, held out in the variant of that name
 LARGEST = (1, 3, 10, 30, 100, 300)  # map values averaged for a score
 WATCHED = (1, 2, 5, 10, 20, 30, 40)  # epochs at which the autoencoder is looked at
@@ -44,7 +45,8 @@ class Run(BaseModel):
     variant : str
         ``"plain"``; ``"grey-matched"``: every image rescaled to one mean grey;
         ``"held-out"``: fitted without a fifth of the training images, which
-        then give nominal scores; ``"untrained"``: random backbone weights.
+        then give nominal scores; ``"untrained"``: random backbone weights;
+        ``"384 pixels"``: with `changes` to the image size of combined+.
     changes : dict
         Settings that differ from the defaults.
     """

@@ -27,8 +27,9 @@ AROUND = {"__main__", "book", "download", "engine", "foot", "headline", "pages",
 AROUND |= {"run", "site", "study"}
 # Modules that only the chapters on the reference results use.
 BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
-BEYOND_ARMS |= {"explorer", "measurement", "pasted", "pixels", "prose", "rarity", "reference"}
-BEYOND_ARMS |= {"sensitivity", "signatures", "sketch", "tables", "trial_figures", "trials", "tried"}
+BEYOND_ARMS |= {"explorer", "judged", "measurement", "pasted", "pixels", "prose", "rarity"}
+BEYOND_ARMS |= {"reference", "sensitivity", "signatures", "sketch", "tables", "trial_figures"}
+BEYOND_ARMS |= {"trials", "tried"}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from anomalylib.combined_plus import SEEDS, nearest
 from anomalylib.data import Category
 from anomalylib.detectors import blocks, joined
 from anomalylib.patchcore import as_rows, gather
-from anomalylib.reference import cell_mask
+from anomalylib.pixels import cell_mask
 
 EDGES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1)
 """Shares of the normal patches that are more common than a bin's."""

@@ -13,7 +13,17 @@ from anomalylib.controls import contrast, file_size, grey_matched
 from anomalylib.data import Category, load_category, mean_grey
 from anomalylib.experiment import Experiment
 from anomalylib.files import commit, written_whole
-from anomalylib.measurement import GREY, HELD_OUT, PLAIN, UNTRAINED, Measurement, Run
+from anomalylib.measurement import (
+    GREY,
+    HELD_OUT,
+    LARGER,
+    PLAIN,
+    UNTRAINED,
+    Measurement,
+    Run,
+)
+from anomalylib.pixels import cell_mask
+from anomalylib.settings import CombinedPlusSettings
 from anomalylib.tables import CONTROLS, REFERENCE, decisions, summarise
 
 SEEDS = range(5)
@@ -21,6 +31,8 @@ CONTROL_SEEDS = range(3)
 FEATURE_ARMS = ("resnet", "combined", "patchcore")
 FIRST_ONLY = ("combined_plus",)
 """Arms measured with the first backbone alone, the one their setting was chosen with."""
+SAME_SIZE = {"image_size": CombinedPlusSettings().image_size}
+"""So that patchcore can be compared with combined+ on the same grid."""
 PLACES = 32  # side of the mean error maps that are kept
 
 
@@ -44,6 +56,9 @@ def reference_runs(categories: list[str], backbones: list[str]) -> list[Run]:
                 for backbone in backbones if variant == PLAIN else backbones[:1]:
                     arms = FEATURE_ARMS + (FIRST_ONLY if backbone == backbones[0] else ())
                     runs += [Run(arm=arm, backbone=backbone, **own) for arm in arms]
+            if controls:
+                own = {"category": category, "variant": LARGER, "seed": seed}
+                runs.append(Run(arm="patchcore", backbone=backbones[0], changes=SAME_SIZE, **own))
     return runs
 
 
@@ -213,15 +228,6 @@ def places(category: Category, runs: list[tuple[Run, np.ndarray]]) -> pd.DataFra
             }
             frames.append(identity(run) | row)
     return pd.DataFrame(frames)
-
-
-def cell_mask(category: Category, index: int, size: int) -> np.ndarray:
-    """Which cells of a map (size, size) touch the defect of a test image."""
-    fine = max(1, 256 // size)
-    mask = category.test.mask(index, size * fine)
-    if mask is None:
-        return np.zeros((size, size), dtype=bool)
-    return mask.reshape(size, fine, size, fine).any(axis=(1, 3))  # (size, size)
 
 
 def mean_error_maps(experiment: Experiment, runs: list[Run], category: Category) -> pd.DataFrame:

@@ -4,7 +4,6 @@ Settings were chosen by the pasted defects alone; the test images are judged by
 the same fitted detectors, to see what that choice was worth.
 """
 
-import functools
 import hashlib
 import json
 from collections.abc import Callable
@@ -12,52 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
 
-from anomalylib import metrics, tried
+from anomalylib import tried
 from anomalylib.cache import CODE
 from anomalylib.combined import CombinedDetector
 from anomalylib.combined_plus import CombinedPlusDetector
-from anomalylib.controls import grey_matched
-from anomalylib.data import Category, load_category
-from anomalylib.detectors import FeatureDetector, aggregate
+from anomalylib.detectors import FeatureDetector
+from anomalylib.errors import StudyError
 from anomalylib.experiment import MODULES, Experiment
-from anomalylib.extractor import FeatureExtractor
 from anomalylib.files import ROOT, code_hash, written_whole
-from anomalylib.measurement import split_off
-from anomalylib.pasted import PastedImages, aurocs
+from anomalylib.judged import Trial, judge
 from anomalylib.patchcore import PatchcoreDetector
-from anomalylib.rarity import by_rarity, rarity_of
 from anomalylib.reference import write_tables
 from anomalylib.tables import REFERENCE
-from anomalylib.weights import resolve_backbone
 
-OWN_MODULES = ("pasted", "rarity", "tried")
+OWN_MODULES = ("judged", "metrics", "pasted", "rarity", "tried")
 """What a trial's row depends on, besides what all runs do."""
 SMALL, LARGE = 224, 384
-
-
-class Trial(NamedTuple):
-    """One way to judge patches.
-
-    Parameters
-    ----------
-    family, name : str
-        What a page calls it.
-    make : callable
-        Its detector.
-    image_size : int
-    settings : dict
-        Of the detector, where they differ from the defaults.
-    """
-
-    family: str
-    name: str
-    make: Callable[..., FeatureDetector]
-    image_size: int
-    settings: dict[str, Any]
 
 
 def _on(
@@ -66,7 +38,7 @@ def _on(
     return Trial(family, name, make, size, settings)
 
 
-BASE, CHOSEN = "as reported", "as chosen"
+BASE, CHOSEN = "as in combined", "as chosen"
 TRIALS = [
     _on("FeatCAE", BASE, CombinedDetector, SMALL),
     _on("FeatCAE", "latent 200, 8 epochs", CombinedDetector, SMALL, latent=200, epochs=8),
@@ -124,7 +96,11 @@ class Trials(Experiment):
 
     def load(self, run: TrialRun) -> dict[str, Any]:
         """The row of a trial that was measured."""
-        return json.loads(self.path(run).read_text())
+        path = self.path(run)
+        try:
+            return json.loads(path.read_text())
+        except (OSError, ValueError):
+            raise StudyError(f"no trial to read at {path}: delete it and run again") from None
 
     @staticmethod
     def work(run: TrialRun, data_root: str, weights: tuple[str, str, str], path: str) -> None:
@@ -133,7 +109,7 @@ class Trials(Experiment):
         row = {"family": run.trial.family, "trial": run.trial.name, "category": run.category}
         target = Path(path)
         row |= {"image_size": run.trial.image_size}
-        row |= judge(run, data_root, weights, target.parent / "features")
+        row |= judge(run.trial, run.category, data_root, weights, target.parent / "features")
         with written_whole(target) as beside:
             beside.write_text(json.dumps(row))
 
@@ -143,43 +119,6 @@ def trial_runs(experiment: Trials, categories: list[str]) -> list[TrialRun]:
     first = next(iter(experiment.backbones))
     order = sorted(TRIALS, key=lambda trial: trial.image_size)
     return [TrialRun(trial, category, first) for trial in order for category in categories]
-
-
-def judge(
-    run: TrialRun, data_root: str, weights: tuple[str, str, str], kept: Path
-) -> dict[str, Any]:
-    """AUROC on pasted defects and on the test images, as they are and grey-matched.
-
-    The detector has learned from four fifths of the training images; on those
-    left the defects are pasted.
-    """
-    category, learned_from, pasted, matched = _images(data_root, run.category)
-    name, file, layers = weights
-    extractor = FeatureExtractor(
-        resolve_backbone(name, file, layers), image_size=run.trial.image_size
-    )
-    own = run.trial.settings | {"keep": False, "cache_folder": kept}
-    detector = run.trial.make(extractor, **own).fit(learned_from)
-    by_kind = aurocs(detector.score_samples(pasted), pasted.kinds)
-    labels = category.test.labels
-    maps = detector.anomaly_maps(category.test)  # (N, H, W)
-    errors = np.sqrt(maps) if isinstance(detector, CombinedDetector) else maps
-    rarity = rarity_of(detector.features(category.test), detector.features(learned_from))
-    return {
-        "pasted": float(np.mean(list(by_kind.values()))),
-        "plain": metrics.auroc(labels, aggregate(maps, detector.top_k)),
-        "grey_matched": metrics.auroc(labels, detector.score_samples(matched)),
-        "by_kind": by_kind,
-        "by_rarity": by_rarity(rarity, errors, category),
-    }
-
-
-@functools.cache
-def _images(data_root: str, name: str) -> tuple[Category, Any, PastedImages, Any]:
-    """A category, four fifths of its training images, defects on the others, its test matched."""
-    category = load_category(data_root, name)
-    rest, held_out = split_off(category, seed=0)
-    return category, rest.train, PastedImages(held_out), grey_matched(category).test
 
 
 def collect(

@@ -65,7 +65,7 @@ class ResidualDetector(CombinedDetector):
 
 
 class WhitenedDetector(ResidualDetector):
-    """Mahalanobis length of FeatCAE's residual, by its covariance over normal patches."""
+    """Length of FeatCAE's residual, whitened by its second moments over normal patches."""
 
     def _learn(self, images: Images) -> Tensors:
         learned = super()._learn(images)
@@ -116,7 +116,7 @@ class RelativeDetector(ResidualDetector):
 
 
 class BalancedDetector(CombinedDetector):
-    """FeatCAE, trained on patches of every cluster equally often.
+    """FeatCAE, trained on patches of every cluster equally often, drawn from `SAMPLE` of them.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from anomalylib.combined_plus import (
     principal_axes,
     rebuilding_errors,
 )
+from anomalylib.errors import StudyError
 
 
 def by_lagrange(row, bank, count, ridge):
@@ -86,6 +87,15 @@ def test_a_nominal_image_is_rebuilt_from_the_others(extractor):
     detector = CombinedPlusDetector(extractor, bank=10**6, dimensions=16, top_k=1).fit(NORMAL)
     assert len(detector.bank_) == 8 * 64  # all there are
     assert detector.nominal_scores_.min() > 2 * detector.score_samples(NORMAL).max()
+
+
+def test_a_bank_from_one_image_alone_is_refused(extractor):
+    detector = CombinedPlusDetector(extractor, bank=3, dimensions=4)
+    blank = np.zeros((2, 4, 4, 6), dtype=np.float16)
+    detector.features = lambda images: blank
+    detector._take(detector._learn(range(2)) | {"image": torch.zeros(3, dtype=torch.int64)})
+    with pytest.raises(StudyError, match="one training image"):
+        list(detector._nominal_maps(range(2)))
 
 
 def test_a_seed_gives_one_result_and_another_seed_another(extractor, monkeypatch):

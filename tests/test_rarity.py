@@ -3,8 +3,8 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from anomalylib.data import load_category
+from anomalylib.pixels import cell_mask
 from anomalylib.rarity import EDGES, by_rarity, rarity_of
-from anomalylib.reference import cell_mask
 
 
 def test_rarity_is_the_distance_to_the_nearest_of_all_where_there_are_few():

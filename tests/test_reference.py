@@ -9,6 +9,7 @@ from anomalylib import reference, tables
 from anomalylib.data import load_category
 from anomalylib.experiment import Experiment
 from anomalylib.measurement import GREY, HELD_OUT, Run
+from anomalylib.pixels import cell_mask
 from anomalylib.weights import resolve_backbone
 
 SMALL = {"image_size": 64}
@@ -39,6 +40,8 @@ def test_every_arm_seed_and_control_is_planned_once():
     plain = [run for run in runs if run.variant == "plain" and run.category == "a"]
     assert len(plain) == 5 * (1 + 3 * 2 + 1)
     assert {run.backbone for run in runs if run.arm == "combined_plus"} == {"first"}
+    (larger,) = {run.arm for run in runs if run.variant == "384 pixels"}
+    assert larger == "patchcore"
     assert {run.backbone for run in runs if run.variant != "plain"} == {"", "first"}
 
 
@@ -87,7 +90,7 @@ def test_errors_are_placed_by_the_masks(collected, tiny_root):
     experiment, runs, made, _ = collected
     category, maps = load_category(tiny_root, "screw"), experiment.maps(runs[4])
     index = int(np.flatnonzero(category.test.labels)[0])
-    mask = reference.cell_mask(category, index, maps.shape[-1])
+    mask = cell_mask(category, index, maps.shape[-1])
     assert mask.any() and not mask.all()
     row = tables.select(made["places"], arm="combined", image=category.test.names[index]).iloc[0]
     assert row.inside == pytest.approx(maps[index][mask].mean())
@@ -101,7 +104,7 @@ def test_a_cell_that_touches_the_defect_belongs_to_it(tiny_root):
     category = load_category(tiny_root, "screw")
     index = int(np.flatnonzero(category.test.labels)[0])
     fine = category.test.mask(index, 252)
-    coarse = reference.cell_mask(category, index, 28)
+    coarse = cell_mask(category, index, 28)
     for row, column in np.ndindex(28, 28):
         block = fine[9 * row : 9 * row + 9, 9 * column : 9 * column + 9]
         assert coarse[row, column] == block.any()

@@ -29,6 +29,7 @@ def test_every_trial_has_its_three_marks(table):
     (axes,) = trial_figures.trials(own, "as chosen").axes
     assert drawn(axes, "o")[:, 0].tolist() == [0.9, 0.9]
     assert drawn(axes, "X")[:, 0] == pytest.approx([0.7, 0.6])
+    assert drawn(axes, "D")[:, 0] == pytest.approx([0.8, 0.8])
     bold = [label.get_fontweight() for label in axes.get_yticklabels()]
     assert bold == ["bold", "normal"]
 

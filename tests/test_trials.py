@@ -1,7 +1,9 @@
+import shutil
+
 import numpy as np
 import pytest
 
-from anomalylib import metrics, tables, trials
+from anomalylib import judged, tables, trials
 from anomalylib.combined_plus import CombinedPlusDetector
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.pasted import KINDS
@@ -16,8 +18,8 @@ def collected(tiny_root, resnet18_file, tmp_path_factory):
     backbone = resolve_backbone("resnet18", str(resnet18_file), "layer2")
     experiment = trials.Trials(str(tiny_root), {"small": backbone}, folder / "runs")
     small = [
-        trials.Trial("patchcore", "224 pixels", PatchcoreDetector, 64, {"coreset": 0.1}),
-        trials.Trial("combined+", trials.CHOSEN, CombinedPlusDetector, 64, {"bank": 30}),
+        judged.Trial("patchcore", "224 pixels", PatchcoreDetector, 64, {"coreset": 0.1}),
+        judged.Trial("combined+", trials.CHOSEN, CombinedPlusDetector, 64, {"bank": 30}),
     ]
     runs = [trials.TrialRun(trial, "screw", "small") for trial in reversed(small)]
     assert experiment.carry_out(runs, jobs=2) == 2
@@ -47,7 +49,7 @@ def test_the_rows_come_in_the_order_of_the_list(collected):
 
 
 def test_a_trial_judges_what_it_has_not_learned_from(collected, tiny_root):
-    category, learned, pasted, matched = trials._images(str(tiny_root), "screw")
+    category, learned, pasted, matched = judged.images_of(str(tiny_root), "screw")
     assert len(learned) + len(pasted) // (1 + len(KINDS)) == len(category.train)
     below = {tuple(image.ravel()[:500]) for image in learned}
     assert not below & {tuple(image.ravel()[:500]) for image in pasted.images}
@@ -55,14 +57,50 @@ def test_a_trial_judges_what_it_has_not_learned_from(collected, tiny_root):
     assert np.ptp(means) < 1
 
 
-def test_the_auroc_is_that_of_the_detector(collected, tiny_root, resnet18_file):
-    made = collected[2]["trials"]
-    category, learned, _, _ = trials._images(str(tiny_root), "screw")
+@pytest.fixture(scope="module")
+def fitted(tiny_root, resnet18_file):
     backbone = resolve_backbone("resnet18", str(resnet18_file), "layer2")
     extractor = FeatureExtractor(backbone, image_size=64)
-    detector = PatchcoreDetector(extractor, coreset=0.1, keep=False).fit(learned)
-    expected = metrics.auroc(category.test.labels, detector.score_samples(category.test))
-    assert made.plain[made.family == "patchcore"].item() == pytest.approx(expected)
+    found = judged.images_of(str(tiny_root), "screw")
+    return PatchcoreDetector(extractor, coreset=0.1, keep=False).fit(found.learned_from), found
+
+
+def share_of_wins(high, low):
+    """The AUROC by counting pairs."""
+    return np.mean([(a > b) + 0.5 * (a == b) for a in high for b in low])
+
+
+def test_what_chooses_is_counted_on_pasted_defects(collected, fitted):
+    detector, found = fitted
+    scores = detector.score_samples(found.pasted)
+    by_kind = {kind: scores[found.pasted.kinds == kind] for kind in ("", *KINDS)}
+    expected = np.mean([share_of_wins(by_kind[kind], by_kind[""]) for kind in KINDS])
+    row = collected[2]["trials"].set_index("family").loc["patchcore"]
+    assert row.pasted == pytest.approx(expected)
+
+
+def test_test_images_are_judged_bare_and_matched(collected, fitted):
+    detector, found = fitted
+    row = collected[2]["trials"].set_index("family").loc["patchcore"]
+    labels = found.category.test.labels
+    for images, column in ((found.category.test, "plain"), (found.matched, "grey_matched")):
+        scores = detector.score_samples(images)
+        expected = share_of_wins(scores[labels == 1], scores[labels == 0])
+        assert row[column] == pytest.approx(expected), column
+
+
+def test_no_test_image_touches_what_chooses(collected, tiny_root, tmp_path):
+    experiment, runs, made, _ = collected
+    shutil.copytree(tiny_root, tmp_path / "other")
+    kinds = sorted(path for path in (tmp_path / "other/screw/test").iterdir())
+    kinds[0].rename(kinds[0].parent / "kept")  # defects become good, and good ones a defect
+    (kinds[0].parent / "good").rename(kinds[0].parent / "swapped")
+    (kinds[0].parent / "kept").rename(kinds[0].parent / "good")
+    other = trials.Trials(str(tmp_path / "other"), experiment.backbones, tmp_path / "runs")
+    other.carry_out(runs, jobs=2)
+    again = trials.collect(other, runs, tmp_path / "tables")["trials"]
+    assert again.pasted.tolist() == made["trials"].pasted.tolist()
+    assert again.plain.tolist() != made["trials"].plain.tolist()
 
 
 def test_a_second_time_nothing_is_measured_and_another_setting_has_another_key(collected):
