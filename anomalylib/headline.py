@@ -66,9 +66,12 @@ def block(summary: pd.DataFrame) -> str:
     seen = f"Image-level AUROC of every arm and control on {parts}, with intervals"
     chart = f"![{seen} and the claims of the report](book/_static/{PICTURE.name})"
     own = row_of(summary, arm=ARMS[-1], backbone=BACKBONE)
+    others = row_of(summary, arm=ARMS[1], backbone=BACKBONE)
     said = (
         f"*Image-level AUROC with ResNet-50's {own.layers}: mean over {own.n_seeds} seeds, in "
-        f"brackets the 95 % interval over test images; 0.5 is guessing. {CONTROL.capitalize()}: "
+        f"brackets the 95 % interval over test images; 0.5 is guessing. {plain(ARMS[-1])} sees "
+        f"{own.image_size:.0f} pixels a side, the other arms on features {others.image_size:.0f}. "
+        f"{CONTROL.capitalize()}: "
         "the image's brightness alone, with no detector.*"
     )
     table = [_line(found.columns), _line("---" for _ in found.columns)]
