@@ -139,15 +139,15 @@ def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside(rows: pd.DataFrame) -> pd.DataFrame:
-    """What combined+ takes, against combined measured right before it.
+    """What combined+ takes, against combined and patchcore measured beside it.
 
     Returns
     -------
     DataFrame
         One row a category: median ``ratio`` of the seconds from files to
         scores over the repeats, with its ``low`` and ``high``; the medians of
-        the seconds themselves, ``combined`` and ``combined_plus``; and
-        ``peak_gb`` of combined+.
+        the seconds themselves, ``combined``, ``combined_plus`` and
+        ``patchcore``, of the same image size; and ``peak_gb`` of combined+.
     """
     total = rows.assign(total=rows.fit + rows.score)
     wide = total.pivot(index=["category", "repeat"], columns="arm", values="total")

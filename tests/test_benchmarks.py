@@ -106,12 +106,13 @@ def test_costs_are_medians_and_the_peer_stands_beside():
 def test_a_ratio_is_of_runs_beside_each_other():
     rows = [
         {"category": "nut", "repeat": repeat, "arm": arm, "fit": fit, "score": 1.0, "peak_mb": 900}
-        for repeat, fits in enumerate([(1.0, 3.0), (3.0, 5.0), (9.0, 29.0)])
-        for arm, fit in zip(("combined", "combined_plus"), fits, strict=True)
+        for repeat, fits in enumerate([(1.0, 3.0, 7.0), (3.0, 5.0, 8.0), (9.0, 29.0, 9.0)])
+        for arm, fit in zip(("combined", "combined_plus", "patchcore"), fits, strict=True)
     ]
     (row,) = benchmarks.beside(pd.DataFrame(rows)).to_dict("records")
     assert (row["ratio"], row["low"], row["high"]) == (2.0, 1.5, 3.0)
-    assert (row["combined"], row["combined_plus"], row["peak_gb"]) == (4.0, 6.0, 0.9)
+    assert (row["combined"], row["combined_plus"], row["patchcore"]) == (4.0, 6.0, 9.0)
+    assert row["peak_gb"] == 0.9
 
 
 def test_latency_of_the_peer_joins_its_repeats():

@@ -1,23 +1,25 @@
-"""combined+ beside combined, on every category: from image files to scores, in turn."""
+"""combined+ beside combined, and beside patchcore of its image size, on every category."""
 
 import shutil
 
+from anomalylib.settings import make_settings
 from tests.benchmarks.arms import fit_and_score
 from tests.benchmarks.common import Row, Setup, alone
 
 THREADS = 2
-PAIR = ("combined", "combined_plus")
+SIDE = make_settings("combined_plus", {}).image_size
+BESIDE = {"combined": {}, "combined_plus": {}, "patchcore": {"image_size": SIDE}}
 REPEATS = 3
 
 
 def measure(setup: Setup) -> list[Row]:
-    """Seconds and peak memory with nothing on disk, each in a process of its own."""
+    """Seconds from image files to scores, in turn, with nothing on disk, each in a process."""
     rows = []
     for name in setup.categories:
         for repeat in range(setup.repeats(REPEATS)):
-            for arm in PAIR:
+            for arm, changes in BESIDE.items():
                 folder = setup.scratch / "beside"
                 shutil.rmtree(folder, ignore_errors=True)
-                row, peak = alone(fit_and_score, setup, name, arm, THREADS, folder, {})
+                row, peak = alone(fit_and_score, setup, name, arm, THREADS, folder, changes)
                 rows.append(row | {"repeat": repeat, "peak_mb": peak})
     return rows
