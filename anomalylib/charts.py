@@ -145,7 +145,7 @@ def by_type(kinds: pd.DataFrame, category: str) -> Figure:
         for arm in ARMS:
             axes.plot(here[arm], y, "o", color=COLOURS[arm], markersize=8)
     auroc_rows(axes, names)
-    look.words(axes, [(f"● {plain(arm)}", look.ink(arm)) for arm in ARMS])
+    look.arm_key(figure, ARMS)
     axes.set_xlabel("image-level AUROC")
     return figure
 
@@ -169,7 +169,7 @@ def published(both: pd.DataFrame) -> Figure:
     for arm in ARMS:
         own = both[ours & (both.method == arm)]
         axes.plot(own.metal_nut, own.screw, "D", color=COLOURS[arm], markersize=8)
-    look.words(axes, [(f"◆ {plain(arm)}", look.ink(arm)) for arm in ARMS])
+    look.arm_key(figure, ARMS, "D")
     axes.plot([0, 1], [0, 1], color="#B0B0B0", linestyle=":", linewidth=1)
     axes.set(xlabel="metal nut, AUROC", ylabel="screw, AUROC", xlim=(0.2, 1.02), ylim=(0.2, 1.02))
     return figure

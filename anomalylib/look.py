@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from anomalylib.results import CONTROL
+from anomalylib.settings import plain
 
 # Okabe and Ito's palette and Tol's wine, distinct for the colour-blind.
 COLOURS = {
@@ -86,6 +87,13 @@ def words(axes: Axes, parts: Sequence[tuple[str, object]]) -> None:
             where["xycoords"] = "axes fraction"
         style = {"color": colour, "fontsize": SMALL, "va": "bottom", "annotation_clip": False}
         last = axes.annotate(text if last is None else f"   {text}", **where, **style)
+
+
+def arm_key(figure: Figure, arms: Sequence[str], marker: str = "o") -> None:
+    """What the colours of a figure with all arms stand for, below it."""
+    style = {"linestyle": "", "marker": marker, "markersize": 7}
+    handles = [plt.Line2D([], [], color=COLOURS[arm], label=plain(arm), **style) for arm in arms]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.1)
 
 
 def bins(values: np.ndarray, count: int = 24) -> tuple[np.ndarray, str]:

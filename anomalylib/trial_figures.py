@@ -17,6 +17,8 @@ FAMILIES = {
     "combined+": COLOURS["combined_plus"],
 }
 """Colours of what the trials are about."""
+MARKED = (0, 0.8, 0.95, 0.99)
+"""Shares that are written below the bins of rarity."""
 JUDGED = {
     "plain": ("o", "test images"),
     "grey_matched": ("D", "test images, one mean grey"),
@@ -43,14 +45,17 @@ def by_rarity(bins: pd.DataFrame, titles: Sequence[str]) -> Figure:
             axes.plot(rows.index, rows.error, color=colour, linewidth=1.5)
             sizes = 15 + 150 * rows.patches / rows.patches.sum()
             axes.scatter(rows.index, rows.error, s=sizes, color=colour, marker=marker, zorder=3)
-        shares = own[own.kind == "normal"].above
-        axes.set_xticks(range(len(shares)), [f"{share:.1%}".replace(".0", "") for share in shares])
-        axes.tick_params(axis="x", rotation=60)
-        axes.set_title(title, loc="left", pad=20)
-        words = [("● normal", "#6A6A6A"), ("■ defects", look.darker(FAMILIES[family], 0.8))]
-        look.words(axes, words)
+        shares = own[own.kind == "normal"].above.tolist()
+        marked = [at for at, share in enumerate(shares) if share in MARKED]
+        axes.set_xticks(marked, [f"{shares[at]:.0%}" for at in marked])
+        axes.set_title(title, loc="left", color=look.darker(FAMILIES[family], 0.8))
         axes.set_xlabel("rarer than")
     panels[0].set_ylabel("error, normal mean = 1")
+    handles = [
+        plt.Line2D([], [], marker=marker, color=NORMAL if marker == "o" else BLACK, label=name)
+        for marker, name in (("o", "good test images"), ("s", "touched by a defect"))
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -93,7 +98,9 @@ def choice(table: pd.DataFrame, chosen: str) -> Figure:
         own = table[table.category == category]
         for row in own.itertuples():
             picked = row.family == "combined+" and row.trial == chosen
-            style = {"markersize": 11 if picked else 6, "markeredgecolor": BLACK if picked else "w"}
+            style = {"markersize": 6, "markeredgecolor": "w"}
+            if picked:
+                style = {"markersize": 13, "markeredgecolor": BLACK, "zorder": 5}
             axes.plot(
                 row.pasted, row.plain, "*" if picked else "o", color=FAMILIES[row.family], **style
             )
