@@ -12,7 +12,9 @@ from sklearn.metrics import average_precision_score
 from anomalylib import intervals, sensitivity, tables
 from anomalylib.book import SOURCE
 from anomalylib.comparisons import verdicts
-from anomalylib.settings import ARMS
+from anomalylib.pasted import KINDS
+from anomalylib.settings import ARMS, EVIDENCE, PARTS, evidence_files
+from anomalylib.trials import TRIALS
 
 SCORES = tables.read_table("scores")
 NOMINAL = tables.read_table("nominal")
@@ -130,7 +132,7 @@ def test_every_arm_has_five_seeds_on_both_parts_with_every_backbone():
     plain = SUMMARY[(SUMMARY.variant == "plain") & SUMMARY.arm.isin(ARMS)]
     counts = plain.groupby(["category", "arm"]).backbone.nunique().unstack()
     assert set(counts.index) == {"metal_nut", "screw"}
-    assert counts["autoencoder"].eq(1).all()
+    assert counts[["autoencoder", "combined_plus"]].eq(1).all().all()
     assert counts[["resnet", "combined", "patchcore"]].eq(3).all().all()
     assert plain.n_seeds.eq(5).all()
 
@@ -216,3 +218,32 @@ def test_the_chapter_on_the_claims_says_what_other_backbones_move():
         }
         assert (main[combined], other[better]) == ("holds", "holds")
         assert other[combined] == other[threshold] == "holds in part: on metal nut"
+
+
+def test_every_table_that_a_chapter_reads_is_there():
+    for chapter in EVIDENCE:
+        missing = [n for n in evidence_files(chapter) if not (tables.REFERENCE / n).is_file()]
+        assert not missing, chapter
+
+
+def test_every_trial_is_there_on_both_parts():
+    found = tables.read_table("trials")
+    names = [(trial.family, trial.name, trial.image_size) for trial in TRIALS]
+    for part in PARTS:
+        own = found[found.category == part]
+        assert list(zip(own.family, own.trial, own.image_size, strict=True)) == names
+    assert found[[*KINDS]].mean(axis=1).to_numpy() == pytest.approx(found.pasted.to_numpy())
+    assert found[["pasted", "plain", "grey_matched"]].to_numpy().min() > 0.5
+
+
+def test_rarity_is_counted_over_all_patches_of_the_good_test_images():
+    found = tables.read_table("rarity")
+    normal = found[found.kind == "normal"]
+    for (part, size), own in normal.groupby(["category", "image_size"]):
+        counted = own.groupby(["family", "trial"]).patches.sum()
+        good = SCORES[(SCORES.category == part) & (SCORES.label == 0)].image.nunique()
+        assert (counted == good * (size // 8) ** 2).all()
+        mean = own.groupby(["family", "trial"]).apply(
+            lambda rows: np.average(rows.error, weights=rows.patches), include_groups=False
+        )
+        assert mean.to_numpy() == pytest.approx(1, abs=1e-4)
