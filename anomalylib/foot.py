@@ -24,11 +24,13 @@ def command(task: Task, study: Study) -> str:
 
 
 def measured_by(notebook: str) -> str:
-    """The command that measures what a chapter reads, if it reads any table."""
+    """The commands that measure what a chapter reads, if it reads any table."""
     tables = EVIDENCE.get(notebook, ())
     made = {"sensitivity": "sensitivity", "literature": "", "benchmarks.json": "bench"}
+    made |= {"trials": "trials", "rarity": "trials"}
     targets = dict.fromkeys(made.get(table, "reference") for table in tables)
-    return " and ".join(f"`make {target}`" for target in targets if target)
+    *first, last = [f"`make {target}`" for target in targets if target] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def foot(task: Task, study: Study, executed: Mapping[str, Any], launch: str) -> str:

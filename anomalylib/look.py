@@ -181,5 +181,6 @@ def roc_key(figure: Figure, axes: Axes) -> None:
     handles, names = axes.get_legend_handles_labels()
     key = figure.legend(handles, names, loc="outside lower center", ncols=1, title="AUROC")
     key.get_title().set_fontsize(SMALL)
+    arms = {plain(arm): arm for arm in COLOURS}
     for text, name in zip(key.get_texts(), names, strict=True):
-        text.set_color(ink(name.split()[0]))
+        text.set_color(ink(arms.get(name.split()[0], "")))

@@ -5,7 +5,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from anomalylib import look
 from anomalylib.results import CONTROL
-from anomalylib.settings import ARMS
+from anomalylib.settings import ARMS, plain
 
 
 @pytest.fixture
@@ -82,3 +82,14 @@ def test_the_note_stands_where_there_is_room(axes):
     assert axes.texts[-1].get_ha() == "right"
     look.histogram(axes, "resnet", np.array([0.0, 1.0]), labels, 0.1, "near")
     assert axes.texts[-1].get_ha() == "left"
+
+
+def test_the_key_of_a_roc_names_every_arm_in_its_colour():
+    figure, axes = plt.subplots()
+    for arm in ARMS:
+        axes.plot([0, 1], [0, 1], label=f"{plain(arm)}  0.500")
+    look.roc_key(figure, axes)
+    colours = [text.get_color() for text in figure.legends[0].get_texts()]
+    assert colours == [look.ink(arm) for arm in ARMS]
+    assert len(set(colours)) == len(ARMS)
+    plt.close(figure)

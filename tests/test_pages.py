@@ -159,3 +159,6 @@ def test_options_are_repeated_in_the_command(tiny_root):
     chapter = SimpleNamespace(notebook="sensitivity", subject="")
     both = "`make sensitivity` and `make reference`"
     assert pages.made_by(chapter, study) == f"Measured by {both}, drawn by `make book`."
+    chapter = SimpleNamespace(notebook="where_it_fails", subject="")
+    three = "`make reference`, `make sensitivity` and `make trials`"
+    assert pages.made_by(chapter, study) == f"Measured by {three}, drawn by `make book`."
