@@ -26,7 +26,15 @@ SOURCES = ROOT / "notebooks"
 AROUND = {"__main__", "book", "download", "engine", "foot", "headline", "pages", "pdf", "plan"}
 AROUND |= {"run", "site", "study"}
 # Modules that only the chapters on the reference results use.
-BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
+BEYOND_ARMS = {
+    "bracket",
+    "charts",
+    "comparisons",
+    "controls",
+    "diagnostics",
+    "diagrams",
+    "experiment",
+}
 BEYOND_ARMS |= {"explorer", "judged", "measurement", "pasted", "pixels", "prose", "rarity"}
 BEYOND_ARMS |= {"reference", "sensitivity", "signatures", "sketch", "tables", "trial_figures"}
 BEYOND_ARMS |= {"trials", "tried"}
