@@ -39,7 +39,7 @@ def draw_part(category: str, kind: str, random: np.random.Generator) -> np.ndarr
     return np.clip(draw(kind, random), 0, 1)
 
 
-def _inside(distance: np.ndarray) -> np.ndarray:
+def inside(distance: np.ndarray) -> np.ndarray:
     """1 where a signed distance is negative, 0 outside, smooth between."""
     return np.clip(0.5 - distance / EDGE, 0, 1)
 
@@ -50,13 +50,13 @@ def _grid() -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _grain(random: np.random.Generator, along: float, across: float) -> np.ndarray:
-    """Brushed texture: noise smoothed more along one axis; deviation 1."""
-    noise = ndimage.gaussian_filter(random.normal(size=(SIDE, SIDE)), (along, across))
+def grain(random: np.random.Generator, along: float, across: float, side: int = SIDE) -> np.ndarray:
+    """Brushed texture: noise smoothed more along one axis; (side, side), deviation 1."""
+    noise = ndimage.gaussian_filter(random.normal(size=(side, side)), (along, across))
     return noise / noise.std()
 
 
-def _line(x, y, start, end, wobble: float, random: np.random.Generator) -> np.ndarray:
+def stroke_distance(x, y, start, end, wobble: float, random: np.random.Generator) -> np.ndarray:
     """Distance of each pixel to a wobbling stroke from `start` to `end`."""
     steps = np.linspace(0, 1, 24)
     points = np.outer(1 - steps, start) + np.outer(steps, end)
@@ -78,7 +78,7 @@ def _metal_nut(kind: str, random: np.random.Generator) -> np.ndarray:
     lean = random.normal(0.7, 0.04)
     shade = random.uniform(0, 2 * np.pi)
     gloss = random.uniform(0.03, 0.07)
-    grain, pits = _grain(random, 0.6, 6), _grain(random, 1.2, 1.2)
+    brushed, pits = grain(random, 0.6, 6), grain(random, 1.2, 1.2)
     grey, hole = random.normal(0.58, 0.02), random.normal(0.135, 0.003)
     # The defect's numbers come after all of the appearance's.
     strength, where, size = random.uniform(0.25, 1), random.uniform(0, 2 * np.pi), random.uniform()
@@ -92,10 +92,10 @@ def _metal_nut(kind: str, random: np.random.Generator) -> np.ndarray:
         which = turn + np.pi / 2 * np.floor(where / (np.pi / 2))
         away = np.angle(np.exp(1j * (np.arctan2(y, x) - which)))
         outline = outline - (0.02 + 0.035 * strength) * np.exp(-((away / 0.22) ** 2))
-    body = _inside(radius - outline) * _inside(hole - radius)
+    body = inside(radius - outline) * inside(hole - radius)
     rim = np.exp(-(((radius - outline + 0.012) / 0.008) ** 2))
     collar = np.exp(-(((radius - hole - 0.02) / 0.006) ** 2))
-    face = grey + gloss * np.cos(2 * (np.arctan2(y, x) - shade)) + 0.022 * grain + 0.018 * pits
+    face = grey + gloss * np.cos(2 * (np.arctan2(y, x) - shade)) + 0.022 * brushed + 0.018 * pits
     face = face + 0.16 * rim * np.cos(np.arctan2(y, x) - shade) - 0.10 * collar
     steel = np.stack([face, face * 0.99, face * 0.96], axis=-1)
     if kind == "color":
@@ -119,7 +119,7 @@ def _scratch(steel, x, y, ring: float, where: float, strength: float, random) ->
     """A thin stroke on the face, bright along one edge."""
     middle = ring * np.array([np.cos(where), np.sin(where)])
     half = random.uniform(0.02, 0.06) * np.array([np.cos(2 * where), np.sin(2 * where)])
-    stroke = _line(x, y, middle - half, middle + half, 0.0015, random)
+    stroke = stroke_distance(x, y, middle - half, middle + half, 0.0015, random)
     groove = np.exp(-((stroke / 0.0035) ** 2)) - 0.6 * np.exp(-(((stroke - 0.007) / 0.003) ** 2))
     return steel + (0.30 * strength * groove)[..., None]
 
@@ -131,7 +131,7 @@ def _screw(kind: str, random: np.random.Generator) -> np.ndarray:
     cx, cy = random.normal(0, 0.012, 2)
     scale, phase = random.normal(1, 0.01), random.uniform()
     shine = random.uniform(-0.35, 0.35)
-    grain, dirt = _grain(random, 3, 0.8), _grain(random, 2, 2)
+    turned, dirt = grain(random, 3, 0.8), grain(random, 2, 2)
     grey = random.normal(0.46, 0.02)
     # The defect's numbers come after all of the appearance's.
     strength, where, side = random.uniform(0.3, 1), random.uniform(), random.choice([-1, 1])
@@ -145,17 +145,17 @@ def _screw(kind: str, random: np.random.Generator) -> np.ndarray:
     half = np.where(u < 0.0, 0.034, core)
     half = np.where(u < -0.25, 0.034 + 0.05 * np.clip((-0.25 - u) / 0.08, 0, 1) ** 1.5, half)
     pitch, ridge = 0.036, 0.014
-    height = ridge * np.clip((0.36 - u) / 0.08, 0, 1) * _inside(0.0 - u)
+    height = ridge * np.clip((0.36 - u) / 0.08, 0, 1) * inside(0.0 - u)
     if kind == "missing_thread":
         start = 0.04 + 0.2 * where
-        gap = _inside(start - u) * _inside(u - start - (0.5 + strength) * pitch)
+        gap = inside(start - u) * inside(u - start - (0.5 + strength) * pitch)
         height = height * (1 - (0.5 + 0.5 * strength) * gap * (side * v > -0.01))
     wave = 0.5 + 0.5 * np.cos(2 * np.pi * ((u + 0.35 * v) / pitch + phase))
     width = half + height * wave
-    body = _inside(np.abs(v) - width) * _inside(-0.36 - u) * _inside(u - 0.375)
+    body = inside(np.abs(v) - width) * inside(-0.36 - u) * inside(u - 0.375)
     round_ = np.sqrt(np.clip(1 - (v / (width + 1e-6)) ** 2, 0, 1))
     face = grey + 0.32 * round_ * (1 + shine * np.sign(v) * np.abs(v) / 0.05) - 0.18
-    face = face + 9.0 * height * (wave - 0.5) + 0.025 * grain + 0.015 * dirt
+    face = face + 9.0 * height * (wave - 0.5) + 0.025 * turned + 0.015 * dirt
     if kind in {"scratch_head", "scratch_neck"}:
         face = face + _screw_scratch(kind, u, v, where, strength, random)
     shadow = ndimage.gaussian_filter(body, 5) * 0.25
@@ -171,5 +171,5 @@ def _screw_scratch(kind, u, v, where: float, strength: float, random) -> np.ndar
     else:
         start = np.array([-0.22 + 0.1 * where, -0.02])
         end = start + np.array([0.06, 0.03])
-    stroke = _line(u, v, start, end, 0.0015, random)
+    stroke = stroke_distance(u, v, start, end, 0.0015, random)
     return -0.45 * strength * np.exp(-((stroke / 0.005) ** 2))

@@ -27,20 +27,11 @@ AROUND = {"__main__", "book", "download", "engine", "foot", "headline", "pages",
 AROUND |= {"run", "site", "study"}
 # Modules that only the chapters on the reference results use.
 BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
-BEYOND_ARMS |= {
-    "explorer",
-    "inspection",
-    "inspection_figures",
-    "judged",
-    "measurement",
-    "pasted",
-    "pixels",
-    "prose",
-    "rarity",
-    "report",
-}
+BEYOND_ARMS |= {"explorer", "judged", "measurement", "pasted", "pixels", "prose", "rarity"}
 BEYOND_ARMS |= {"reference", "sensitivity", "signatures", "sketch", "tables", "trial_figures"}
 BEYOND_ARMS |= {"trials", "tried"}
+# Modules for use on one's own parts.
+BEYOND_ARMS |= {"bracket", "inspection", "inspection_figures", "report"}
 
 
 @dataclass(frozen=True)

@@ -160,8 +160,10 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
     """
     chosen = most_telling(result)
     figure, rows = plt.subplots(2, len(chosen), figsize=(WIDTH, 3.1), layout="constrained")
-    # No brighter than twice the threshold: else one glaring defect darkens all others.
-    brightest = min(np.quantile(maps[chosen], 0.999), 2 * result.threshold)
+    # Up to twice the threshold, else one glaring defect darkens all others; down to the
+    # threshold, else the maps of normal images glow.
+    highest = np.quantile(maps[chosen], 0.999)
+    brightest = np.clip(highest, result.threshold, 2 * result.threshold)
     limits = {"vmin": maps.min(), "vmax": brightest}
     for column, index in zip(rows.T, chosen, strict=True):
         picture, mask = resize(images[index], side), images.mask(index, side)

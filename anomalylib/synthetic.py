@@ -7,6 +7,7 @@ real parts.
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from anomalylib.data import MARKER
-from anomalylib.drawing import DEFECTS, SIDE, draw_part
+from anomalylib.drawing import DEFECTS, draw_part
 from anomalylib.files import ROOT
 
 RECIPE = "1"  # raise it when the drawings change
@@ -44,20 +45,42 @@ def ensure_synthetic(folder: Path = FOLDER, counts: dict[str, int] = COUNTS) -> 
     Path
         `folder`, complete.
     """
+    return drawn_once(folder, RECIPE, counts, _draw_all)
+
+
+def drawn_once(
+    folder: Path,
+    recipe: str,
+    counts: dict[str, int],
+    draw_all: Callable[[Path, dict[str, int]], None],
+) -> Path:
+    """Fill a folder with drawings unless it holds those of this recipe and these counts.
+
+    Parameters
+    ----------
+    folder : Path
+        The root of the categories; complete or absent at any time.
+    recipe : str
+        Says how they are drawn.
+    counts : dict
+        How many of each kind.
+    draw_all : callable
+        Draws them below a path, with these counts.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
     marker = folder / MARKER
-    said = {
-        "name": "synthetic drawings",
-        "synthetic": True,
-        "recipe": RECIPE,
-        "counts": counts,
-    }
+    said = {"name": "synthetic drawings", "synthetic": True, "recipe": recipe, "counts": counts}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if marker.is_file() and json.loads(marker.read_text()) == said:
             return folder
         beside = folder.with_name(folder.name + ".partial")
         shutil.rmtree(beside, ignore_errors=True)
-        _draw_all(beside, counts)
+        draw_all(beside, counts)
         (beside / MARKER).write_text(json.dumps(said))
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
@@ -72,9 +95,8 @@ def _draw_all(root: Path, counts: dict[str, int]) -> None:
         jobs += [(category, "test", "good", i) for i in range(counts["good"])]
         jobs += [(category, "test", kind, i) for kind in kinds for i in range(counts["defect"])]
     for category, split, kind, index in tqdm(jobs, desc="drawing parts", unit="image"):
-        # One seed an image: the same whatever the counts and the order.
-        seed = int.from_bytes(f"{category}/{split}/{kind}/{index}".encode(), "big")
-        image, mask = photograph(category, kind, np.random.default_rng(seed))
+        random = random_of(f"{category}/{split}/{kind}/{index}")
+        image, mask = photograph(category, kind, random)
         path = root / category / split / kind / f"{index:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
@@ -82,6 +104,11 @@ def _draw_all(root: Path, counts: dict[str, int]) -> None:
             path = root / category / "ground_truth" / kind / f"{index:03d}_mask.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(mask.astype(np.uint8) * 255).save(path)
+
+
+def random_of(name: str) -> np.random.Generator:
+    """Random numbers for one image: the same whatever the counts and the order."""
+    return np.random.default_rng(int.from_bytes(name.encode(), "big"))
 
 
 def photograph(
@@ -106,20 +133,54 @@ def photograph(
     mask : ndarray, shape (S, S), bool
         Where the defect changes the drawing.
     """
+
+    def draw(kind: str, random: np.random.Generator) -> np.ndarray:
+        return draw_part(category, kind, random)
+
+    image, mask = take_picture(draw, kind, EXPOSURE[category], random)
+    return np.round(image * 255).astype(np.uint8), mask
+
+
+def take_picture(
+    draw: Callable[[str, np.random.Generator], np.ndarray],
+    kind: str,
+    exposure: tuple[float, float],
+    random: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Light a drawn part, expose it, and find its defect by drawing it without.
+
+    Parameters
+    ----------
+    draw : callable
+        From a kind and random numbers to colours in 0 to 1, (H, W, 3).
+    kind : str
+        ``"good"`` or a defect type.
+    exposure : tuple of float
+        Mean and deviation, over images, of the mean grey, of 1.
+    random : Generator
+
+    Returns
+    -------
+    image : ndarray, shape (H, W, 3)
+        0 to 1.
+    mask : ndarray, shape (H, W), bool
+    """
     seed = random.integers(2**32)
-    part = draw_part(category, kind, np.random.default_rng(seed))
-    sound = draw_part(category, "good", np.random.default_rng(seed))
+    part = draw(kind, np.random.default_rng(seed))
+    sound = draw("good", np.random.default_rng(seed))
     mask = ndimage.binary_dilation(np.abs(part - sound).max(axis=-1) > VISIBLE, iterations=2)
     image = _under_the_lamp(part, random)
-    target = random.normal(*EXPOSURE[category])
+    target = random.normal(*exposure)
     for _ in range(3):  # clipping shifts the mean a little each time
         image = np.clip(image * target / image.mean(), 0, 1)
-    return np.round(image * 255).astype(np.uint8), mask
+    return image, mask
 
 
 def _under_the_lamp(part: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Add what varies between pictures of good parts: light, dust, blur, noise."""
-    y, x = np.mgrid[:SIDE, :SIDE] / SIDE - 0.5
+    height, width = part.shape[:2]
+    y, x = np.mgrid[:height, :width] / height
+    y, x = y - 0.5, x - width / height / 2
     angle, strength = random.uniform(0, 2 * np.pi), random.uniform(0, 0.35)
     light = 1 + strength * (x * np.cos(angle) + y * np.sin(angle))
     image = part * light[..., None]
