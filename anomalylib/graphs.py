@@ -59,6 +59,8 @@ class Graph(nn.Module):
 class AutoencoderGraph(Graph):
     """See `AutoencoderDetector`."""
 
+    arm = "autoencoder"
+
     def __init__(self, detector: AutoencoderDetector):
         super().__init__(detector, detector.image_size)
         self.model = detector.model_
@@ -85,6 +87,8 @@ class FeatureGraph(Graph):
 class ResnetGraph(FeatureGraph):
     """See `ResnetDetector`."""
 
+    arm = "resnet"
+
     def __init__(self, detector: ResnetDetector):
         super().__init__(detector)
         self.register_buffer("bank", detector.bank_)
@@ -98,6 +102,8 @@ class ResnetGraph(FeatureGraph):
 
 class CombinedGraph(FeatureGraph):
     """See `CombinedDetector`."""
+
+    arm = "combined"
 
     def __init__(self, detector: CombinedDetector):
         super().__init__(detector)
@@ -118,6 +124,8 @@ class CombinedGraph(FeatureGraph):
 class PatchcoreGraph(FeatureGraph):
     """See `PatchcoreDetector`."""
 
+    arm = "patchcore"
+
     def __init__(self, detector: PatchcoreDetector):
         super().__init__(detector)
         self.register_buffer("bank", detector.bank_)
@@ -131,6 +139,8 @@ class PatchcoreGraph(FeatureGraph):
 
 class CombinedPlusGraph(FeatureGraph):
     """See `CombinedPlusDetector`."""
+
+    arm = "combined_plus"
 
     def __init__(self, detector: CombinedPlusDetector):
         super().__init__(detector)
