@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import PIL
 import torch
 
 import anomalylib
@@ -17,6 +18,9 @@ OPSET = 18
 """Version of ONNX's operators; onnxruntime has had it since 1.14."""
 TOLERANCE = 1e-4
 """Largest difference allowed, as a share of the value or of the threshold if that is larger."""
+CELLS = 0.99
+"""Of a map that must keep to it. Features are rounded to half precision: one that falls the other
+way moves its cell, and may give *combined+* another neighbour there."""
 
 
 def to_onnx(detector: Detector, path: str | Path) -> Path:
@@ -52,6 +56,8 @@ def to_onnx(detector: Detector, path: str | Path) -> Path:
 
     Notes
     -----
+    In a map `CELLS` of the cells must agree, and of the scores all.
+
     All N images are worked on at once. For *patchcore* and *combined+* each of
     them needs h x w x M x 4 bytes for its distances to a bank of M patches:
     38 MB for a bank of 4,096 at 384 pixels. Where memory is short, run the
@@ -119,7 +125,8 @@ def _metadata(detector: Detector, graph: Graph) -> dict[str, str]:
     said = {
         "arm": graph.arm,
         "image_size": str(graph.size),
-        "input": "RGB, uint8, any size; resized inside as Pillow's BILINEAR does",
+        "input": "RGB, uint8, any size: resized inside",
+        "resize": f"as Image.resize, BILINEAR, of Pillow {PIL.__version__}",
         "threshold": repr(detector.threshold_),
         "decision": "anomalous where score > threshold",
         "anomalylib": anomalylib.__version__,
@@ -151,13 +158,20 @@ def _verify(detector: Detector, path: Path) -> None:
     session = _opened(path)
     for batch in (images, images[:1]):
         scores, maps = session.run(["score", "map"], {"images": batch})
-        wanted = {"score": detector.score_samples(batch), "map": detector.anomaly_maps(batch)}
-        for name, found in {"score": scores, "map": maps}.items():
-            expected = wanted[name]
-            allowed = TOLERANCE * np.maximum(np.abs(expected), detector.threshold_)
-            if not (np.abs(found - expected) <= allowed).all():
-                worst = np.abs(found - expected).max()
-                raise StudyError(f"the ONNX file's {name} is off by up to {worst:.2g}: not written")
+        _compare("score", scores, detector.score_samples(batch), detector.threshold_, 1)
+        _compare("map", maps, detector.anomaly_maps(batch), detector.threshold_, CELLS)
+
+
+def _compare(
+    name: str, found: np.ndarray, expected: np.ndarray, threshold: float, share: float
+) -> None:
+    off = np.abs(found - expected)
+    close = off <= TOLERANCE * np.maximum(np.abs(expected), threshold)
+    if close.mean() < share:
+        raise StudyError(
+            f"onnxruntime's {name} is up to {off.max():.2g} from the detector's: "
+            "nothing is written, use the detector itself"
+        )
 
 
 def _drawn_images() -> np.ndarray:

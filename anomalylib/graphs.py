@@ -5,6 +5,7 @@ arithmetic in one go and in elementary steps, so that `anomalylib.export` can
 write them down.
 """
 
+import PIL
 import torch
 from torch import nn
 
@@ -16,6 +17,8 @@ from anomalylib.patchcore import PatchcoreDetector
 
 FIXED_POINT = 2.0**22
 """Pillow rounds the weights of a resize to multiples of one over this."""
+TALL_BY_COLUMNS = int(PIL.__version__.partition(".")[0]) >= 13
+"""Whether Pillow resizes along the columns first where that leaves much less to do."""
 
 
 class Graph(nn.Module):
@@ -198,11 +201,27 @@ def graph_of(detector: Detector) -> Graph:
 def resized(images: torch.Tensor, size: int) -> torch.Tensor:
     """What `data.resize` gives, bit for bit: (N, H, W, 3) to (N, S, S, 3), uint8.
 
-    Pillow resizes along rows, then along columns, each time in whole numbers.
+    Pillow resizes along one axis, rounds to whole numbers, and resizes along
+    the other.
     """
+
+    def rows_first(x: torch.Tensor) -> torch.Tensor:
+        x = _in_bytes(x @ resize_weights(x.shape[3], size).T)  # (N, 3, H, S)
+        return _in_bytes(resize_weights(x.shape[2], size) @ x)  # (N, 3, S, S)
+
+    def columns_first(x: torch.Tensor) -> torch.Tensor:
+        x = _in_bytes(resize_weights(x.shape[2], size) @ x)  # (N, 3, S, W)
+        return _in_bytes(x @ resize_weights(x.shape[3], size).T)  # (N, 3, S, S)
+
     x = images.permute(0, 3, 1, 2).double()  # (N, 3, H, W)
-    x = _in_bytes(x @ resize_weights(x.shape[3], size).T)  # (N, 3, H, S)
-    x = _in_bytes(resize_weights(x.shape[2], size) @ x)  # (N, 3, S, S)
+    height, width = images.shape[1:3]
+    tall = height - size > torch.sym_max(2 * (width - size), 0)
+    if not TALL_BY_COLUMNS:
+        x = rows_first(x)
+    elif isinstance(tall, bool):
+        x = columns_first(x) if tall else rows_first(x)
+    else:  # traced for any height and width
+        x = torch.cond(tall, columns_first, rows_first, (x,))
     return x.permute(0, 2, 3, 1).to(torch.uint8)
 
 
@@ -217,7 +236,7 @@ def resize_weights(length: int, size: int) -> torch.Tensor:
     linearly, over one old pixel, or over one new pixel where that is wider.
     """
     middles = torch.arange(length, dtype=torch.float64) + 0.5  # (length,)
-    step = torch.sum(torch.ones_like(middles)) / size
+    step = torch.ones_like(middles).sum() / size  # as a tensor, so that any length can be traced
     wanted = (torch.arange(size, dtype=torch.float64) + 0.5) * step  # (size,)
     away = (middles - wanted[:, None]).abs() / step.clamp(min=1)  # (size, length)
     weights = (1 - away).clamp(min=0)
