@@ -204,25 +204,25 @@ def resized(images: torch.Tensor, size: int) -> torch.Tensor:
     Pillow resizes along one axis, rounds to whole numbers, and resizes along
     the other.
     """
-
-    def rows_first(x: torch.Tensor) -> torch.Tensor:
-        x = _in_bytes(x @ resize_weights(x.shape[3], size).T)  # (N, 3, H, S)
-        return _in_bytes(resize_weights(x.shape[2], size) @ x)  # (N, 3, S, S)
-
-    def columns_first(x: torch.Tensor) -> torch.Tensor:
-        x = _in_bytes(resize_weights(x.shape[2], size) @ x)  # (N, 3, S, W)
-        return _in_bytes(x @ resize_weights(x.shape[3], size).T)  # (N, 3, S, S)
-
-    x = images.permute(0, 3, 1, 2).double()  # (N, 3, H, W)
     height, width = images.shape[1:3]
+    x = images.permute(0, 3, 1, 2).double()  # (N, 3, H, W)
+    both = x, resize_weights(height, size), resize_weights(width, size).T  # (S, H) and (W, S)
     tall = height - size > torch.sym_max(2 * (width - size), 0)
     if not TALL_BY_COLUMNS:
-        x = rows_first(x)
+        x = _rows_first(*both)  # (N, 3, S, S)
     elif isinstance(tall, bool):
-        x = columns_first(x) if tall else rows_first(x)
+        x = _columns_first(*both) if tall else _rows_first(*both)
     else:  # traced for any height and width
-        x = torch.cond(tall, columns_first, rows_first, (x,))
+        x = torch.cond(tall, _columns_first, _rows_first, both)
     return x.permute(0, 2, 3, 1).to(torch.uint8)
+
+
+def _rows_first(x: torch.Tensor, down: torch.Tensor, across: torch.Tensor) -> torch.Tensor:
+    return _in_bytes(down @ _in_bytes(x @ across))
+
+
+def _columns_first(x: torch.Tensor, down: torch.Tensor, across: torch.Tensor) -> torch.Tensor:
+    return _in_bytes(_in_bytes(down @ x) @ across)
 
 
 def _in_bytes(sums: torch.Tensor) -> torch.Tensor:
