@@ -23,8 +23,8 @@ from anomalylib.settings import (
 
 SOURCES = ROOT / "notebooks"
 # Modules that no result depends on: they may change without a rerun.
-AROUND = {"__main__", "book", "download", "engine", "foot", "headline", "pages", "pdf", "plan"}
-AROUND |= {"run", "site", "study"}
+AROUND = {"__main__", "book", "download", "engine", "export", "foot", "graphs", "headline"}
+AROUND |= {"pages", "pdf", "plan", "run", "site", "study"}
 # Modules that only the chapters on the reference results use.
 BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
 BEYOND_ARMS |= {"explorer", "judged", "measurement", "pasted", "pixels", "prose", "rarity"}
