@@ -7,6 +7,7 @@ et al., CVPR 2019). Own parts in the same folders work as well.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,9 @@ from anomalylib.files import sha256_of
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 MARKER = "drawn-by-anomalylib.json"
+UNFIT = re.compile(r"^[.-]|[\0-*,/:-@\[-^`{-\x9f]|\s")
+"""In a category's name: what commands, pages or formulas would take for something else."""
+RENAME = "rename the folder with letters, digits, '_', '-', '+' and '.'"
 MVTEC_FOLDERS = {"mvtec", "mvtec_ad", "mvtec_anomaly_detection"}
 
 
@@ -193,10 +197,18 @@ def dataset_name(root: Path) -> tuple[str, bool]:
     """
     marker = root / MARKER
     if marker.is_file():
-        said = json.loads(marker.read_text())
-        return said["name"], said["synthetic"]
+        try:
+            said = json.loads(marker.read_text())
+            return _sayable(said["name"]), bool(said["synthetic"])
+        except (ValueError, LookupError, TypeError):
+            raise StudyError(f"{marker} is damaged: delete it and run again") from None
     plain = root.resolve().name
-    return ("MVTec AD" if plain.lower() in MVTEC_FOLDERS else plain), False
+    return ("MVTec AD" if plain.lower() in MVTEC_FOLDERS else _sayable(plain)), False
+
+
+def _sayable(name: str) -> str:
+    """A name without signs that a page would take for code."""
+    return re.sub(r"[^\w.+(), -]+", " ", name).strip() or "unnamed"
 
 
 def load_category(root: str | Path, name: str) -> Category:
@@ -224,8 +236,10 @@ def load_category(root: str | Path, name: str) -> Category:
         raise StudyError(f"no data folder at {root}: give DATA_ROOT a folder of categories")
     found = list_categories(root)
     if name not in found:
-        those = ", ".join(found) or "none (a category has a train/good folder)"
+        those = ", ".join(map(_shown, found)) or "none (a category has a train/good folder)"
         raise StudyError(f"no category {name!r} in {root}; found: {those}")
+    if UNFIT.search(name):
+        raise StudyError(f"no category can be called {name!r}: {RENAME}")
     folder = root / name
     train = _images_in(folder, ["train/good"])
     kinds = sorted(path.name for path in (folder / "test").glob("*") if path.is_dir())
@@ -234,6 +248,11 @@ def load_category(root: str | Path, name: str) -> Category:
         raise StudyError(f"{folder}/test needs both a good folder and one of defects, with images")
     dataset, synthetic = dataset_name(root)
     return Category(name, dataset, synthetic, train, test)
+
+
+def _shown(name: str) -> str:
+    """A folder's name in a list, and what to do if no command can name it."""
+    return f"{name!r} ({RENAME})" if UNFIT.search(name) else name
 
 
 def _images_in(folder: Path, parts: list[str]) -> ImageSet:
