@@ -31,7 +31,7 @@ BEYOND_ARMS |= {"explorer", "judged", "measurement", "pasted", "pixels", "prose"
 BEYOND_ARMS |= {"reference", "sensitivity", "signatures", "sketch", "tables", "trial_figures"}
 BEYOND_ARMS |= {"trials", "tried"}
 # Modules for use on one's own parts.
-BEYOND_ARMS |= {"bracket", "inspection", "inspection_figures", "report"}
+BEYOND_ARMS |= {"bracket", "inspection", "inspection_figures", "report", "walkthrough"}
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,11 @@ class Task:
         """Whether it must be executed: not there yet, or made of other things."""
         if not self.output.is_file() or (self.makes and not self.makes.is_file()):
             return True
-        metadata = json.loads(self.output.read_text())["metadata"]
-        return metadata.get("study", {}).get("key") != self.key
+        try:
+            metadata = json.loads(self.output.read_text())["metadata"]
+            return metadata.get("study", {}).get("key") != self.key
+        except (ValueError, LookupError, AttributeError, TypeError):  # damaged from outside
+            return True
 
     @property
     def partial(self) -> Path:
