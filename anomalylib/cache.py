@@ -18,11 +18,12 @@ from anomalylib.data import Subset, load_batch
 from anomalylib.errors import StudyError
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.files import ROOT, sha256_of, written_whole
+from anomalylib.reading import read_image
 
 FOLDER = ROOT / "data" / "features"
 PIXELS = 8 * 224**2
 """Of a batch. Larger ones are slower, as their maps leave the processor's caches."""
-SOURCES = [Path(inspect.getfile(part)) for part in (load_batch, FeatureExtractor)]
+SOURCES = [Path(inspect.getfile(part)) for part in (load_batch, read_image, FeatureExtractor)]
 CODE = " ".join([torch.__version__, PIL.__version__, *map(sha256_of, SOURCES)])
 """What turns images into features, besides the extractor's settings."""
 

@@ -57,6 +57,8 @@ class CombinedDetector(FeatureDetector):
         self.batch_norm = batch_norm
         self.scale = scale
         self.batch_size = batch_size
+        self.epochs = epochs
+        self.learning_rate = learning_rate
         self.training = {"epochs": epochs, "learning_rate": learning_rate}
         self.learning |= self.training | {"of": (latent, batch_norm, scale, batch_size)}
 

@@ -76,7 +76,7 @@ class CombinedPlusDetector(FeatureDetector):
         super().__init__(extractor, **settings)
         self.neighbours = neighbours
         self.ridge = ridge
-        self.size = bank
+        self.bank = bank
         self.dimensions = dimensions
         self.learning |= {"of": (bank, dimensions)}
 
@@ -108,7 +108,7 @@ class CombinedPlusDetector(FeatureDetector):
 
     def _chosen(self, rows: torch.Tensor) -> np.ndarray:
         """Which candidates (P, D) make the bank: (M,)."""
-        return greedy_coreset(rows, min(self.size, len(rows)), seed=self.seed)
+        return greedy_coreset(rows, min(self.bank, len(rows)), seed=self.seed)
 
     def _take(self, learned: Tensors) -> None:
         self.mean_, self.axes_ = learned["mean"], learned["axes"]  # (C,), (C, D)

@@ -52,7 +52,7 @@ def grey_matched(category: Category) -> Category:
     level = float(mean_grey(category.train).mean())
 
     def match(images: ImageSet) -> GreyMatched:
-        return GreyMatched(images.folder, images.paths, images.defect_types, level)
+        return GreyMatched(images.folder, images.paths, images.defect_types, images.masks, level)
 
     return replace(category, train=match(category.train), test=match(category.test))
 

@@ -1,8 +1,6 @@
-"""The MVTec AD layout: a category of images, labels, defect types and masks.
+"""A category of images: which to learn from, which to judge, labels, defect types, masks.
 
-``<root>/<category>/train/good``, ``test/good``, ``test/<defect type>`` and,
-where there are masks, ``ground_truth/<defect type>/<name>_mask.png`` (Bergmann
-et al., CVPR 2019). Own parts in the same folders work as well.
+Where they lie, `anomalylib.layouts` knows.
 """
 
 import hashlib
@@ -15,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from anomalylib import layouts
 from anomalylib.errors import StudyError
 from anomalylib.files import sha256_of
+from anomalylib.reading import picture_size, read_image
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 MARKER = "drawn-by-anomalylib.json"
 MVTEC_FOLDERS = {"mvtec", "mvtec_ad", "mvtec_anomaly_detection"}
 
@@ -37,11 +36,14 @@ class ImageSet(Sequence):
         The images, in the order of everything computed from them.
     defect_types : tuple of str
         One per image; ``"good"`` for a normal one.
+    masks : tuple of Path or None
+        One per image, None where there is none.
     """
 
     folder: Path
     paths: tuple[Path, ...]
     defect_types: tuple[str, ...]
+    masks: tuple[Path | None, ...]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -71,13 +73,21 @@ class ImageSet(Sequence):
         """The defect's pixels, (size, size) bool; all False for a normal image.
 
         Returns None where an anomalous image has no mask on disk.
+
+        Raises
+        ------
+        StudyError
+            If the mask has not the size of its image.
         """
-        kind = self.defect_types[index]
-        if kind == "good":
+        if self.defect_types[index] == "good":
             return np.zeros((size, size), dtype=bool)
-        path = self.folder / "ground_truth" / kind / f"{self.paths[index].stem}_mask.png"
-        if not path.is_file():
+        path, image = self.masks[index], self.paths[index]
+        if path is None:
             return None
+        (height, width), (tall, wide) = picture_size(image), picture_size(path)
+        if (height, width) != (tall, wide):
+            wrong = f"the mask {path} has {wide} x {tall} pixels, its image {width} x {height}"
+            raise StudyError(f"{wrong}: draw it on the image, or take it away")
         return resize(read_image(path), size, Image.Resampling.NEAREST)[..., 0] > 127
 
 
@@ -120,7 +130,8 @@ class Category:
     synthetic : bool
         Whether the parts are drawn rather than photographed.
     train, test : ImageSet
-        ``train/good``, and everything under ``test``.
+        Normal images to learn from; normal and, where there are any, anomalous
+        ones to judge.
     """
 
     name: str
@@ -132,7 +143,7 @@ class Category:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the training images, the test images and the masks together."""
-        masks = sorted((self.test.folder / "ground_truth").glob("*/*"))
+        masks = sorted(path for path in self.test.masks if path)
         parts = [self.train.fingerprint, self.test.fingerprint, *map(sha256_of, masks)]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
@@ -141,22 +152,6 @@ class Category:
         kinds = sorted(set(self.test.defect_types), key=lambda kind: (kind != "good", kind))
         test = {f"test/{kind}": self.test.defect_types.count(kind) for kind in kinds}
         return {"train/good": len(self.train)} | test
-
-
-def read_image(path: Path) -> np.ndarray:
-    """Read an image as (H, W, 3) `uint8`; a grey one gets three equal channels.
-
-    Raises
-    ------
-    StudyError
-        If the file is no readable image.
-    """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except OSError as error:
-        reason = f"cannot read {path} as an image ({error})"
-        raise StudyError(f"{reason}: replace the file or take it away") from None
 
 
 def resize(
@@ -181,11 +176,6 @@ def mean_grey(images: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([images[i].mean() for i in range(len(images))])
 
 
-def list_categories(root: Path) -> list[str]:
-    """Names of the folders below `root` that hold a ``train/good``."""
-    return sorted(path.parents[1].name for path in root.glob("*/train/good") if path.is_dir())
-
-
 def dataset_name(root: Path) -> tuple[str, bool]:
     """What to call the data below `root`, and whether they are synthetic.
 
@@ -207,7 +197,7 @@ def load_category(root: str | Path, name: str) -> Category:
     root : str or Path
         The folder of all categories.
     name : str
-        One of `list_categories(root)`.
+        One of `anomalylib.layouts.list_categories`.
 
     Returns
     -------
@@ -220,28 +210,13 @@ def load_category(root: str | Path, name: str) -> Category:
         If a folder is missing or empty, or the category is not there.
     """
     root = Path(root)
-    if not root.is_dir():
-        raise StudyError(f"no data folder at {root}: give DATA_ROOT a folder of categories")
-    found = list_categories(root)
-    if name not in found:
-        those = ", ".join(found) or "none (a category has a train/good folder)"
-        raise StudyError(f"no category {name!r} in {root}; found: {those}")
-    folder = root / name
-    train = _images_in(folder, ["train/good"])
-    kinds = sorted(path.name for path in (folder / "test").glob("*") if path.is_dir())
-    test = _images_in(folder, [f"test/{kind}" for kind in kinds])
-    if set(test.labels.tolist()) != {0, 1}:
-        raise StudyError(f"{folder}/test needs both a good folder and one of defects, with images")
+    train, test = layouts.find(root, name)
     dataset, synthetic = dataset_name(root)
-    return Category(name, dataset, synthetic, train, test)
+    return Category(
+        name, dataset, synthetic, _image_set(root / name, train), _image_set(root / name, test)
+    )
 
 
-def _images_in(folder: Path, parts: list[str]) -> ImageSet:
-    """The images of some subfolders of a category, sorted by name."""
-    paths: list[Path] = []
-    for part in parts:
-        inside = sorted(p for p in (folder / part).iterdir() if p.suffix.lower() in SUFFIXES)
-        if not inside:
-            raise StudyError(f"no images in {folder / part}: put some there or remove the folder")
-        paths += inside
-    return ImageSet(folder, tuple(paths), tuple(path.parent.name for path in paths))
+def _image_set(folder: Path, found: Sequence[layouts.Found]) -> ImageSet:
+    paths, kinds, masks = zip(*found, strict=True)
+    return ImageSet(folder, paths, kinds, masks)

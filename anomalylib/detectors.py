@@ -1,4 +1,4 @@
-"""The arms of the ablation behind one small interface."""
+"""What all arms of the ablation share: one small interface."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -12,17 +12,16 @@ from anomalylib import cache
 from anomalylib.errors import StudyError
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.files import code_hash
-from anomalylib.models import ImageAutoencoder
-from anomalylib.thresholds import MeanPlusSigma
-from anomalylib.training import as_pixels, fit_reconstruction, image_batches, restored
+from anomalylib.thresholds import Conformal, MeanPlusSigma, Quantile
 
 Images = Sequence[np.ndarray]
 Tensors = dict[str, torch.Tensor]
-LEARNERS = ("cache", "combined", "combined_plus", "detectors", "models", "patchcore", "training")
+Rule = MeanPlusSigma | Quantile | Conformal
+LEARNERS = ("autoencoder", "cache", "combined", "combined_plus", "detectors", "models")
+LEARNERS += ("patchcore", "resnet", "training")
 CODE = code_hash(*LEARNERS)
 """Of what learns; `cache.CODE` is of what it learns from."""
 BLOCK = 8  # images per scoring step
-ROWS = 128  # pooled images compared at a time
 
 
 def blocks(stored: cache.Stored) -> Iterator[np.ndarray]:
@@ -84,6 +83,10 @@ class Detector(ABC):
         training image without its own.
     threshold_ : float
         Scores above it are called anomalous.
+    rule_ : MeanPlusSigma, Quantile or Conformal
+        Where the threshold comes from.
+    learned_ : dict of str to Tensor
+        All that judging needs besides the settings.
     """
 
     def __init__(
@@ -111,11 +114,26 @@ class Detector(ABC):
             learned = self._learn(images)
         else:
             learned = cache.learned(said, lambda: self._learn(images), self.cache_folder)
+        self.learned_ = learned
         self._take(learned)
+        self.images_ = images
         self.nominal_scores_ = self._scores(self._nominal_maps(images), len(images))
-        rule = MeanPlusSigma(sigma=self.sigma).fit(self.nominal_scores_)
+        return self.calibrate(MeanPlusSigma(sigma=self.sigma), self.nominal_scores_)
+
+    def calibrate(self, rule: Rule, nominal_scores: np.ndarray) -> "Detector":
+        """Let another rule set the threshold, from scores (N,) of normal images.
+
+        A rule such as `Conformal` wants images that were not learned from.
+        """
+        self.rule_ = rule.fit(nominal_scores)
         self.threshold_ = rule.threshold_
         return self
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fitted detector to a file; see `anomalylib.saved`."""
+        from anomalylib.saved import save  # which knows all arms
+
+        return save(self, Path(path))
 
     def _said(self, images: Images) -> str | None:
         """All that learning depends on; None where it is not to be kept."""
@@ -133,6 +151,15 @@ class Detector(ABC):
     @abstractmethod
     def _take(self, learned: Tensors) -> None:
         """Set the attributes that judging needs: the quick part."""
+
+    @property
+    @abstractmethod
+    def side(self) -> int:
+        """Pixels a side to which images are brought."""
+
+    @abstractmethod
+    def embed(self, images: Images) -> np.ndarray:
+        """A vector for each image, (N, D): near ones look alike to the arm."""
 
     @abstractmethod
     def _maps(self, images: Images) -> Iterator[np.ndarray]:
@@ -158,80 +185,6 @@ class Detector(ABC):
         return self.score_samples(images) > self.threshold_
 
 
-class AutoencoderDetector(Detector):
-    """Squared error of an image autoencoder, per pixel.
-
-    Parameters
-    ----------
-    image_size, code : int
-        See `ImageAutoencoder`.
-    epochs, learning_rate
-        See `fit_reconstruction`.
-    batch_size : int
-        Images per step.
-    on_epoch : callable, optional
-        Told each epoch's number and this detector, so that a study may watch
-        its maps change during training.
-    **settings
-        See `Detector`.
-
-    Attributes
-    ----------
-    losses_ : list of float
-        Mean training loss of each epoch.
-    """
-
-    def __init__(
-        self,
-        *,
-        image_size=128,
-        code=64,
-        epochs=40,
-        learning_rate=1e-3,
-        batch_size=16,
-        on_epoch=None,
-        **settings,
-    ):
-        super().__init__(**settings)
-        self.on_epoch = on_epoch
-        self.keep &= on_epoch is None
-        self.image_size = image_size
-        self.code = code
-        self.batch_size = batch_size
-        self.training = {"epochs": epochs, "learning_rate": learning_rate}
-        self.learning = self.training | {"of": (image_size, code, batch_size)}
-
-    def _pixels(self, images: Images) -> cache.Stored:
-        return cache.pixels_of(images, self.image_size, self.cache_folder)  # (N, S, S, 3)
-
-    def _model(self) -> ImageAutoencoder:
-        return ImageAutoencoder(self.image_size, self.code)
-
-    def _learn(self, images: Images) -> Tensors:
-        return fit_reconstruction(
-            self._model,
-            image_batches(self._pixels(images), self.batch_size),
-            seed=self.seed,
-            on_epoch=self.on_epoch and self._report,
-            **self.training,
-        )
-
-    def _take(self, learned: Tensors) -> None:
-        self.model_, self.losses_ = restored(self._model, learned)
-
-    def _report(self, epoch: int, model: ImageAutoencoder) -> None:
-        self.model_ = model
-        self.on_epoch(epoch, self)
-
-    @torch.inference_mode()
-    def _maps(self, images: Images) -> Iterator[np.ndarray]:
-        """Squared error, mean over colours: (n, S, S)."""
-        for block in blocks(self._pixels(images)):
-            pixels = as_pixels(block)  # (n, 3, S, S)
-            error = (self.model_(pixels) - pixels).square()  # (n, 3, S, S)
-            yield error.mean(dim=1).numpy()  # (n, S, S)
-
-
 class FeatureDetector(Detector):
     """What the arms on pretrained features share.
 
@@ -251,34 +204,17 @@ class FeatureDetector(Detector):
         """Feature maps, channels last: (N, H, W, C), float16."""
         return cache.features_of(self.extractor, images, self.cache_folder)
 
+    @property
+    def side(self) -> int:
+        """Pixels a side to which images are brought."""
+        return self.extractor.image_size
 
-class ResnetDetector(FeatureDetector):
-    """Pooled features: distance to the nearest nominal image.
-
-    Its map has a single cell, since pooling has dropped the place.
-    """
-
-    def _pooled(self, images: Images) -> torch.Tensor:
+    def pooled(self, images: Images) -> torch.Tensor:
+        """Mean feature vector of each image, (N, C)."""
         features = self.features(images)  # (N, H, W, C)
         means = (torch.from_numpy(block).float().mean(dim=(1, 2)) for block in blocks(features))
         return torch.from_numpy(joined((m.numpy() for m in means), len(features)))  # (N, C)
 
-    def _learn(self, images: Images) -> Tensors:
-        return {"bank": self._pooled(images)}
-
-    def _take(self, learned: Tensors) -> None:
-        self.bank_ = learned["bank"]  # (M, C)
-
-    def _nearest(self, rows: torch.Tensor, hide_own: bool = False) -> Iterator[np.ndarray]:
-        """Distance of each row to the bank, or to its other rows: (n, 1, 1)."""
-        for start in range(0, len(rows), ROWS):
-            distance = torch.cdist(rows[start : start + ROWS], self.bank_)  # (n, M)
-            if hide_own:
-                distance[:, start:].fill_diagonal_(torch.inf)
-            yield distance.amin(dim=1).view(-1, 1, 1).numpy()  # (n, 1, 1)
-
-    def _maps(self, images: Images) -> Iterator[np.ndarray]:
-        return self._nearest(self._pooled(images))
-
-    def _nominal_maps(self, images: Images) -> Iterator[np.ndarray]:
-        return self._nearest(self.bank_, hide_own=True)  # the nearest other image
+    def embed(self, images: Images) -> np.ndarray:
+        """The mean feature vector of each image, (N, C)."""
+        return self.pooled(images).numpy()

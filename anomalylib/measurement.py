@@ -7,20 +7,17 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from anomalylib.autoencoder import AutoencoderDetector
 from anomalylib.combined import CombinedDetector
 from anomalylib.combined_plus import CombinedPlusDetector
 from anomalylib.controls import grey_matched, random_resnet50
 from anomalylib.data import Category, Subset, load_category
-from anomalylib.detectors import (
-    AutoencoderDetector,
-    Detector,
-    ResnetDetector,
-    aggregate,
-)
+from anomalylib.detectors import Detector, aggregate
 from anomalylib.evaluation import evaluate
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.patchcore import PatchcoreDetector
 from anomalylib.pixels import SIZE, au_pro, enlarge, pixel_auroc
+from anomalylib.resnet import ResnetDetector
 from anomalylib.results import Result
 from anomalylib.settings import ArmSettings, make_settings
 from anomalylib.weights import resolve_backbone

@@ -210,7 +210,7 @@ class DrawnBank(CombinedPlusDetector):
 
     def _chosen(self, rows: torch.Tensor) -> np.ndarray:
         random = np.random.default_rng(self.seed)
-        return random.choice(len(rows), min(self.size, len(rows)), replace=False)
+        return random.choice(len(rows), min(self.bank, len(rows)), replace=False)
 
 
 class RandomBank(UniformCandidates, DrawnBank):

@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 
 from anomalylib import cache
+from anomalylib.autoencoder import AutoencoderDetector
 from anomalylib.combined import CombinedDetector
 from anomalylib.data import load_category
-from anomalylib.detectors import AutoencoderDetector, ResnetDetector, aggregate
+from anomalylib.detectors import aggregate
 from anomalylib.errors import StudyError
 from anomalylib.patchcore import PatchcoreDetector
+from anomalylib.resnet import ResnetDetector
 
 RANDOM = np.random.default_rng(0)
 NORMAL = [np.clip(RANDOM.normal(120, 8, (64, 64, 3)), 0, 255).astype(np.uint8) for _ in range(8)]
@@ -116,7 +118,7 @@ def test_what_an_arm_has_learned_is_not_learned_twice(
         raise AssertionError("learned again")
 
     first = [arm.fit(category.train).score_samples(category.test) for arm in arms()]
-    for module in ("detectors", "combined"):
+    for module in ("autoencoder", "combined"):
         monkeypatch.setattr(f"anomalylib.{module}.fit_reconstruction", forbidden)
     monkeypatch.setattr("anomalylib.patchcore.greedy_coreset", forbidden)
     again = [arm.fit(category.train).score_samples(category.test) for arm in arms(top_k=10)]

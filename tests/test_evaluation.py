@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from anomalylib.data import load_category, mean_grey
-from anomalylib.detectors import ResnetDetector, aggregate
+from anomalylib.detectors import aggregate
 from anomalylib.evaluation import evaluate
+from anomalylib.resnet import ResnetDetector
 from anomalylib.settings import make_settings
 
 

@@ -38,7 +38,8 @@ def images(whole: ImageSet, numbers: Iterable[int]) -> ImageSet:
     """Some images of a set, as a set of its own; one may come several times."""
     numbers = list(numbers)
     paths = tuple(whole.paths[i] for i in numbers)
-    return ImageSet(whole.folder, paths, tuple(whole.defect_types[i] for i in numbers))
+    kinds, masks = (tuple(of[i] for i in numbers) for of in (whole.defect_types, whole.masks))
+    return ImageSet(whole.folder, paths, kinds, masks)
 
 
 def fit_and_score(
