@@ -20,7 +20,6 @@ from anomalylib.settings import plain
 from anomalylib.survey import VIEW, Survey
 from anomalylib.verdicts import LOOK, OK, STOP, Check, summary
 
-
 MARKS = {OK: ("●", "#009E73"), LOOK: ("▲", "#D55E00"), STOP: ("■", "#D00000")}
 """Shape and colour of a verdict, so that either is enough."""
 LONGEST = 20
@@ -42,7 +41,7 @@ def shown(check: Check) -> HTML:
         return HTML(said)
     more = len(check.table) - LONGEST
     rest = f"<p>… and {more} more.</p>" if more > 0 else ""
-    return HTML(said + table(check.table.head(LONGEST)).data + rest)
+    return HTML(said + table(check.table.head(LONGEST), digits=4).data + rest)
 
 
 def _mark(verdict: str) -> str:
@@ -74,19 +73,22 @@ def light(found: Survey) -> Figure:
     """Mean grey and contrast of every picture: training, normal and anomalous test images."""
     own = found.read
     test = own.set == "test"
-    groups = {"training": ~test, "normal": test & (own.label == 0), "anomalous": own.label == 1}
-    colours = {"training": BLACK, "normal": NORMAL, "anomalous": "#CC79A7"}
+    groups = {
+        "training": (~test, BLACK),
+        "test, normal": (test & (own.label == 0), NORMAL),
+        "test, anomalous": (own.label == 1, "#CC79A7"),
+    }
     figure, panels = look.stack(2, 1.9)
     random = np.random.default_rng(0)
     titles = {"mean_grey": "brightness: mean grey value", "contrast": "contrast: deviation of it"}
     for (column, title), axes in zip(titles.items(), panels, strict=True):
-        for y, (name, which) in enumerate(groups.items()):
+        for y, (which, colour) in enumerate(groups.values()):
             values = own[column][which]
-            style = {"color": colours[name], "alpha": 0.7, "markersize": 3.5}
+            style = {"color": colour, "alpha": 0.7, "markersize": 3.5}
             axes.plot(values, y + random.uniform(-0.28, 0.28, len(values)), ".", **style)
             if len(values):
                 axes.plot([values.median()] * 2, [y - 0.4, y + 0.4], color=THRESHOLD, linewidth=1.5)
-        axes.set_yticks(range(3), [f"{which.sum()} {name}" for name, which in groups.items()])
+        axes.set_yticks(range(3), [f"{which.sum()} {name}" for name, (which, _) in groups.items()])
         axes.set_ylim(2.6, -0.6)
         axes.set_title(title, loc="left")
     panels[-1].set_xlabel("grey values, 0 to 255")
@@ -100,7 +102,7 @@ def most_alike(found: Survey) -> Figure:
     equal, near = copies.exact(pixels), copies.near(thumbnails, pixels)
     pairs = (equal + copies.closest(thumbnails, pixels)[0])[:4]
     chosen = [own.index[row] for pair in pairs for row in pair[:2]]
-    titles = [f"{found.images.image[row]}" for row in chosen]
+    titles = ["/\n".join(found.images.image[row].rsplit("/", 1)) for row in chosen]
     for number, pair in enumerate(pairs):
         titles[2 * number + 1] += f"\nr = {pair.correlation:.4f}"
     red = [pair in (*equal, *near) for pair in pairs for _ in range(2)]
@@ -110,6 +112,8 @@ def most_alike(found: Survey) -> Figure:
 def least_usual(found: Survey, blurred: Check, unlike: Check) -> Figure:
     """The least sharp normal pictures above, those most unlike the others below."""
     own = found.read[found.read.label == 0]
+    if own.empty:
+        return _pictures(found, [], [])
     strange = strangeness(found)
     most = np.column_stack([strange.brightness.abs(), strange.contrast.abs(), strange.distance])
     order = np.argsort(-most.max(axis=1), kind="stable")[:4]
@@ -157,7 +161,7 @@ def _pictures(
     """Some pictures, four in a row, as squares; the titles of some in red."""
     lines = max(1, -(-len(rows) // 4))
     figure, grid = plt.subplots(
-        lines, 4, figsize=(WIDTH, 1.7 * lines), layout="constrained", squeeze=False
+        lines, 4, figsize=(WIDTH, 1.65 * lines), layout="constrained", squeeze=False
     )
     for axes in grid.ravel():
         axes.set_axis_off()
@@ -172,4 +176,4 @@ def _pictures(
 def _picture(axes: Axes, image: np.ndarray, title: str, red: bool) -> None:
     axes.imshow(image)
     colour = THRESHOLD if red else BLACK
-    axes.set_title(title, fontsize=SMALL - 2, fontweight="normal", color=colour)
+    axes.set_title(title, fontsize=SMALL - 1, fontweight="normal", color=colour)

@@ -5,12 +5,19 @@ it, or numbers from these pictures will mislead. The limits stand here, with
 where they come from. What is about files is in `anomalylib.file_checks`.
 """
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from anomalylib import copies, intervals
 from anomalylib.data import Category
+from anomalylib.errors import StudyError
 from anomalylib.file_checks import counts, files, formats, masks, range_used
+from anomalylib.files import written_whole
+from anomalylib.results import result_path
 from anomalylib.survey import Survey, survey
 from anomalylib.verdicts import LOOK, OK, STOP, Check
 
@@ -34,6 +41,9 @@ parts on which it was tried lies beyond 4.5.
 FLOOR = 0.05
 """The smallest deviation that counts as one: a twentieth of the value itself."""
 
+NEED_PICTURES = ("formats", "range", "copies", "brightness", "contrast", "sharpness")
+NEED_PICTURES += ("outliers", "masks", "control")
+
 
 def check_category(category: Category) -> list[Check]:
     """All checks of a category's pictures; each picture is read once.
@@ -53,15 +63,14 @@ def check_category(category: Category) -> list[Check]:
 def judge(found: Survey) -> list[Check]:
     """All checks of what `anomalylib.survey.survey` has found, the control last.
 
-    Every check but the control looks at the pictures without their labels, or
-    at the normal ones alone.
+    The control alone compares anomalous with normal test images by their pixels.
     """
-    own = found.read
+    own, first = found.read, [counts(found), files(found)]
     if own.empty:
-        return [counts(found), files(found)]
+        said, table = "No picture can be read.", pd.DataFrame()
+        return first + [Check(name, STOP, said, table) for name in NEED_PICTURES]
     return [
-        counts(found),
-        files(found),
+        *first,
         formats(found),
         range_used(found),
         copied(found),
@@ -87,19 +96,19 @@ def copied(found: Survey) -> Check:
             "second": own.image.iloc[pair.second],
             "alike": kind,
             "correlation": pair.correlation,
-            "across": bool(side[pair.first] != side[pair.second]),
+            "where": " and ".join(dict.fromkeys([side[pair.first], side[pair.second]])),
         }
         for kind, pairs in kinds
         for pair in pairs
     ]
-    table = pd.DataFrame(rows, columns=["first", "second", "alike", "correlation", "across"])
-    table = table.astype({"across": bool}).sort_values(
-        "across", ascending=False, kind="stable", ignore_index=True
-    )
-    across = table[table.across]
-    if (across.alike == "copy").any():
-        many = f"{len(across)} pictures are both in training and test, or normal and anomalous"
-        return Check("copies", STOP, f"{many}: take them out of one side.", table)
+    table = pd.DataFrame(rows, columns=["first", "second", "alike", "correlation", "where"])
+    across = table[table["where"].str.contains(" and ")]
+    table = pd.concat([across, table.drop(across.index)], ignore_index=True)
+    if "copy" in set(across.alike):
+        many = (
+            f"The same picture in training and test, or as normal and anomalous: {_pairs(across)}"
+        )
+        return Check("copies", STOP, f"{many}; take them out of one side.", table)
     if len(across):
         many = f"Nearly alike across training, test and defects: {_pairs(across)}"
         return Check("copies", LOOK, f"{many}; where one part is shown, keep one side's.", table)
@@ -258,3 +267,45 @@ def outliers(found: Survey) -> Check:
         return Check("outliers", LOOK, f"{said}; see that each is a sound part.", unusual)
     said = f"None of the {len(table)} normal images is unlike the others"
     return Check("outliers", OK, f"{said}.", unusual)
+
+
+def save(found: Survey, checks: Sequence[Check], folder: str | Path, seed: int) -> None:
+    """Keep what was looked at and what was said, as `load` reads it.
+
+    Parameters
+    ----------
+    found : Survey
+        Its images become a CSV file, one row an image.
+    checks : sequence of Check
+    folder : str or Path
+        Of the results.
+    seed : int
+        Of the study.
+    """
+    own, category = found.images.drop(columns="pixels"), found.category
+    path = result_path(folder, category.name, "data", seed)
+    with written_whole(path.with_suffix(".csv")) as beside:
+        own.to_csv(beside, index=False)
+    said = {
+        "dataset": category.dataset,
+        "category": category.name,
+        "fingerprint": category.fingerprint,
+        "counts": category.counts(),
+        "verdicts": {check.name: check.verdict for check in checks},
+    }
+    with written_whole(path) as beside:
+        beside.write_text(json.dumps(said, indent=1))
+
+
+def load(folder: str | Path, category: str, seed: int) -> tuple[dict, bytes]:
+    """What `save` has kept: data set, fingerprint, counts and verdicts, and the CSV file.
+
+    Raises
+    ------
+    StudyError
+        If it has not been made.
+    """
+    path = result_path(folder, category, "data", seed)
+    if not path.is_file():
+        raise StudyError(f"no data check at {path}: run notebooks/data.ipynb for {category} first")
+    return json.loads(path.read_text()), path.with_suffix(".csv").read_bytes()
