@@ -118,8 +118,8 @@ def _cue(own: pd.DataFrame) -> tuple[str, str]:
     normal = own[own.label == 0]
     verdict, said, largest = OK, "", CUE
     for sides, part, second in (
-        ("normal and anomalous", own, own.label == 1),
-        ("training and normal test", normal, normal.set == "test"),
+        (("normal", "anomalous"), own, own.label == 1),
+        (("training", "normal test"), normal, normal.set == "test"),
     ):
         if second.nunique() < 2:
             continue
@@ -131,8 +131,10 @@ def _cue(own: pd.DataFrame) -> tuple[str, str]:
                 gap = abs(shares[1] - shares[0])
                 if gap > largest and p < SURE:
                     verdict, largest = STOP if gap > TELLS else LOOK, gap
-                    said = f"{shares[0]:.0%} and {shares[1]:.0%} of the {sides} images have"
-                    said = f"{said} {column} {value}"
+                    said = (
+                        f"{shares[0]:.0%} of the {sides[0]} and {shares[1]:.0%} of the {sides[1]}"
+                    )
+                    said = f"{said} images have {column} {value}"
     return verdict, said
 
 
