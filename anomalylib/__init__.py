@@ -6,3 +6,10 @@ one module; ``book/methods.md`` says which.
 """
 
 __version__ = "0.1.0"
+
+
+def load(path, weights: str = ""):
+    """Read a fitted detector; see `anomalylib.saved.load`."""
+    from anomalylib.saved import load  # torch takes seconds to import
+
+    return load(path, weights)

@@ -18,6 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _data()
         if options.command == "headline":
             return _headline()
+        if options.command == "inspect":
+            return _inspect(options)
         if options.command in ("reference", "sensitivity", "trials"):
             return _measure(options)
         return _study(options)
@@ -34,6 +36,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("data", help="fetch MVTec AD (5 GB)")
     commands.add_parser("headline", help="write the README's chart and table")
+    command = commands.add_parser("inspect", help="judge pictures with a saved detector")
+    command.add_argument("pictures", nargs="+", help="files or folders")
+    command.add_argument("--detector", required=True, help="file that a notebook has written")
+    command.add_argument("--weights", default="", help="the backbone's file, where it had one")
+    command.add_argument("--json", action="store_true", help="print JSON, not a table")
+    command.add_argument("--csv", default="", help="write the table to this file")
+    command.add_argument("--html", default="", help="write a report with pictures to this file")
     for name, text in (
         ("notebooks", "execute the notebooks that are stale"),
         ("book", "execute the stale notebooks and build the book"),
@@ -81,6 +90,34 @@ def _headline() -> int:
     headline.write()
     print(f"written: {headline.PICTURE.relative_to(ROOT)}, {headline.README.relative_to(ROOT)}")
     return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    """Judge pictures; 0 where all are normal, 1 where one is not, 2 where one is unreadable."""
+    from anomalylib.files import written_whole
+    from anomalylib.inspection import ANOMALOUS, UNREADABLE, as_json, as_table, inspect, pictures_of
+    from anomalylib.report import summary, write_report
+    from anomalylib.saved import load
+
+    pictures = pictures_of(options.pictures)
+    detector = load(options.detector, options.weights)
+    findings = inspect(detector, pictures)
+    table = as_table(findings)
+    if options.csv:
+        with written_whole(Path(options.csv)) as beside:
+            table.to_csv(beside, index=False)
+    if options.html:
+        write_report(detector, findings, Path(options.html))
+    if options.json:
+        print(as_json(findings))
+    else:
+        print(table[["decision", "score", "threshold", "image"]].to_string(index=False))
+        print(summary(findings))
+    for found in findings:
+        if found.reason:
+            print(f"error: {found.reason}", file=sys.stderr)
+    decisions = {found.decision for found in findings}
+    return 2 if UNREADABLE in decisions else int(ANOMALOUS in decisions)
 
 
 def _study(options: argparse.Namespace) -> int:

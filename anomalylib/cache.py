@@ -113,6 +113,14 @@ def pixels_of(images: Sequence[np.ndarray], size: int, folder: Path = FOLDER) ->
     return _kept(images, size, lambda batch: batch, f"pixels {size}", folder, "pixels")
 
 
+def pixel_hash(images: Sequence[np.ndarray]) -> str:
+    """SHA-256 over the shapes and pixels of images (H, W, 3), in order."""
+    digest = hashlib.sha256()
+    for i in range(len(images)):
+        digest.update(f"{images[i].shape} ".encode() + np.ascontiguousarray(images[i]).tobytes())
+    return digest.hexdigest()
+
+
 def learned(
     said: str, learn: Callable[[], dict[str, torch.Tensor]], folder: Path = FOLDER
 ) -> dict[str, torch.Tensor]:
@@ -160,13 +168,14 @@ def _kept(
     if isinstance(images, Subset):
         whole = _kept(images.whole, size, compute, what, folder, label)
         return FileArray(whole.path, images.chosen)
+    fingerprint = getattr(images, "fingerprint", None)
     batches = tqdm(
         map(compute, _loaded(images, size)),
         total=-(-len(images) // batch_size(size)),
         desc=label,
         unit="batch",
+        disable=fingerprint is None,  # a few, in memory already
     )
-    fingerprint = getattr(images, "fingerprint", None)
     if fingerprint is None:
         return np.concatenate(list(batches))
     key = hashlib.sha256(f"{what} {fingerprint} {CODE}".encode()).hexdigest()[:24]

@@ -92,7 +92,11 @@ class FeatureExtractor(nn.Module):
         -------
         Tensor, shape (N, C, H, W)
         """
-        x = torch.from_numpy(images).permute(0, 3, 1, 2)  # (N, 3, S, S)
+        return self.feature_maps(torch.from_numpy(images))
+
+    def feature_maps(self, images: torch.Tensor) -> torch.Tensor:
+        """What `forward` gives, from a tensor, so that it can be traced."""
+        x = images.permute(0, 3, 1, 2)  # (N, 3, S, S)
         x = x / 255
         if self.normalise:
             x = (x - self.mean) / self.std

@@ -138,7 +138,9 @@ def histogram(
         up = np.full(len(own), 1 if label else -1)
         axes.hist(own, edges, weights=up, color=colour, linewidth=0.5, edgecolor="white")
     normal = int((labels == 0).sum())
-    counts = [(f"▲ {(labels == 1).sum()} anomalous", ink(arm)), (f"▼ {normal} normal", "#6A6A6A")]
+    counts = [(f"▼ {normal} normal", "#6A6A6A")]
+    if normal < len(labels):
+        counts.insert(0, (f"▲ {len(labels) - normal} anomalous", ink(arm)))
     if learned is not None:
         down = np.full(len(learned), -normal / len(learned))
         axes.hist(learned, edges, weights=down, histtype="step", color=BLACK, linewidth=1)
@@ -146,7 +148,8 @@ def histogram(
     words(axes, counts)
     axes.axhline(0, color=BLACK, linewidth=0.8)
     axes.set_xscale(scale)
-    axes.set_ylim(top=1.5 * axes.get_ylim()[1])  # room for the note above the bars
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(top=max(1.5 * top, -0.6 * bottom))  # room for the note above the bars
     axes.axvline(threshold, color=THRESHOLD, linewidth=2)
     low, high = np.log(edges[[0, -1]]) if scale == "log" else edges[[0, -1]]
     place = np.log(threshold) if scale == "log" else threshold

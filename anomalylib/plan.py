@@ -23,14 +23,17 @@ from anomalylib.settings import (
 
 SOURCES = ROOT / "notebooks"
 # Modules that no result depends on: they may change without a rerun.
-AROUND = {"__main__", "book", "download", "engine", "foot", "headline", "pages", "pdf", "plan"}
-AROUND |= {"run", "site", "study"}
-# Modules that only the look at the data and the chapters on the reference results use.
-BEYOND_ARMS = {"bracket", "charts", "check_figures", "checks", "comparisons", "controls", "copies"}
-BEYOND_ARMS |= {"diagnostics", "diagrams", "experiment", "explorer", "file_checks", "judged"}
-BEYOND_ARMS |= {"measurement", "pasted", "pixels", "prose", "rarity", "reference", "sensitivity"}
-BEYOND_ARMS |= {"signatures", "sketch", "survey", "tables", "trial_figures", "trials", "tried"}
-BEYOND_ARMS |= {"verdicts"}
+AROUND = {"__main__", "book", "download", "engine", "export", "foot", "graphs", "headline"}
+AROUND |= {"pages", "pdf", "plan", "run", "site", "study"}
+# Modules that only the chapters on the reference results use.
+BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
+BEYOND_ARMS |= {"explorer", "judged", "measurement", "pasted", "pixels", "prose", "rarity"}
+BEYOND_ARMS |= {"reference", "sensitivity", "signatures", "sketch", "tables", "trial_figures"}
+BEYOND_ARMS |= {"trials", "tried"}
+# Modules for use on one's own parts.
+BEYOND_ARMS |= {"bracket", "inspection", "inspection_figures", "report"}
+# Modules of the look at the data.
+BEYOND_ARMS |= {"check_figures", "checks", "copies", "file_checks", "survey", "verdicts"}
 
 
 @dataclass(frozen=True)

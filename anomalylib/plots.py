@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from anomalylib import intervals, look, metrics
 from anomalylib.data import ImageSet, resize
 from anomalylib.look import BLACK, COLOURS, GREY, SMALL, WIDTH
+from anomalylib.normal_only import false_alarm_curves, false_alarm_panel
 from anomalylib.results import CLAIMS, CONTROL, Result
 from anomalylib.settings import plain
 
@@ -21,7 +22,8 @@ def histogram(result: Result, axes: Axes | None = None) -> Figure:
     scores, labels = np.array(result.scores), np.array(result.labels)
     counts = result.confusion
     normal = counts.false_alarm + counts.true_normal
-    note = f"mean + {result.settings['sigma']:g}σ\nrecall {counts.recall:.0%}\n"
+    note = f"mean + {result.settings['sigma']:g}σ\n"
+    note += f"recall {counts.recall:.0%}\n" if result.has_anomalous else ""
     note += f"false alarms {counts.false_alarm} of {normal}"
     look.histogram(axes, result.arm, scores, labels, result.threshold, note)
     axes.set_title(f"{plain(result.category)}: {plain(result.arm)}", loc="left", pad=20)
@@ -40,7 +42,12 @@ def histograms(results: Sequence[Result]) -> Figure:
 
 
 def roc(results: Sequence[Result]) -> Figure:
-    """ROC curves of all arms of one category, the threshold marked on each."""
+    """ROC curves of all arms of one category, the threshold marked on each.
+
+    Without anomalous images there are none, and false alarms take their place.
+    """
+    if not results[0].has_anomalous:
+        return false_alarm_curves(results)
     figure, (axes,) = look.stack(1, 4.6 + 0.2 * len(results))
     look.chance_diagonal(axes)
     for result in results:
@@ -58,6 +65,8 @@ def roc(results: Sequence[Result]) -> Figure:
 def ablation_chart(results: Sequence[Result], claims: bool = True) -> Figure:
     """AUROC of every arm and of the brightness control, one panel a category.
 
+    Where a category has no anomalous images: false alarms, with their bound.
+
     Parameters
     ----------
     results : sequence of Result
@@ -68,6 +77,9 @@ def ablation_chart(results: Sequence[Result], claims: bool = True) -> Figure:
     figure, panels = look.stack(len(categories), 2.5, sharex=True)
     for category, axes in zip(categories, panels, strict=True):
         mine = [result for result in results if result.category == category]
+        if not mine[0].has_anomalous:
+            false_alarm_panel(axes, mine)
+            continue
         labels = np.array(mine[0].labels)
         scores = {result.arm: result.scores for result in mine} | {CONTROL: mine[0].mean_grey}
         for y, (arm, values) in enumerate(scores.items()):
@@ -79,7 +91,8 @@ def ablation_chart(results: Sequence[Result], claims: bool = True) -> Figure:
                 claim_mark(axes, CLAIMS[arm], y)
         auroc_rows(axes, list(scores))
         axes.set_title(plain(category), loc="left")
-    panels[-1].set_xlabel("image-level AUROC")
+    known = any(result.has_anomalous for result in results)
+    panels[-1].set_xlabel("image-level AUROC" if known else "rate")
     return figure
 
 
@@ -120,11 +133,14 @@ def most_telling(result: Result) -> list[int]:
     """Indices of a clear hit, a weak one, a miss or near miss, and a false alarm.
 
     They are the highest and the median of the anomalous images, the lowest
-    anomalous one and the highest normal one.
+    anomalous one and the highest normal one; without anomalous images, the
+    highest normal ones.
     """
     order = np.argsort(result.scores)
     labels = np.array(result.labels)[order]
     anomalous, normal = order[labels == 1], order[labels == 0]
+    if not len(anomalous):
+        return [int(i) for i in normal[::-1][:4]]
     middle = anomalous[len(anomalous) // 2]
     return [int(i) for i in (anomalous[-1], middle, anomalous[0], normal[-1])]
 
@@ -144,8 +160,10 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
     """
     chosen = most_telling(result)
     figure, rows = plt.subplots(2, len(chosen), figsize=(WIDTH, 3.1), layout="constrained")
-    # No brighter than twice the threshold: else one glaring defect darkens all others.
-    brightest = min(np.quantile(maps[chosen], 0.999), 2 * result.threshold)
+    # Up to twice the threshold, else one glaring defect darkens all others; down to the
+    # threshold, else the maps of normal images glow.
+    highest = np.quantile(maps[chosen], 0.999)
+    brightest = np.clip(highest, result.threshold, 2 * result.threshold)
     limits = {"vmin": maps.min(), "vmax": brightest}
     for column, index in zip(rows.T, chosen, strict=True):
         picture, mask = resize(images[index], side), images.mask(index, side)

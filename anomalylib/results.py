@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from anomalylib import metrics
 from anomalylib.errors import StudyError
 from anomalylib.files import written_whole
+from anomalylib.intervals import upper_bound
 from anomalylib.settings import plain
 
 SAID_APART = {"category", "backbone", "layers", "chosen", "threads"}
@@ -20,6 +21,14 @@ CONTROL = "mean grey"
 """The row of a table that says what brightness alone would score."""
 CLAIMS = {"autoencoder": 0.33, "combined": 0.99}
 """Image-level AUROC that the original report claims, without naming a category."""
+UNKNOWN = (
+    "no anomalous image was given. How many defects would be found cannot be known, at this "
+    "threshold or any other: there is no AUROC, no hit and no miss, and an arm with few false "
+    "alarms may be one that sees nothing. What is known is the other half: how many of the "
+    "normal images that were held out from learning are called anomalous, and, in the column "
+    "<em>at most</em>, what their rate may be in the long run."
+)
+"""What a page says of a part without anomalous images."""
 
 
 class Result(BaseModel):
@@ -78,6 +87,18 @@ class Result(BaseModel):
     versions: dict[str, str]
     machine: str
     date: str
+
+    def __str__(self) -> str:
+        """What came of it, in one line."""
+        if self.has_anomalous:
+            return f"AUROC {self.auroc:.3f} on {len(self.scores)} test images"
+        alarms = f"{self.confusion.false_alarm} of {len(self.scores)} held-out normal images"
+        return f"{alarms} above the threshold; no anomalous images, so no AUROC"
+
+    @property
+    def has_anomalous(self) -> bool:
+        """Whether any test image is anomalous: without, nothing is known of hits."""
+        return any(self.labels)
 
     @property
     def auroc(self) -> float:
@@ -167,6 +188,9 @@ def load_maps(folder: str | Path, result: Result) -> np.ndarray:
 def tabulate(results: list[Result]) -> pd.DataFrame:
     """One row an arm and one for the control: AUROC, decisions at the threshold.
 
+    *at most* is the one-sided 95 % bound of Clopper and Pearson on the rate of
+    false alarms. Without anomalous images there is no AUROC, and no control.
+
     Raises
     ------
     StudyError
@@ -188,14 +212,26 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
             row = {
                 "category": plain(category),
                 "arm": plain(result.arm),
-                "AUROC": f"{result.auroc:.3f}",
+                "AUROC": f"{result.auroc:.3f}" if result.has_anomalous else "–",
                 "false alarms": f"{counts.false_alarm} of {normal}",
-                "hits": f"{counts.hit} of {anomalous}",
+                "at most": f"{upper_bound(counts.false_alarm, normal):.0%}",
+                "hits": f"{counts.hit} of {anomalous}" if anomalous else "–",
             }
             rows.append(row)
-        control = f"{mine[0].control_auroc:.3f}"
-        rows.append({"category": plain(category), "arm": CONTROL, "AUROC": control})
+        if mine[0].has_anomalous:
+            control = f"{mine[0].control_auroc:.3f}"
+            rows.append({"category": plain(category), "arm": CONTROL, "AUROC": control})
     return pd.DataFrame(rows).fillna("–")
+
+
+def show(results: list[Result]) -> HTML:
+    """The table of `tabulate`, and what cannot be known without anomalous images."""
+    table = as_html(tabulate(results)).data
+    bare = [result for result in results if not result.has_anomalous]
+    names = ", ".join(dict.fromkeys(plain(result.category) for result in bare))
+    return HTML(
+        table + (f"<p><strong>{html.escape(names)}</strong>: {UNKNOWN}</p>" if bare else "")
+    )
 
 
 def provenance_table(results: list[Result]) -> dict[str, str]:

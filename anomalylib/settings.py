@@ -135,6 +135,17 @@ class SummarySettings(BaseModel):
     results_dir: str = Field("results", description="where results are looked for")
 
 
+class InspectSettings(BaseModel):
+    """Pictures judged by a saved detector."""
+
+    model_config = Settings.model_config
+
+    detector: str = Field("", description="file that an arm's notebook has written")
+    image: str = Field("", description="a picture, or a folder of pictures")
+    weights: str = Field("", description="the backbone's file, where it had one of its own")
+    output: str = Field("build/inspection", description="folder of the table and the report")
+
+
 class EvidenceSettings(BaseModel):
     """A chapter on the reference results."""
 
@@ -160,6 +171,9 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "summary": SummarySettings,
     "category": CategorySettings,
 } | dict.fromkeys([name for name in EVIDENCE if name != "category"], EvidenceSettings)
+"""The notebooks of the book."""
+TOOLS: dict[str, type[BaseModel]] = {"inspect": InspectSettings}
+"""Notebooks for use, which no book needs."""
 """The settings of each notebook, by its name."""
 
 
@@ -169,14 +183,14 @@ def make_settings(notebook: str, given: Mapping[str, Any]) -> Any:
     Parameters
     ----------
     notebook : str
-        A key of `SETTINGS`.
+        A key of `SETTINGS` or `TOOLS`.
     given : mapping of str to value
         The parameters by name; what is left out takes its default.
 
     Returns
     -------
     Settings
-        An instance of ``SETTINGS[notebook]``.
+        An instance of the notebook's class.
 
     Raises
     ------
@@ -184,7 +198,7 @@ def make_settings(notebook: str, given: Mapping[str, Any]) -> Any:
         If a name is unknown or a value has the wrong type or range.
     """
     try:
-        return SETTINGS[notebook](**given)
+        return (SETTINGS | TOOLS)[notebook](**given)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -196,7 +210,8 @@ def make_settings(notebook: str, given: Mapping[str, Any]) -> Any:
 
 def unknown_parameter(name: str, notebooks: list[str]) -> str:
     """Word the refusal of a parameter that none of the notebooks knows."""
-    known = sorted({field for notebook in notebooks for field in SETTINGS[notebook].model_fields})
+    classes = [(SETTINGS | TOOLS)[notebook] for notebook in notebooks]
+    known = sorted({field for each in classes for field in each.model_fields})
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
     return f"unknown parameter {name!r} ({', '.join(notebooks)}); {hint}"
@@ -212,7 +227,7 @@ def read_parameters(notebook: str, namespace: Mapping[str, Any]) -> Any:
     Parameters
     ----------
     notebook : str
-        A key of `SETTINGS`.
+        A key of `SETTINGS` or `TOOLS`.
     namespace : mapping
         The notebook's ``globals()``.
 

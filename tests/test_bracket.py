@@ -3,8 +3,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from anomalylib import bracket
-from anomalylib.data import MARKER, list_categories
+from anomalylib.data import MARKER
 from anomalylib.drawing import DEFECTS
+from anomalylib.layouts import list_categories
 from anomalylib.metrics import auroc
 from anomalylib.synthetic import random_of
 

@@ -6,7 +6,7 @@ import pytest
 
 from anomalylib import pages
 from anomalylib.errors import StudyError
-from anomalylib.settings import EVIDENCE, SETTINGS, evidence_files
+from anomalylib.settings import EVIDENCE, SETTINGS, TOOLS, evidence_files
 from anomalylib.study import open_study
 
 
@@ -100,7 +100,7 @@ def test_every_chapter_keeps_the_plan_of_all(notebook):
         assert len(described.get("image", {}).get("alt", "x" * 40)) >= 40
 
 
-@pytest.mark.parametrize("notebook", SETTINGS)
+@pytest.mark.parametrize("notebook", SETTINGS | TOOLS)
 def test_every_figure_is_spoken_of(notebook):
     text = (pages.ROOT / "notebooks" / f"{notebook}.ipynb").read_text()
     named = set(re.findall(r'"name": "(fig-[^"]+)"', text))

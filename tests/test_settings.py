@@ -4,7 +4,7 @@ import pytest
 
 from anomalylib.errors import StudyError
 from anomalylib.plan import SOURCES
-from anomalylib.settings import SETTINGS, make_settings, read_parameters
+from anomalylib.settings import SETTINGS, TOOLS, make_settings, read_parameters
 
 
 def parameters_cell(notebook):
@@ -16,9 +16,9 @@ def parameters_cell(notebook):
     return {name: value for name, value in namespace.items() if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("notebook", SETTINGS)
+@pytest.mark.parametrize("notebook", SETTINGS | TOOLS)
 def test_a_notebooks_cell_has_the_defaults_of_its_settings(notebook):
-    defaults = {name: f.default for name, f in SETTINGS[notebook].model_fields.items()}
+    defaults = {name: f.default for name, f in (SETTINGS | TOOLS)[notebook].model_fields.items()}
     cell = parameters_cell(notebook)
     assert cell == {name: defaults[name] for name in cell}
     left_to_the_runner = {"threads", "chosen", "results_dir"}

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import torch
+from test_detectors import NORMAL, every_arm, spoiled
+
+from anomalylib.combined import CombinedDetector
+from anomalylib.combined_plus import CombinedPlusDetector
+from anomalylib.data import resize
+from anomalylib.detectors import AutoencoderDetector, ResnetDetector
+from anomalylib.errors import StudyError
+from anomalylib.extractor import FeatureExtractor
+from anomalylib.graphs import graph_of, resized, solved_for_ones
+from anomalylib.settings import ARMS
+from anomalylib.tried import WhitenedDetector
+
+SIZES = [(64, 64), (40, 31), (64, 129), (301, 200), (1, 700), (100, 75), (700, 30), (136, 100)]
+RANDOM = np.random.default_rng(5)
+NEW = [RANDOM.integers(0, 256, (71, 90, 3), dtype=np.uint8), spoiled(NORMAL[1])]
+
+
+def judged(graph, image):
+    with torch.inference_mode():
+        score, maps = graph(torch.from_numpy(image[None]))
+    return score.numpy(), maps.numpy()
+
+
+@pytest.mark.parametrize("height, width", SIZES)
+def test_the_resize_is_that_of_the_library_bit_for_bit(height, width):
+    noise = RANDOM.integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+    edges = 255 * RANDOM.integers(0, 2, (1, height, width, 3), dtype=np.uint8)
+    images = np.concatenate([noise, edges])
+    found = resized(torch.from_numpy(images), 64)
+    assert found.dtype == torch.uint8
+    assert np.array_equal(found.numpy(), np.stack([resize(image, 64) for image in images]))
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 25])
+def test_elimination_against_numpy(count):
+    edges = RANDOM.normal(size=(30, count, 12)) * 10.0 ** RANDOM.uniform(-2, 2, (30, 1, 1))
+    gram = edges @ edges.swapaxes(1, 2)
+    gram += 0.1 * np.trace(gram, axis1=1, axis2=2)[:, None, None] / count * np.eye(count)
+    expected = np.linalg.solve(gram, np.ones((30, count, 1)))
+    found = solved_for_ones(torch.from_numpy(gram).float()).numpy()
+    assert found.shape == expected.shape
+    assert np.linalg.norm(found - expected, axis=1) == pytest.approx(
+        0, abs=1e-5 * np.linalg.norm(expected, axis=1).max()
+    )
+    assert np.abs(gram @ found - 1).max() < 1e-4
+
+
+def test_a_graph_judges_as_its_detector(extractor):
+    plus = CombinedPlusDetector(extractor, bank=60, dimensions=8)
+    names = []
+    for detector in [*every_arm(extractor), plus]:
+        graph = graph_of(detector.fit(NORMAL))
+        names.append(graph.arm)
+        for image in NEW:
+            score, maps = judged(graph, image)
+            assert maps == pytest.approx(detector.anomaly_maps([image]), rel=1e-4, abs=1e-4)
+            assert score == pytest.approx(detector.score_samples([image]), rel=1e-5)
+    assert sorted(names) == sorted(ARMS)
+
+
+def test_a_graph_follows_its_detectors_settings(extractor):
+    for detector in (
+        CombinedDetector(extractor, epochs=1, latent=4, scale=False, batch_norm=False, top_k=1),
+        CombinedPlusDetector(extractor, bank=4, dimensions=8, neighbours=9, ridge=2, top_k=999),
+        AutoencoderDetector(epochs=1, image_size=64, code=3, top_k=3),
+    ):
+        graph = graph_of(detector.fit(NORMAL))
+        score, maps = judged(graph, NEW[0])
+        assert maps == pytest.approx(detector.anomaly_maps(NEW[:1]), rel=1e-4, abs=1e-5)
+        assert score == pytest.approx(detector.score_samples(NEW[:1]), rel=1e-5)
+
+
+def test_what_has_no_graph_is_refused(extractor):
+    with pytest.raises(StudyError, match="ResnetDetector has not learned yet: call its fit"):
+        graph_of(ResnetDetector(extractor))
+    with pytest.raises(StudyError, match="WhitenedDetector has no graph"):
+        graph_of(WhitenedDetector(extractor))
+    half = FeatureExtractor(extractor.backbone, image_size=64, precision="bfloat16")
+    with pytest.raises(StudyError, match="bfloat16 has no graph: fit with precision='float32'"):
+        graph_of(ResnetDetector(half).fit(NORMAL))
