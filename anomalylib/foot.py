@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anomalylib.benchmarks import read_benchmarks
+from anomalylib.checks import load
 from anomalylib.files import ROOT
 from anomalylib.plan import Task
 from anomalylib.results import Result, load_result, provenance_table
@@ -74,7 +75,7 @@ def tables_of(task: Task) -> list[str]:
         return evidence_files(task.notebook)
     if task.notebook == "summary":
         return [f"build/{name}.csv" for name in task.parameters["categories"].split(",")]
-    return [f"build/{task.subject}.csv"]
+    return [f"build/{task.subject}{'-data' if task.notebook == 'data' else ''}.csv"]
 
 
 def results_of(task: Task, study: Study) -> list[Result]:
@@ -100,6 +101,11 @@ def _page_rows(executed: Mapping[str, Any]) -> dict[str, str]:
 
 def _data_rows(task: Task, study: Study) -> dict[str, str]:
     """What the numbers of a page were made of."""
+    if task.notebook == "data":
+        said, _ = load(study.folder / "results", task.subject, study.seed)
+        counts = ", ".join(f"{count} {kind}" for kind, count in said["counts"].items())
+        data = f"{said['dataset']}, {said['category']}, SHA-256 {said['fingerprint'][:16]}…"
+        return {"data": data, "images": counts}
     if task.notebook not in EVIDENCE:
         return provenance_table(results_of(task, study))
     folder = ROOT / task.parameters.get("reference_dir", "data/reference")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlparse
 
+from anomalylib.checks import load
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT
 from anomalylib.foot import command, foot, measured_by, results_of
@@ -46,12 +47,15 @@ def page(task: Task, study: Study, repository: Mapping[str, str]) -> dict:
 
 
 def tables(study: Study) -> dict[str, bytes]:
-    """The data of all pages: those of the chapters and one a category of the build."""
+    """The data of all pages: those of the chapters and two a category of the build."""
     found = {FAULTS: (ROOT / "data" / "reference" / FAULTS).read_bytes()}
     for task in (task for stage in study.stages for task in stage):
         folder = ROOT / task.parameters.get("reference_dir", "data/reference")
         for name in evidence_files(task.notebook):
             found[name] = (folder / name).read_bytes()
+        if task.notebook == "data":
+            table = load(study.folder / "results", task.subject, study.seed)[1]
+            found[f"build/{task.subject}-data.csv"] = table
         if task.notebook == "ablation":
             table = image_table(results_of(task, study))
             found[f"build/{task.subject}.csv"] = table.to_csv(index=False).encode()

@@ -23,15 +23,18 @@ from anomalylib.settings import (
 
 SOURCES = ROOT / "notebooks"
 # Modules that no result depends on: they may change without a rerun.
-AROUND = {"__main__", "book", "download", "engine", "export", "foot", "graphs", "headline"}
-AROUND |= {"pages", "pdf", "plan", "run", "site", "study"}
+AROUND = {"__main__", "book", "download", "engine", "foot", "headline", "pages", "pdf", "plan"}
+AROUND |= {"run", "site", "study"}
 # Modules that only the chapters on the reference results use.
 BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
 BEYOND_ARMS |= {"explorer", "judged", "measurement", "pasted", "pixels", "prose", "rarity"}
 BEYOND_ARMS |= {"reference", "sensitivity", "signatures", "sketch", "tables", "trial_figures"}
 BEYOND_ARMS |= {"trials", "tried"}
 # Modules for use on one's own parts.
-BEYOND_ARMS |= {"bracket", "inspection", "inspection_figures", "report", "walkthrough"}
+BEYOND_ARMS |= {"bracket", "export", "graphs", "inspection", "inspection_figures", "report"}
+BEYOND_ARMS |= {"walkthrough"}
+# Modules of the look at the data.
+BEYOND_ARMS |= {"check_figures", "checks", "copies", "file_checks", "survey", "verdicts"}
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,8 @@ def plan(
     Returns
     -------
     list of list of Task
-        The arms and the chapters on the reference results, then one ablation a
-        category, then the summary.
+        A look at the data of each category, the arms and the chapters on the
+        reference results; then one ablation a category; then the summary.
 
     Raises
     ------
@@ -120,11 +123,13 @@ def plan(
 
     def task(notebook: str, category: str | None, depends: list[str]) -> Task:
         own = {"category": category} if category else {"categories": ",".join(categories)}
+        used = all_code if notebook == "data" else code
         parameters = given[notebook] | own | {"results_dir": from_root(results)}
         make_settings(notebook, parameters)
         source = sha256_of(SOURCES / f"{notebook}.ipynb")
-        said = json.dumps([source, code, parameters, depends], sort_keys=True)
-        makes = result_path(results, category, notebook, seed) if notebook in ARMS else None
+        said = json.dumps([source, used, parameters, depends], sort_keys=True)
+        made = notebook in ARMS or notebook == "data"
+        makes = result_path(results, category, notebook, seed) if made else None
         name = f"{category}/{notebook}" if category else notebook
         return Task(
             notebook=notebook,
@@ -153,6 +158,7 @@ def plan(
             page="index" if notebook == "landing" else f"chapters/{name}",
         )
 
+    looks = [task("data", name, [data[name]]) for name in categories]
     arms = [task(arm, name, [data[name], weights_sha256]) for arm in ARMS for name in categories]
     ablations = [
         task("ablation", name, [each.key for each in arms if each.subject == name])
@@ -160,7 +166,11 @@ def plan(
     ]
     chapters = [chapter(notebook) for notebook in EVIDENCE if notebook != "category"]
     chapters += [chapter("category", name) for name in PARTS]
-    return [arms + chapters, ablations, [task("summary", None, [each.key for each in ablations])]]
+    return [
+        looks + arms + chapters,
+        ablations,
+        [task("summary", None, [each.key for each in ablations])],
+    ]
 
 
 def split_parameters(pairs: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -118,6 +118,10 @@ class PatchcoreSettings(FeatureSettings):
     coreset: float = Field(0.01, gt=0, le=1, description="share of the patches kept")
 
 
+class DataSettings(Settings):
+    """A look at the images of one category before any detector."""
+
+
 class AblationSettings(Settings):
     """All arms of one category side by side."""
 
@@ -158,6 +162,7 @@ class CategorySettings(EvidenceSettings):
 
 
 SETTINGS: dict[str, type[BaseModel]] = {
+    "data": DataSettings,
     "autoencoder": AutoencoderSettings,
     "resnet": ResnetSettings,
     "combined": CombinedSettings,

@@ -101,3 +101,32 @@ def extractor(resnet18_file):
 
     backbone = resolve_backbone("resnet18", str(resnet18_file))
     return FeatureExtractor(backbone, image_size=64)
+
+
+@pytest.fixture
+def survey_of():
+    """Make a survey of so many images that nothing is wrong with, without any file."""
+    import pandas as pd
+
+    from anomalylib import survey
+
+    def make(train=80, normal=30, anomalous=30, **columns):
+        random = np.random.default_rng(0)
+        total = train + normal + anomalous
+        kinds = ["good"] * (train + normal) + ["dent"] * anomalous
+        names = [f"{kind}/{index:03d}.png" for index, kind in enumerate(kinds)]
+        said = {"image": names, "set": ["train"] * train + ["test"] * (normal + anomalous)}
+        said |= {"defect_type": kinds, "label": [int(kind != "good") for kind in kinds]}
+        said |= {"format": "PNG", "mode": "RGB", "bits": 8, "width": 256, "height": 256}
+        said |= {"checksum": True, "pixels": names, "mean_grey": random.normal(90, 3, total)}
+        said |= {"contrast": random.normal(40, 2, total), "brightest": 220}
+        said |= {"sharpness": random.normal(0.1, 0.01, total), "reason": ""}
+        side = (total, survey.THUMBNAIL, survey.THUMBNAIL)
+        thumbnails = random.integers(0, 256, side).astype(np.float32)
+        masks = {"image": names[train + normal :], "fits": True, "area": 0.01, "reason": ""}
+        masks = pd.DataFrame(masks | {"brightest": 255})
+        masks["mask"] = [f"masks/{name}" for name in masks.image]
+        frame = pd.DataFrame(said | columns)[survey.COLUMNS]
+        return survey.Survey(None, frame, thumbnails, masks[survey.MASK_COLUMNS], (), ())
+
+    return make

@@ -3,6 +3,8 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from anomalylib import foot
+from anomalylib.data import load_category
+from anomalylib.files import ROOT
 from anomalylib.settings import ARMS, EVIDENCE
 
 
@@ -22,7 +24,7 @@ def footed(built):
 
 
 def test_every_foot_says_when_from_what_and_how_long(footed):
-    for notebook in (*EVIDENCE, *ARMS, "ablation", "summary"):
+    for notebook in (*EVIDENCE, "data", *ARMS, "ablation", "summary"):
         said = footed(notebook)
         assert "## Rerun this page" in said and "make " in said
         for row in ("| executed | 2026-11-23 04:05 UTC |", "| wall time | 1.2 s |"):
@@ -46,6 +48,15 @@ def test_an_arm_names_its_data_weights_and_parameters(footed, built):
         "epochs=1" in said
         and "{download}`build/metal_nut.csv </tables/build/metal_nut.csv>`" in said
     )
+
+
+def test_the_look_at_the_data_names_them_and_its_table(footed, built):
+    study, _, _ = built
+    said = footed("data")
+    assert "| images | 6 train/good, 3 test/good, 1 test/bent" in said
+    category = load_category(ROOT / study.stages[0][0].parameters["data_root"], "metal_nut")
+    assert category.fingerprint[:16] in said and study.backbone.sha256[:16] not in said
+    assert "{download}`build/metal_nut-data.csv </tables/build/metal_nut-data.csv>`" in said
 
 
 def test_a_chapter_names_the_tables_and_what_they_were_measured_with(footed):

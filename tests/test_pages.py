@@ -125,6 +125,8 @@ def test_the_data_of_every_figure_lies_beside_the_book(built):
     rows = found["build/metal_nut.csv"].decode().splitlines()
     assert rows[0].startswith("image,defect_type,label,mean_grey,autoencoder,")
     assert len(rows) == 1 + 7
+    looked = found["build/metal_nut-data.csv"].decode().splitlines()
+    assert looked[0].startswith("image,set,defect_type,label,format,") and len(looked) == 1 + 13
     page = (index.parent / "chapters" / "claims.html").read_text()
     assert "summary.csv" in page and "_sources/chapters/claims.ipynb" in page
 

@@ -13,7 +13,7 @@ from anomalylib.tables import read_table
 
 def test_every_notebook_ran_and_left_its_result(built):
     opened, executed, _ = built
-    assert executed == len(ARMS) + 2 + len(EVIDENCE) + 1
+    assert executed == 1 + len(ARMS) + 2 + len(EVIDENCE) + 1
     for arm in ARMS:
         path = opened.folder / "results" / "metal_nut" / f"{arm}-seed0.json"
         result = json.loads(path.read_text())
@@ -61,6 +61,9 @@ def test_the_pages_say_what_they_are(built):
     assert "metal nut" in summary and "mean grey" in summary
     ablation = (index.parent / "results" / "metal_nut" / "ablation.html").read_text()
     assert "<title>Metal nut: All arms side by side" in ablation
+    data = (index.parent / "results" / "metal_nut" / "data.html").read_text()
+    assert "<title>Metal nut: The pictures, before any detector" in data
+    assert "No two of the 13 pictures are alike." in data
     combined = (index.parent / "results" / "metal_nut" / "combined.html").read_text()
     assert opened.backbone.sha256[:16] in combined
 
