@@ -7,14 +7,15 @@ import torch
 from test_detectors import NORMAL, spoiled
 
 from anomalylib import __version__, export
+from anomalylib.autoencoder import AutoencoderDetector
 from anomalylib.combined import CombinedDetector
 from anomalylib.combined_plus import CombinedPlusDetector
-from anomalylib.detectors import AutoencoderDetector, ResnetDetector
 from anomalylib.errors import StudyError
 from anomalylib.export import onnx_scores, to_onnx
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.graphs import graph_of
 from anomalylib.patchcore import PatchcoreDetector
+from anomalylib.resnet import ResnetDetector
 from anomalylib.weights import LITE0, resolve_backbone
 
 RANDOM = np.random.default_rng(7)
