@@ -6,7 +6,7 @@ import torch
 
 from anomalylib import study
 from anomalylib.errors import StudyError
-from anomalylib.settings import EVIDENCE
+from anomalylib.settings import ARMS, EVIDENCE
 from anomalylib.study import open_study, parse_parameters
 
 
@@ -36,7 +36,7 @@ def test_auto_chooses_once_and_every_page_says_so(opened, monkeypatch):
     monkeypatch.setattr("anomalylib.weights._choose", never)
     again = opened()
     assert again.backbone == first.backbone and again.banner == first.banner
-    parameters = first.stages[0][1].parameters
+    parameters = next(t for t in first.stages[0] if t.notebook == "resnet").parameters
     assert parameters["backbone"] == "efficientnet_lite0"
     assert parameters["chosen"] == first.backbone.chosen
 
@@ -88,7 +88,8 @@ def test_each_notebook_gets_the_seed_and_only_what_it_knows(opened):
     chapters = [task.parameters for task in first if task.notebook in EVIDENCE]
     assert {"category": "screw"} in chapters and all(set(own) <= {"category"} for own in chapters)
     assert "threads" not in ablation.parameters and "sigma" not in ablation.parameters
-    assert arms[0].notebook == "autoencoder" and "weights" not in arms[0].parameters
+    assert [task.notebook for task in arms] == ["data", *ARMS]
+    assert "weights" not in arms[0].parameters and "weights" not in arms[1].parameters
 
 
 def test_a_study_remembers_what_was_asked_for(opened, tiny_root):
