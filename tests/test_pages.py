@@ -125,6 +125,8 @@ def test_the_data_of_every_figure_lies_beside_the_book(built):
     rows = found["build/metal_nut.csv"].decode().splitlines()
     assert rows[0].startswith("image,defect_type,label,mean_grey,autoencoder,")
     assert len(rows) == 1 + 7
+    rows = found["build/metal_nut-learning_curve.csv"].decode().splitlines()
+    assert rows[0].startswith("category,arm,backbone,seed,images,") and len(rows) == 1 + 2 * 2
     page = (index.parent / "chapters" / "claims.html").read_text()
     assert "summary.csv" in page and "_sources/chapters/claims.ipynb" in page
 
