@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from anomalylib import curve
-from anomalylib.data import load_category
+from anomalylib.data import ImageSet, load_category
 from anomalylib.detectors import ResnetDetector
 from anomalylib.errors import StudyError
 from anomalylib.patchcore import PatchcoreDetector
@@ -94,6 +96,16 @@ def test_a_curve_has_a_row_a_size_and_seed_and_is_read_back(category, extractor,
     assert table.iloc[2].threshold == one["threshold"] and table.iloc[2].auroc == one["auroc"]
     curve.write(table, tmp_path / "new" / "curve.csv")
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new" / "curve.csv"), table, rtol=1e-8)
+
+
+def test_a_category_without_defects_has_a_curve_too(category, extractor):
+    good = [path for path in category.test.paths if path.parent.name == "good"]
+    test = ImageSet(category.test.folder, tuple(good), ("good",) * len(good))
+    settings = make_settings("learning_curve", {"sizes": "3", "repeats": 1, "arm": "resnet"})
+    table = curve.follow(extractor, replace(category, test=test), settings)
+    assert table.auroc.isna().all() and table.n_anomalous.tolist() == [0, 0]
+    assert table.n_normal.tolist() == [3, 3] and table.n_unlearned.tolist() == [3, 0]
+    assert np.isfinite(table.threshold).all()
 
 
 @pytest.mark.parametrize("sizes", ["", "10,", "1", "10;20", "0,5"])
