@@ -29,7 +29,7 @@ STUDY = --categories "$$CATEGORIES" --data-root "$$DATA_ROOT" --backbone "$$BACK
 	--weights "$$WEIGHTS" --layers "$$LAYERS" --seed "$$SEED" --profile "$$PROFILE" \
 	--jobs "$$JOBS" --scheduler "$$SCHEDULER" --params "$$PARAMS"
 
-.PHONY: help setup book notebooks reference sensitivity trials bench bench-peers headline pdf test faults data lint format clean
+.PHONY: help setup book notebooks reference sensitivity trials curve bench bench-peers headline pdf test faults data lint format clean
 
 help:
 	@echo "make setup       create the environment in $(VENV)"
@@ -42,6 +42,7 @@ help:
 	@echo "make reference   measure the reference results of real parts; needs DATA_ROOT"
 	@echo "make sensitivity measure what each setting does, one at a time; needs DATA_ROOT"
 	@echo "make trials      measure what was tried on the way to combined+; needs DATA_ROOT"
+	@echo "make curve       measure how many normal images are needed; needs DATA_ROOT"
 	@echo "make bench       measure times and memory, e.g. ONLY=\"extraction growth\""
 	@echo "make bench-peers measure anomalib's PatchCore in an environment of its own"
 	@echo "make headline    write the README's chart and table from data/reference"
@@ -71,7 +72,7 @@ pdf: setup
 notebooks: setup
 	@$(RUN) -m anomalylib notebooks $(STUDY)
 
-reference sensitivity trials: setup
+reference sensitivity trials curve: setup
 	@$(RUN) -m anomalylib $@ --categories "$$CATEGORIES" --data-root "$$DATA_ROOT" \
 		--weights "$$WEIGHTS" --jobs "$$JOBS" --scheduler "$$SCHEDULER" --output "$$OUTPUT"
 

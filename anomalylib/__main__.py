@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _headline()
         if options.command == "inspect":
             return _inspect(options)
-        if options.command in ("reference", "sensitivity", "trials"):
+        if options.command in ("reference", "sensitivity", "trials", "curve"):
             return _measure(options)
         return _study(options)
     except (StudyError, OSError) as error:
@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         ("reference", "measure the reference results of real parts"),
         ("sensitivity", "measure what each setting does, one at a time"),
         ("trials", "measure what was tried on the way to combined+"),
+        ("curve", "measure how many normal images are needed"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--categories", default=" ".join(PARTS), help="names, spaced")
@@ -180,7 +181,7 @@ def _study(options: argparse.Namespace) -> int:
 
 def _measure(options: argparse.Namespace) -> int:
     """Measure what is missing and write the tables."""
-    from anomalylib import reference, sensitivity, trials
+    from anomalylib import curve_runs, reference, sensitivity, trials
     from anomalylib.data import dataset_name
     from anomalylib.engine import cores
     from anomalylib.experiment import Experiment, resolve_backbones
@@ -196,7 +197,8 @@ def _measure(options: argparse.Namespace) -> int:
     if not options.output and dataset_name(Path(options.data_root))[1]:
         raise StudyError("drawn parts give no reference results: give OUTPUT=folder to try it")
     start = time.perf_counter()
-    kind = trials.Trials if options.command == "trials" else Experiment
+    kinds = {"trials": trials.Trials, "curve": curve_runs.Curve}
+    kind = kinds.get(options.command, Experiment)
     experiment = kind(options.data_root, resolve_backbones(options.weights.split()))
     if options.command == "reference":
         runs = reference.reference_runs(categories, list(experiment.backbones))
@@ -206,6 +208,10 @@ def _measure(options: argparse.Namespace) -> int:
         runs = trials.trial_runs(experiment, categories)
         measured = experiment.carry_out(runs, jobs, options.scheduler)
         trials.collect(experiment, runs, folder)
+    elif options.command == "curve":
+        runs = curve_runs.curve_runs(experiment, categories)
+        measured = experiment.carry_out(runs, jobs, options.scheduler)
+        curve_runs.collect(experiment, runs, folder)
     else:
         pairs = sensitivity.sensitivity_runs(experiment, categories)
         runs = [run for _, run in pairs]

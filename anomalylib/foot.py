@@ -10,8 +10,11 @@ from anomalylib.checks import load
 from anomalylib.files import ROOT
 from anomalylib.plan import Task
 from anomalylib.results import Result, load_result, provenance_table
-from anomalylib.settings import ARMS, EVIDENCE, evidence_files
+from anomalylib.settings import ARMS, EVIDENCE, evidence_files, make_settings
 from anomalylib.study import Study
+
+SAID_APART = {"category", "data_root", "results_dir", "threads"}
+SAID_APART |= {"backbone", "weights", "layers", "chosen"}
 
 
 def command(task: Task, study: Study) -> str:
@@ -28,7 +31,7 @@ def measured_by(notebook: str) -> str:
     """The commands that measure what a chapter reads, if it reads any table."""
     tables = EVIDENCE.get(notebook, ())
     made = {"sensitivity": "sensitivity", "literature": "", "benchmarks.json": "bench"}
-    made |= {"trials": "trials", "rarity": "trials"}
+    made |= {"trials": "trials", "rarity": "trials", "learning_curve": "curve"}
     targets = dict.fromkeys(made.get(table, "reference") for table in tables)
     *first, last = [f"`make {target}`" for target in targets if target] or [""]
     return f"{', '.join(first)} and {last}" if first else last
@@ -75,7 +78,16 @@ def tables_of(task: Task) -> list[str]:
         return evidence_files(task.notebook)
     if task.notebook == "summary":
         return [f"build/{name}.csv" for name in task.parameters["categories"].split(",")]
-    return [f"build/{task.subject}{'-data' if task.notebook == 'data' else ''}.csv"]
+    if task.notebook == "data":
+        return [f"build/{task.subject}-data.csv"]
+    if makes_table(task):
+        return [f"build/{task.subject}-{task.notebook}.csv"]
+    return [f"build/{task.subject}.csv"]
+
+
+def makes_table(task: Task) -> bool:
+    """Whether a notebook of this build writes a table of its own in place of results."""
+    return task.makes is not None and task.makes.suffix == ".csv"
 
 
 def results_of(task: Task, study: Study) -> list[Result]:
@@ -106,6 +118,8 @@ def _data_rows(task: Task, study: Study) -> dict[str, str]:
         counts = ", ".join(f"{count} {kind}" for kind, count in said["counts"].items())
         data = f"{said['dataset']}, {said['category']}, SHA-256 {said['fingerprint'][:16]}…"
         return {"data": data, "images": counts}
+    if makes_table(task):
+        return planned_rows(task, study)
     if task.notebook not in EVIDENCE:
         return provenance_table(results_of(task, study))
     folder = ROOT / task.parameters.get("reference_dir", "data/reference")
@@ -114,6 +128,16 @@ def _data_rows(task: Task, study: Study) -> dict[str, str]:
         return {f"measured: {what}": str(said) for what, said in machine.items()}
     path = folder / "provenance.json"
     return reference_rows(json.loads(path.read_text())) if EVIDENCE[task.notebook] else {}
+
+
+def planned_rows(task: Task, study: Study) -> dict[str, str]:
+    """What a page without results was made of, from its plan."""
+    own = make_settings(task.notebook, task.parameters).model_dump(exclude=SAID_APART)
+    return {
+        "data": f"{study.dataset}, {task.subject}",
+        "backbone": f"{study.backbone}, SHA-256 {study.backbone.sha256[:16]}…",
+        "parameters": ", ".join(f"{key}={value}" for key, value in own.items()),
+    }
 
 
 def reference_rows(said: Mapping[str, Any]) -> dict[str, str]:

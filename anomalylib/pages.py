@@ -8,7 +8,7 @@ from urllib.parse import urlparse
 from anomalylib.checks import load
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT
-from anomalylib.foot import command, foot, measured_by, results_of
+from anomalylib.foot import command, foot, makes_table, measured_by, results_of, tables_of
 from anomalylib.plan import Task
 from anomalylib.results import image_table
 from anomalylib.settings import evidence_files
@@ -47,7 +47,7 @@ def page(task: Task, study: Study, repository: Mapping[str, str]) -> dict:
 
 
 def tables(study: Study) -> dict[str, bytes]:
-    """The data of all pages: those of the chapters and two a category of the build."""
+    """The data of all pages: those of the chapters and of the build's categories."""
     found = {FAULTS: (ROOT / "data" / "reference" / FAULTS).read_bytes()}
     for task in (task for stage in study.stages for task in stage):
         folder = ROOT / task.parameters.get("reference_dir", "data/reference")
@@ -56,6 +56,8 @@ def tables(study: Study) -> dict[str, bytes]:
         if task.notebook == "data":
             table = load(study.folder / "results", task.subject, study.seed)[1]
             found[f"build/{task.subject}-data.csv"] = table
+        if makes_table(task):
+            found |= dict.fromkeys(tables_of(task), task.makes.read_bytes())
         if task.notebook == "ablation":
             table = image_table(results_of(task, study))
             found[f"build/{task.subject}.csv"] = table.to_csv(index=False).encode()

@@ -26,10 +26,10 @@ SOURCES = ROOT / "notebooks"
 AROUND = {"__main__", "book", "download", "engine", "foot", "headline", "pages", "pdf", "plan"}
 AROUND |= {"run", "site", "study"}
 # Modules that only the chapters on the reference results use.
-BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
-BEYOND_ARMS |= {"explorer", "judged", "measurement", "pasted", "pixels", "prose", "rarity"}
-BEYOND_ARMS |= {"reference", "sensitivity", "signatures", "sketch", "tables", "trial_figures"}
-BEYOND_ARMS |= {"trials", "tried"}
+BEYOND_ARMS = {"charts", "comparisons", "controls", "curve_runs", "diagnostics", "diagrams"}
+BEYOND_ARMS |= {"experiment", "explorer", "judged", "measurement", "pasted", "pixels", "prose"}
+BEYOND_ARMS |= {"rarity", "reference", "sensitivity", "signatures", "sketch", "tables"}
+BEYOND_ARMS |= {"trial_figures", "trials", "tried"}
 # Modules for use on one's own parts.
 BEYOND_ARMS |= {"bracket", "export", "graphs", "inspection", "inspection_figures", "report"}
 BEYOND_ARMS |= {"walkthrough"}
@@ -56,7 +56,7 @@ class Task:
     page : str
         Where it stands in the book, without suffix.
     makes : Path or None
-        The result file that it writes.
+        The result file or the table that it writes.
     """
 
     notebook: str
@@ -108,8 +108,9 @@ def plan(
     Returns
     -------
     list of list of Task
-        A look at the data of each category, the arms and the chapters on the
-        reference results; then one ablation a category; then the summary.
+        A look at the data of each category, the arms, the learning curves and the
+        chapters on the reference results; then one ablation a category; then
+        the summary.
 
     Raises
     ------
@@ -128,8 +129,11 @@ def plan(
         make_settings(notebook, parameters)
         source = sha256_of(SOURCES / f"{notebook}.ipynb")
         said = json.dumps([source, used, parameters, depends], sort_keys=True)
-        made = notebook in ARMS or notebook == "data"
-        makes = result_path(results, category, notebook, seed) if made else None
+        makes = None
+        if notebook in (*ARMS, "data", "learning_curve"):
+            makes = result_path(results, category, notebook, seed)
+        if notebook == "learning_curve":
+            makes = makes.with_suffix(".csv")
         name = f"{category}/{notebook}" if category else notebook
         return Task(
             notebook=notebook,
@@ -160,17 +164,15 @@ def plan(
 
     looks = [task("data", name, [data[name]]) for name in categories]
     arms = [task(arm, name, [data[name], weights_sha256]) for arm in ARMS for name in categories]
+    curves = [task("learning_curve", name, [data[name], weights_sha256]) for name in categories]
     ablations = [
         task("ablation", name, [each.key for each in arms if each.subject == name])
         for name in categories
     ]
     chapters = [chapter(notebook) for notebook in EVIDENCE if notebook != "category"]
     chapters += [chapter("category", name) for name in PARTS]
-    return [
-        looks + arms + chapters,
-        ablations,
-        [task("summary", None, [each.key for each in ablations])],
-    ]
+    first = looks + arms + curves + chapters
+    return [first, ablations, [task("summary", None, [each.key for each in ablations])]]
 
 
 def split_parameters(pairs: dict[str, Any]) -> dict[str, dict[str, Any]]:

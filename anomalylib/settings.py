@@ -20,6 +20,7 @@ EVIDENCE = {
     "measured": ("scores", "summary"),
     "below_chance": ("scores", "summary", "training", "places", "error_maps", "literature"),
     "thresholds": ("scores", "summary", "nominal", "thresholds"),
+    "how_many": ("learning_curve",),
     "sensitivity": ("sensitivity", "summary"),
     "where_it_fails": ("scores", "summary", "places", "sensitivity", "trials", "rarity"),
     "controls": ("scores", "summary"),
@@ -118,6 +119,26 @@ class PatchcoreSettings(FeatureSettings):
     coreset: float = Field(0.01, gt=0, le=1, description="share of the patches kept")
 
 
+class LearningCurveSettings(FeatureSettings):
+    """One arm, fitted on few training images and on more; its other settings are the defaults."""
+
+    arm: Literal["resnet", "combined", "patchcore", "combined_plus"] = Field(
+        "combined", description="an arm on pretrained features"
+    )
+    sizes: str = Field(
+        "10,20,50,100,200",
+        pattern=r"^([2-9]|[1-9][0-9]+)(,([2-9]|[1-9][0-9]+))*$",
+        coerce_numbers_to_str=True,
+        description="training images, comma-separated, 2 or more; all are added",
+    )
+    repeats: int = Field(3, ge=1, le=100, description="random subsets a size")
+
+    @property
+    def asked(self) -> list[int]:
+        """The sizes as numbers."""
+        return [int(size) for size in self.sizes.split(",")]
+
+
 class DataSettings(Settings):
     """A look at the images of one category before any detector."""
 
@@ -168,6 +189,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "combined": CombinedSettings,
     "patchcore": PatchcoreSettings,
     "combined_plus": CombinedPlusSettings,
+    "learning_curve": LearningCurveSettings,
     "ablation": AblationSettings,
     "summary": SummarySettings,
     "category": CategorySettings,

@@ -31,6 +31,7 @@ OWN_OPTIONS = {
 }
 """Parameters that hold for a whole study, and what sets them."""
 QUICK = {"autoencoder.epochs": 4, "combined.epochs": 2}
+QUICK |= {"learning_curve.sizes": "10,20", "learning_curve.repeats": 2}
 """Parameters of the quick profile, for a look and for continuous integration."""
 
 

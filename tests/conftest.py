@@ -36,6 +36,7 @@ def built(tiny_root, tmp_path_factory):
     patch.setattr(study, "BUILD", build)
     with patch.context():
         parameters = {"autoencoder.epochs": 1, "combined.epochs": 1, "image_size": 64}
+        parameters |= {"learning_curve.sizes": "3", "learning_curve.repeats": 2}
         opened = study.open_study(
             categories=["metal_nut"],
             data_root=str(tiny_root),

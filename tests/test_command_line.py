@@ -3,6 +3,8 @@ import pytest
 from anomalylib.__main__ import main
 from anomalylib.controls import random_resnet50
 
+MEASURING = ("reference", "sensitivity", "curve")
+
 
 @pytest.fixture
 def complains(capsys, monkeypatch, tmp_path):
@@ -38,12 +40,12 @@ def test_bad_input_is_one_line(complains, tiny_root, tmp_path):
     assert "no weights file" in complains(*data, "--backbone", "auto", "--weights", "x.pth")
 
 
-@pytest.mark.parametrize("command", ["notebooks", "book", "pdf", "reference", "sensitivity"])
+@pytest.mark.parametrize("command", ["notebooks", "book", "pdf", *MEASURING])
 def test_a_cluster_that_is_not_there_is_one_line(command, capsys, monkeypatch, tiny_root, tmp_path):
     monkeypatch.setattr("anomalylib.engine.PATIENCE", 0.2)
     monkeypatch.setattr("anomalylib.pdf.find_browser", lambda: None)
     given = ["--data-root", str(tiny_root), "--scheduler", "tcp://127.0.0.1:1"]
-    if command in ("reference", "sensitivity"):
+    if command in MEASURING:
         given += ["--output", str(tmp_path), "--weights", str(random_resnet50(tmp_path, 0))]
     assert main([command, *given]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
@@ -59,7 +61,7 @@ def test_an_interrupt_is_one_line(capsys, monkeypatch):
     assert capsys.readouterr().err == "stopped; run again to go on from here\n"
 
 
-@pytest.mark.parametrize("command", ["reference", "sensitivity"])
+@pytest.mark.parametrize("command", MEASURING)
 def test_reference_results_are_not_made_of_the_wrong_things(command, capsys, tiny_root, tmp_path):
     def complaint(*arguments):
         assert main([command, *arguments]) == 2

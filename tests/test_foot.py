@@ -24,7 +24,7 @@ def footed(built):
 
 
 def test_every_foot_says_when_from_what_and_how_long(footed):
-    for notebook in (*EVIDENCE, "data", *ARMS, "ablation", "summary"):
+    for notebook in (*EVIDENCE, "data", *ARMS, "learning_curve", "ablation", "summary"):
         said = footed(notebook)
         assert "## Rerun this page" in said and "make " in said
         for row in ("| executed | 2026-11-23 04:05 UTC |", "| wall time | 1.2 s |"):
@@ -57,6 +57,14 @@ def test_the_look_at_the_data_names_them_and_its_table(footed, built):
     category = load_category(ROOT / study.stages[0][0].parameters["data_root"], "metal_nut")
     assert category.fingerprint[:16] in said and study.backbone.sha256[:16] not in said
     assert "{download}`build/metal_nut-data.csv </tables/build/metal_nut-data.csv>`" in said
+
+
+def test_a_page_without_results_says_its_data_backbone_and_parameters(footed, built):
+    said = footed("learning_curve")
+    assert built[0].backbone.sha256[:16] in said and "synthetic drawings, metal" in said
+    assert "sizes=3" in said and "threads=" not in said
+    name = "build/metal_nut-learning_curve.csv"
+    assert f"{{download}}`{name} </tables/{name}>`" in said
 
 
 def test_a_chapter_names_the_tables_and_what_they_were_measured_with(footed):

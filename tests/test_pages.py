@@ -127,6 +127,8 @@ def test_the_data_of_every_figure_lies_beside_the_book(built):
     assert len(rows) == 1 + 7
     looked = found["build/metal_nut-data.csv"].decode().splitlines()
     assert looked[0].startswith("image,set,defect_type,label,format,") and len(looked) == 1 + 13
+    rows = found["build/metal_nut-learning_curve.csv"].decode().splitlines()
+    assert rows[0].startswith("category,arm,backbone,seed,images,") and len(rows) == 1 + 2 * 2
     page = (index.parent / "chapters" / "claims.html").read_text()
     assert "summary.csv" in page and "_sources/chapters/claims.ipynb" in page
 

@@ -34,7 +34,7 @@ def keys(stages):
 
 def test_the_plan_has_every_notebook_and_follows_what_it_depends_on(tiny_root, tmp_path):
     before = keys(stages_of(tmp_path, tiny_root))
-    assert len(before) == 2 * (1 + len(ARMS) + 1) + 1 + len(EVIDENCE) + 1
+    assert len(before) == 2 * (1 + len(ARMS) + 1 + 1) + 1 + len(EVIDENCE) + 1
     assert keys(stages_of(tmp_path, tiny_root)) == before
     other_weights = keys(stages_of(tmp_path, tiny_root, "v"))
     same = {
@@ -46,6 +46,8 @@ def test_the_plan_has_every_notebook_and_follows_what_it_depends_on(tiny_root, t
     after = keys(stages_of(tmp_path, tiny_root, combined={"latent": 9}))
     changed = {notebook for (notebook, _), key in after.items() if before[notebook, _] != key}
     assert changed == {"combined", "ablation", "summary"}
+    after = keys(stages_of(tmp_path, tiny_root, learning_curve={"repeats": 9}))
+    assert {n for (n, _), key in after.items() if before[n, _] != key} == {"learning_curve"}
 
 
 def test_chapters_follow_the_tables_that_they_read(tiny_root, tmp_path):

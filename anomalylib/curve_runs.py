@@ -1,0 +1,123 @@
+"""The learning curve on real parts: many runs, each on some of the training images."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+
+from anomalylib.cache import CODE
+from anomalylib.curve import judge, sizes_up_to
+from anomalylib.data import load_category
+from anomalylib.errors import StudyError
+from anomalylib.experiment import MODULES, Experiment
+from anomalylib.files import ROOT, code_hash, written_whole
+from anomalylib.measurement import Run, make_detector
+from anomalylib.reference import write_tables
+from anomalylib.settings import make_settings
+from anomalylib.tables import REFERENCE
+
+SEEDS = {"combined": 5, "patchcore": 5, "combined_plus": 3}
+"""How many each arm is measured with; the last is the slowest."""
+SIZES = (10, 20, 50, 100, 200)
+
+
+class CurveRun(NamedTuple):
+    """An arm that learns from some of a category's training images.
+
+    Parameters
+    ----------
+    category, arm, backbone : str
+    images : int
+        How many.
+    seed : int
+        Of which, and of the training.
+    """
+
+    category: str
+    arm: str
+    backbone: str
+    images: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """A file name of its own."""
+        return f"{self.category}-{self.arm}-{self.backbone}-{self.images}-images-seed{self.seed}"
+
+    @property
+    def plain(self) -> Run:
+        """The run that learns from all of them."""
+        own = self._asdict()
+        del own["images"]
+        return Run(**own)
+
+
+@dataclass(frozen=True)
+class Curve(Experiment):
+    """Learning curves on one data set; see `Experiment`."""
+
+    folder: Path = ROOT / "build" / "curve"
+
+    def key(self, run: CurveRun) -> str:
+        """Hash of all that the result depends on."""
+        found = self.backbones[run.backbone]
+        settings = make_settings(run.arm, {}).model_dump()
+        said = [run, settings, self.fingerprint(run.category), found.sha256, *found.layers]
+        said += [CODE, code_hash(*MODULES, "curve")]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    def load(self, run: CurveRun) -> dict[str, Any]:
+        """What a run gave: its ``row``, and all scores."""
+        path = self.path(run)
+        try:
+            return json.loads(path.read_text())
+        except (OSError, ValueError):
+            raise StudyError(f"no run to read at {path}: delete it and run again") from None
+
+    @staticmethod
+    def work(run: CurveRun, data_root: str, weights: tuple[str, str, str], path: str) -> None:
+        """Measure in a worker, on one thread."""
+        torch.set_num_threads(1)
+        target = Path(path)
+        settings = make_settings(run.arm, {"category": run.category, "seed": run.seed})
+        detector = make_detector(run.plain, settings, weights, target.parent / "untrained")
+        category = load_category(data_root, run.category)
+        judged = judge(detector, category, run.images, run.seed)
+        own = {"category": run.category, "arm": run.arm, "backbone": run.backbone, "seed": run.seed}
+        said = {
+            "row": own | judged.row(),
+            "scores": judged.scores.tolist(),
+            "nominal_scores": judged.nominal_scores.tolist(),
+            "unlearned_scores": judged.unlearned_scores.tolist(),
+        }
+        with written_whole(target) as beside:
+            beside.write_text(json.dumps(said))
+
+
+def curve_runs(
+    experiment: Curve, categories: Sequence[str], sizes: Sequence[int] = SIZES
+) -> list[CurveRun]:
+    """Every arm on every category with every size, seed by seed, so that a first look is early."""
+    first = next(iter(experiment.backbones))
+    totals = {name: len(load_category(experiment.data_root, name).train) for name in categories}
+    return [
+        CurveRun(category, arm, first, images, seed)
+        for seed in range(max(SEEDS.values()))
+        for category, total in totals.items()
+        for arm in SEEDS
+        if seed < SEEDS[arm]
+        for images in sizes_up_to(total, sizes)
+    ]
+
+
+def collect(experiment: Curve, runs: list[CurveRun], folder: Path = REFERENCE) -> pd.DataFrame:
+    """Make and write the table ``learning_curve``, one row a run."""
+    table = pd.DataFrame([experiment.load(run)["row"] for run in runs])
+    table = table.sort_values(["category", "arm", "images", "seed"], ignore_index=True)
+    write_tables({"learning_curve": table}, folder)
+    return table

@@ -1,0 +1,51 @@
+import pytest
+
+from anomalylib import curve_runs, tables
+from anomalylib.curve_runs import SEEDS, Curve, CurveRun
+from anomalylib.errors import StudyError
+from anomalylib.measurement import measure
+from anomalylib.weights import resolve_backbone
+
+
+@pytest.fixture(scope="module")
+def collected(tiny_root, resnet18_file, tmp_path_factory):
+    """A few quick runs on a drawn category, and the table made of them."""
+    folder = tmp_path_factory.mktemp("curve")
+    backbone = resolve_backbone("resnet18", str(resnet18_file), "layer2")
+    experiment = Curve(str(tiny_root), {"small": backbone}, folder / "runs")
+    runs = [CurveRun("screw", "patchcore", "small", images, 0) for images in (6, 3)]
+    assert experiment.carry_out(runs, jobs=2) == 2
+    return experiment, runs, curve_runs.collect(experiment, runs, folder / "tables"), folder
+
+
+def test_every_arm_learns_from_every_size_and_from_all(collected):
+    runs = curve_runs.curve_runs(collected[0], ["metal_nut", "screw"], sizes=(2, 4, 9))
+    assert len({run.name for run in runs}) == len(runs) == 2 * 3 * sum(SEEDS.values())
+    assert {run.images for run in runs} == {2, 4, 6}
+    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+
+
+def test_with_all_images_a_run_is_the_plain_one(collected, tiny_root, resnet18_file, tmp_path):
+    experiment, runs, _, _ = collected
+    weights = ("resnet18", str(resnet18_file), "layer2")
+    plain, _ = measure(runs[0].plain, str(tiny_root), weights, tmp_path)
+    found = experiment.load(runs[0])
+    assert found["scores"] == plain.result.scores
+    assert found["nominal_scores"] == plain.result.nominal_scores
+    assert found["row"]["threshold"] == plain.result.threshold
+
+
+def test_the_table_is_sorted_and_read_back(collected):
+    _, _, made, folder = collected
+    assert made.images.tolist() == [3, 6] and made.n_unlearned.tolist() == [3, 0]
+    read = tables.read_table("learning_curve", folder / "tables")
+    assert read.threshold.to_numpy() == pytest.approx(made.threshold.to_numpy())
+
+
+def test_a_second_time_nothing_is_measured_and_another_size_has_another_key(collected):
+    experiment, runs, _, _ = collected
+    assert experiment.carry_out(runs, jobs=1) == 0
+    other = runs[0]._replace(images=5)
+    assert experiment.key(other) != experiment.key(runs[0])
+    with pytest.raises(StudyError, match="no run to read at"):
+        experiment.load(other)
