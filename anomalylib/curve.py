@@ -18,11 +18,12 @@ from anomalylib import metrics
 from anomalylib.combined import CombinedDetector
 from anomalylib.combined_plus import CombinedPlusDetector
 from anomalylib.data import Category, ImageSet, Subset
-from anomalylib.detectors import Detector, ResnetDetector
+from anomalylib.detectors import Detector
 from anomalylib.errors import StudyError
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.files import written_whole
 from anomalylib.patchcore import PatchcoreDetector
+from anomalylib.resnet import ResnetDetector
 from anomalylib.settings import LearningCurveSettings
 
 DETECTORS = {

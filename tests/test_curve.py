@@ -6,9 +6,9 @@ import pytest
 
 from anomalylib import curve
 from anomalylib.data import ImageSet, load_category
-from anomalylib.detectors import ResnetDetector
 from anomalylib.errors import StudyError
 from anomalylib.patchcore import PatchcoreDetector
+from anomalylib.resnet import ResnetDetector
 from anomalylib.settings import make_settings
 
 

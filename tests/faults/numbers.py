@@ -10,9 +10,9 @@ import torch
 from anomalylib.cache import features_of
 from anomalylib.controls import random_resnet50
 from anomalylib.data import load_category
-from anomalylib.detectors import ResnetDetector
 from anomalylib.errors import StudyError
 from anomalylib.extractor import FeatureExtractor
+from anomalylib.resnet import ResnetDetector
 from anomalylib.weights import resolve_backbone
 from tests.faults import common, kills
 from tests.faults.common import Setup, Tried
