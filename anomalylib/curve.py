@@ -120,17 +120,9 @@ def judge(detector: Detector, category: Category, images: int, seed: int) -> Jud
         How many training images it learns from.
     seed : int
         Of which; see `divide`.
-
-    Raises
-    ------
-    StudyError
-        If the training images give no threshold, as those of an arm that judges
-        each of them by the others need not.
     """
     learned, unlearned = divide(category.train, images, seed)
     detector.fit(learned)
-    if not np.isfinite(detector.threshold_):
-        raise StudyError(f"{images} images of {category.name} give no threshold: ask for more")
     return Judged(
         threshold=detector.threshold_,
         nominal_scores=detector.nominal_scores_,

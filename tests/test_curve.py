@@ -78,7 +78,7 @@ def test_what_is_not_learned_from_is_judged_as_new(category, extractor):
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_images_that_give_no_threshold_are_said(category, extractor):
     detector = PatchcoreDetector(extractor, coreset=0.001, keep=False)  # a bank of one patch
-    with pytest.raises(StudyError, match="2 images of metal_nut give no threshold"):
+    with pytest.raises(StudyError, match=r"no number to judge by.*more images"):
         curve.judge(detector, category, 2, seed=0)
 
 
@@ -100,7 +100,7 @@ def test_a_curve_has_a_row_a_size_and_seed_and_is_read_back(category, extractor,
 
 def test_a_category_without_defects_has_a_curve_too(category, extractor):
     good = [path for path in category.test.paths if path.parent.name == "good"]
-    test = ImageSet(category.test.folder, tuple(good), ("good",) * len(good))
+    test = ImageSet(category.test.folder, tuple(good), ("good",) * len(good), (None,) * len(good))
     settings = make_settings("learning_curve", {"sizes": "3", "repeats": 1, "arm": "resnet"})
     table = curve.follow(extractor, replace(category, test=test), settings)
     assert table.auroc.isna().all() and table.n_anomalous.tolist() == [0, 0]

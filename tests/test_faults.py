@@ -9,7 +9,7 @@ from anomalylib.data import load_category
 from anomalylib.errors import StudyError, first_line
 from anomalylib.files import written_whole
 from anomalylib.pages import FAULTS
-from tests.faults import archives, damage, disks, injection, kills, numbers, paths, weights
+from tests.faults import archives, damage, disks, images, injection, kills, numbers, paths, weights
 from tests.faults.__main__ import COLUMNS, SECTIONS, TABLE
 from tests.faults.common import Setup, Skipped, Tried
 
@@ -17,6 +17,12 @@ QUICK = [
     (kills.cache_write, kills.KILLS),
     (disks.full_while_writing, 5),
     (paths.categories, 20),
+    (images.damaged_png, 300),
+    (images.damaged_jpeg, 200),
+    (images.damaged_others, 700),
+    (images.unusual_pictures, 8),
+    (images.pictures_to_refuse, 15),
+    (images.masks_that_do_not_fit, 5),
     (archives.members_that_lead_out, 20),
     (archives.archives_too_large, 2),
     (weights.pickles_in_pth, 4),

@@ -14,7 +14,7 @@ from pathlib import Path
 from anomalylib.files import ROOT, written_whole
 from tests.faults.common import Setup, Skipped, Tried
 
-SECTIONS = ("kills", "together", "disks", "paths", "archives", "weights", "injection")
+SECTIONS = ("kills", "together", "disks", "paths", "images", "archives", "weights", "injection")
 SECTIONS += ("numbers", "damage")
 TABLE = ROOT / "data" / "reference" / "faults.csv"
 COLUMNS = ("fault", "tried", "outcome", "lost")
