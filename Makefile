@@ -17,12 +17,19 @@ OUTPUT ?=
 ONLY ?=
 PEERS ?= .venv-peers
 
-RUN = $(VENV)/bin/python
-STUDY = --categories "$(CATEGORIES)" --data-root "$(DATA_ROOT)" --backbone "$(BACKBONE)" \
-	--weights "$(WEIGHTS)" --layers "$(LAYERS)" --seed "$(SEED)" --profile "$(PROFILE)" \
-	--jobs "$(JOBS)" --scheduler "$(SCHEDULER)" --params "$(PARAMS)"
+# A setting is text: neither make nor the shell may look for commands in it. It reaches
+# the commands below by the environment, as it was given.
+SETTINGS = CATEGORIES DATA_ROOT BACKBONE WEIGHTS LAYERS SEED PROFILE JOBS SCHEDULER PARAMS \
+	OUTPUT ONLY
+$(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
+export $(SETTINGS)
 
-.PHONY: help setup book notebooks reference sensitivity trials bench bench-peers headline pdf test data lint format clean
+RUN = $(VENV)/bin/python
+STUDY = --categories "$$CATEGORIES" --data-root "$$DATA_ROOT" --backbone "$$BACKBONE" \
+	--weights "$$WEIGHTS" --layers "$$LAYERS" --seed "$$SEED" --profile "$$PROFILE" \
+	--jobs "$$JOBS" --scheduler "$$SCHEDULER" --params "$$PARAMS"
+
+.PHONY: help setup book notebooks reference sensitivity trials bench bench-peers headline pdf test faults data lint format clean
 
 help:
 	@echo "make setup       create the environment in $(VENV)"
@@ -30,6 +37,7 @@ help:
 	@echo "make pdf         print the book into one file, where Chromium is installed"
 	@echo "make notebooks   run only the notebooks, e.g. CATEGORIES=screw SEED=1"
 	@echo "make test        run the tests"
+	@echo "make faults      try the study: kills, full disks, hostile files; half an hour"
 	@echo "make data        fetch MVTec AD into data/mvtec (5 GB)"
 	@echo "make reference   measure the reference results of real parts; needs DATA_ROOT"
 	@echo "make sensitivity measure what each setting does, one at a time; needs DATA_ROOT"
@@ -64,16 +72,16 @@ notebooks: setup
 	@$(RUN) -m anomalylib notebooks $(STUDY)
 
 reference sensitivity trials: setup
-	@$(RUN) -m anomalylib $@ --categories "$(CATEGORIES)" --data-root "$(DATA_ROOT)" \
-		--weights "$(WEIGHTS)" --jobs "$(JOBS)" --scheduler "$(SCHEDULER)" --output "$(OUTPUT)"
+	@$(RUN) -m anomalylib $@ --categories "$$CATEGORIES" --data-root "$$DATA_ROOT" \
+		--weights "$$WEIGHTS" --jobs "$$JOBS" --scheduler "$$SCHEDULER" --output "$$OUTPUT"
 
 bench: setup
-	@$(RUN) -m tests.benchmarks --data-root "$(DATA_ROOT)" --weights "$(WEIGHTS)" \
-		--layers "$(LAYERS)" --only "$(ONLY)" --output "$(OUTPUT)"
+	@$(RUN) -m tests.benchmarks --data-root "$$DATA_ROOT" --weights "$$WEIGHTS" \
+		--layers "$$LAYERS" --only "$$ONLY" --output "$$OUTPUT"
 
 bench-peers: $(PEERS)/installed
-	@$(PEERS)/bin/python -m tests.benchmarks.peers --data-root "$(DATA_ROOT)" \
-		--weights "$(WEIGHTS)" --output "$(OUTPUT)"
+	@$(PEERS)/bin/python -m tests.benchmarks.peers --data-root "$$DATA_ROOT" \
+		--weights "$$WEIGHTS" --output "$$OUTPUT"
 
 $(PEERS)/installed: constraints.txt
 	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install anomalib==2.7.0 \
@@ -87,6 +95,9 @@ data: setup
 
 test: setup
 	@$(RUN) -m pytest
+
+faults: setup
+	@$(RUN) -m tests.faults --only "$$ONLY" --output "$$OUTPUT"
 
 lint: setup
 	@$(RUN) -m ruff check

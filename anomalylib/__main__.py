@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from anomalylib.errors import StudyError
+from anomalylib.errors import StudyError, first_line
 from anomalylib.files import ROOT
 from anomalylib.settings import PARTS
 
@@ -23,8 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command in ("reference", "sensitivity", "trials"):
             return _measure(options)
         return _study(options)
-    except StudyError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (StudyError, OSError) as error:
+        print(f"error: {first_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; run again to go on from here", file=sys.stderr)

@@ -1,5 +1,6 @@
 """The book: prose and executed notebooks, put together and rendered."""
 
+import contextlib
 import copy
 import hashlib
 import html
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from anomalylib import site
-from anomalylib.errors import StudyError
+from anomalylib.errors import FULL, StudyError, first_line
 from anomalylib.files import ROOT, sha256_of, written_whole
 from anomalylib.pages import page, tables
 from anomalylib.study import Study
@@ -43,21 +45,26 @@ def build_book(study: Study) -> tuple[Path, bool]:
     StudyError
         If jupyter-book fails or warns of anything.
     """
-    pages = assemble(study)
-    folder = study.folder / "book"
-    index, stamp = study.folder / "_build" / "html" / "index.html", study.folder / "book.built"
-    digest = _digest(pages)
-    if index.is_file() and stamp.is_file() and stamp.read_text() == digest:
-        return index, False
-    _write(folder, pages)
-    # Pages of an earlier run with other categories must not stay on the site, nor may
-    # what is left of a build that fails pass for a whole one.
-    stamp.unlink(missing_ok=True)
-    shutil.rmtree(index.parent, ignore_errors=True)
-    render(study, "html")
-    with written_whole(stamp) as beside:
-        beside.write_text(digest)
-    return index, True
+    with alone(study):
+        pages = assemble(study)
+        site, stamp = study.folder / "_build" / "html", study.folder / "book.built"
+        index, digest = site / "index.html", _digest(pages)
+        if index.is_file() and stamp.is_file() and stamp.read_text() == digest:
+            return index, False
+        _write(study.folder / "book", pages)
+        # Pages of an earlier run with other categories must not stay on the site, nor may
+        # what is left of a build that fails pass for a whole one.
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(site, ignore_errors=True)
+        render(study, "html")
+        with written_whole(stamp) as beside:
+            beside.write_text(digest)
+        return index, True
+
+
+def alone(study: Study) -> FileLock:
+    """To build in the study's folder while no other run does."""
+    return FileLock(study.folder / "book.lock")
 
 
 def write_pages(study: Study) -> None:
@@ -88,12 +95,17 @@ def render(study: Study, builder: str) -> Path:
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [str(jupyter_book), "build", str(study.folder / "book"), "--builder", builder]
     command += ["--path-output", str(study.folder), "-W", "-n", "--keep-going"]
-    with log.open("w") as file:
-        code = subprocess.call(command, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT)
-    if code != 0:
-        lines = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text()).splitlines()  # without colours
-        told = [line for sign in ("WARNING", "ERROR", "rror") for line in lines if sign in line]
-        first = told[0].strip() if told else "jupyter-book failed"
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, check=False
+    )
+    said = done.stdout.decode(errors="replace")
+    with contextlib.suppress(OSError):  # on a full disk: what was said matters more
+        log.write_text(said)
+    if done.returncode != 0:
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()  # without colours
+        signs = (*FULL, "WARNING", "ERROR", "rror")
+        told = [line for sign in signs for line in lines if sign in line]
+        first = first_line(told[0]) if told else "jupyter-book failed"
         raise StudyError(f"the book was not built: {first}; see {log}")
     return study.folder / "_build" / builder
 

@@ -45,9 +45,14 @@ class FileArray:
 
     def __init__(self, path: Path, chosen: np.ndarray | None = None):
         with path.open("rb") as file:
-            np.lib.format.read_magic(file)
-            shape, _, self.dtype = np.lib.format.read_array_header_1_0(file)
+            try:
+                np.lib.format.read_magic(file)
+                shape, _, self.dtype = np.lib.format.read_array_header_1_0(file)
+            except ValueError:
+                raise StudyError(f"{path} is no array: delete it and run again") from None
             self._start = file.tell()
+        if self.dtype.hasobject:  # pickled, and code
+            raise StudyError(f"{path} holds no numbers: delete it and run again")
         self.path = path
         self._chosen = np.arange(shape[0])[slice(None) if chosen is None else chosen]
         self.shape = (len(self._chosen), *shape[1:])
@@ -170,7 +175,7 @@ def _kept(
         return FileArray(whole.path, images.chosen)
     fingerprint = getattr(images, "fingerprint", None)
     batches = tqdm(
-        map(compute, _loaded(images, size)),
+        _finite(map(compute, _loaded(images, size)), images, what),
         total=-(-len(images) // batch_size(size)),
         desc=label,
         unit="batch",
@@ -185,6 +190,31 @@ def _kept(
             with written_whole(path) as beside:
                 _write(batches, len(images), beside)
     return FileArray(path)
+
+
+def _finite(
+    batches: Iterator[np.ndarray], images: Sequence[np.ndarray], what: str
+) -> Iterator[np.ndarray]:
+    """The batches, unless a number in them is none or too large for what keeps it."""
+    done = 0
+    for batch in batches:
+        fine = np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
+        if not fine.all():
+            image = name_of(images, done + int(fine.argmin()))
+            raise StudyError(
+                f"backbone {what.split()[0]} gives features of {image} that are no finite "
+                f"numbers, or beyond {np.finfo(batch.dtype).max}: give other WEIGHTS or LAYERS"
+            )
+        done += len(batch)
+        yield batch
+
+
+def name_of(images: Sequence[np.ndarray], index: int) -> str:
+    """What to call one of the images in a message."""
+    names = getattr(getattr(images, "whole", images), "names", None)
+    if names is None:
+        return f"image {index} of {len(images)}"
+    return names[getattr(images, "chosen", range(len(names)))[index]]
 
 
 def _write(batches: Iterator[np.ndarray], count: int, path: Path) -> None:

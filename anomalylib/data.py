@@ -5,6 +5,7 @@ Where they lie, `anomalylib.layouts` knows.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -183,10 +184,18 @@ def dataset_name(root: Path) -> tuple[str, bool]:
     """
     marker = root / MARKER
     if marker.is_file():
-        said = json.loads(marker.read_text())
-        return said["name"], said["synthetic"]
+        try:
+            said = json.loads(marker.read_text())
+            return _sayable(said["name"]), bool(said["synthetic"])
+        except (ValueError, LookupError, TypeError):
+            raise StudyError(f"{marker} is damaged: delete it and run again") from None
     plain = root.resolve().name
-    return ("MVTec AD" if plain.lower() in MVTEC_FOLDERS else plain), False
+    return ("MVTec AD" if plain.lower() in MVTEC_FOLDERS else _sayable(plain)), False
+
+
+def _sayable(name: str) -> str:
+    """A name without signs that a page would take for code."""
+    return re.sub(r"[^\w.+(), -]+", " ", name).strip() or "unnamed"
 
 
 def load_category(root: str | Path, name: str) -> Category:

@@ -55,6 +55,22 @@ def aggregate(maps: np.ndarray, top_k: int) -> np.ndarray:
     return np.partition(flat, -k, axis=1)[:, -k:].mean(axis=1)
 
 
+def finite(scores: np.ndarray, images: Images) -> np.ndarray:
+    """The scores (N,), once they are found to be numbers: NaN is above no threshold.
+
+    Raises
+    ------
+    StudyError
+        If one is not: it would pass for normal.
+    """
+    wrong = np.flatnonzero(~np.isfinite(scores))
+    if len(wrong):
+        name, value = cache.name_of(images, wrong[0]), scores[wrong[0]]
+        said = f"the score of {name} is {value}, no number to judge by"
+        raise StudyError(f"{said}: give other weights, more images or a lower learning rate")
+    return scores
+
+
 class Detector(ABC):
     """An arm: learns from normal images, scores new ones.
 
@@ -117,7 +133,7 @@ class Detector(ABC):
         self.learned_ = learned
         self._take(learned)
         self.images_ = images
-        self.nominal_scores_ = self._scores(self._nominal_maps(images), len(images))
+        self.nominal_scores_ = self._scores(self._nominal_maps(images), images)
         return self.calibrate(MeanPlusSigma(sigma=self.sigma), self.nominal_scores_)
 
     def calibrate(self, rule: Rule, nominal_scores: np.ndarray) -> "Detector":
@@ -169,8 +185,9 @@ class Detector(ABC):
         """Maps of the training images, for the threshold."""
         return self._maps(images)
 
-    def _scores(self, maps: Iterator[np.ndarray], count: int) -> np.ndarray:
-        return joined((aggregate(each, self.top_k) for each in maps), count)
+    def _scores(self, maps: Iterator[np.ndarray], images: Images) -> np.ndarray:
+        scores = joined((aggregate(each, self.top_k) for each in maps), len(images))
+        return finite(scores, images)
 
     def anomaly_maps(self, images: Images) -> np.ndarray:
         """How anomalous each place is: (N, H, W) on the arm's own grid."""
@@ -178,7 +195,7 @@ class Detector(ABC):
 
     def score_samples(self, images: Images) -> np.ndarray:
         """Score of each image, shape (N,): its map, aggregated."""
-        return self._scores(self._maps(images), len(images))
+        return self._scores(self._maps(images), images)
 
     def predict(self, images: Images) -> np.ndarray:
         """Whether each image is anomalous, shape (N,), bool."""

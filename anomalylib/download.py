@@ -1,5 +1,6 @@
 """MVTec AD itself: fetch, verify, extract safely."""
 
+import lzma
 import shutil
 import tarfile
 import urllib.error
@@ -8,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from anomalylib.errors import StudyError
+from anomalylib.errors import StudyError, first_line, is_full
 from anomalylib.files import ROOT, sha256_of
 
 URL = (
@@ -81,7 +82,7 @@ def download(url: str, part: Path) -> None:
         if error.code != 416:  # 416: nothing is lacking
             raise _by_hand(error) from None
     except OSError as error:
-        raise _by_hand(error) from None
+        raise (_full(error, part) if is_full(error) else _by_hand(error)) from None
     else:
         if part.stat().st_size < total:
             raise StudyError(f"the download stopped at {part.stat().st_size} bytes: run it again")
@@ -91,6 +92,10 @@ def _by_hand(error: OSError) -> StudyError:
     """Say where MVTec AD is to be had without this command."""
     where = f"get it at {PAGE}, unpack it, and give its folder as DATA_ROOT"
     return StudyError(f"cannot download MVTec AD ({error}): {where}")
+
+
+def _full(error: OSError, path: Path) -> StudyError:
+    return StudyError(f"{path} was not written: {first_line(error)}")
 
 
 def extract(archive: Path, folder: Path) -> None:
@@ -108,7 +113,9 @@ def extract(archive: Path, folder: Path) -> None:
             for member in tqdm(tar, desc="unpacking", unit="file"):
                 _refuse_unsafe(member)
                 tar.extract(member, beside, set_attrs=False)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError) as error:
+        if is_full(error):
+            raise _full(error, folder) from None
         raise StudyError(f"cannot unpack {archive} ({error}): delete it and run again") from None
     else:
         beside.rename(folder)

@@ -13,7 +13,26 @@ class StudyError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
+FULL = ("No space left on device", "Disk quota exceeded")
+SHUT = ("Permission denied", "Read-only file system", "Operation not permitted")
+
+
 def first_line(said: BaseException | str) -> str:
-    """The first line of what an error says, or its type where it says nothing."""
+    """The first line of what an error says, or its type where it says nothing.
+
+    Of a disk that is full or a folder that is shut it also says what to do.
+    """
+    if isinstance(said, StudyError):
+        return str(said)
     lines = str(said).strip().splitlines()
-    return lines[0] if lines else type(said).__name__
+    line = lines[0] if lines else type(said).__name__
+    if any(sign in line for sign in FULL):
+        return f"the disk is full ({line}): free some space and run again"
+    if any(sign in line for sign in SHUT):
+        return f"no access ({line}): let your user read and write there, and run again"
+    return line
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says, in whatever type, that a disk is full."""
+    return any(sign in str(error) for sign in FULL)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from anomalylib.data import Category, mean_grey
-from anomalylib.detectors import Detector, aggregate
+from anomalylib.detectors import Detector, aggregate, finite
 from anomalylib.results import Result
 from anomalylib.settings import ArmSettings
 
@@ -43,7 +43,7 @@ def evaluate(
     detector.fit(category.train)
     fitted = time.perf_counter()
     maps = detector.anomaly_maps(category.test)
-    scores = aggregate(maps, detector.top_k)
+    scores = finite(aggregate(maps, detector.top_k), category.test)
     done = time.perf_counter()
     extractor = getattr(detector, "extractor", None)
     not_theirs = {"weights", "data_root", "results_dir"}  # folders of one machine

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from pydantic import ValidationError
 from tqdm import tqdm
 
@@ -17,14 +18,15 @@ from anomalylib.engine import complete, workers
 from anomalylib.errors import StudyError, first_line
 from anomalylib.files import ROOT, code_hash, written_whole
 from anomalylib.measurement import Measurement, Run, measure
+from anomalylib.results import read_maps
 from anomalylib.settings import make_settings
 from anomalylib.weights import LITE0, Backbone, resolve_backbone
 
 FOLDER = ROOT / "build" / "runs"
 # What a score depends on; the rest of the library may change without a rerun.
 MODULES = ("autoencoder", "cache", "combined", "combined_plus", "controls", "data", "detectors")
-MODULES += ("evaluation", "extractor", "measurement", "models", "patchcore", "pixels", "reading")
-MODULES += ("resnet", "thresholds", "training", "weights")
+MODULES += ("evaluation", "exported", "extractor", "measurement", "models", "patchcore", "pixels")
+MODULES += ("reading", "resnet", "thresholds", "training", "weights")
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,7 @@ class Experiment:
 
     def maps(self, run: Run) -> np.ndarray:
         """Anomaly maps of a run's test images, (N, H, W)."""
-        with np.load(self.path(run).with_suffix(".npz")) as file:
-            return file["maps"].astype(np.float32)
+        return read_maps(self.path(run).with_suffix(".npz"))
 
     def carry_out(self, runs: list[Run], jobs: int | None = None, scheduler: str = "") -> int:
         """Measure what is not measured yet.
@@ -127,11 +128,15 @@ class Experiment:
     def work(run: Run, data_root: str, weights: tuple[str, str, str] | None, path: str) -> None:
         """Measure in a worker; the maps come first: a JSON file that is there is complete."""
         target = Path(path)
-        measurement, maps = measure(run, data_root, weights, target.parent / "untrained")
-        with written_whole(target.with_suffix(".npz")) as beside:
-            np.savez_compressed(beside, maps=maps.astype(np.float16))
-        with written_whole(target) as beside:
-            beside.write_text(measurement.model_dump_json())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_suffix(".lock")):  # two experiments may want the same
+            if target.is_file():
+                return
+            measurement, maps = measure(run, data_root, weights, target.parent / "untrained")
+            with written_whole(target.with_suffix(".npz")) as beside:
+                np.savez_compressed(beside, maps=maps.astype(np.float16))
+            with written_whole(target) as beside:
+                beside.write_text(measurement.model_dump_json())
 
 
 def resolve_backbones(given: Sequence[str]) -> dict[str, Backbone]:

@@ -10,6 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet, get_model
 
 from anomalylib.errors import StudyError, first_line
+from anomalylib.exported import load_program
 from anomalylib.weights import EXPORTED, LITE0, Backbone, load_tensors
 
 
@@ -223,7 +224,9 @@ def _assign(body: nn.Module, tensors: dict[str, torch.Tensor], backbone: Backbon
 def _exported(backbone: Backbone) -> nn.Module:
     """A `torch.export` program that returns one feature map or several."""
     try:
-        program = torch.export.load(backbone.path).module()
+        program = load_program(backbone.path).module()
+    except StudyError:
+        raise
     except Exception as error:  # the loader raises whatever the archive provokes
         why = first_line(error)
         raise StudyError(f"{backbone.path} is no exported program ({why})") from None

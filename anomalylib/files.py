@@ -1,12 +1,17 @@
 """Files that are either whole or absent."""
 
 import contextlib
+import glob
 import hashlib
 import os
+import platform
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from anomalylib.errors import StudyError, first_line, is_full
 
 ROOT = Path(__file__).resolve().parents[1]
 """The folder of the study: ``notebooks/``, ``book/`` and ``data/`` lie in it."""
@@ -17,7 +22,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to, and rename it at the end.
 
     A reader sees the old file or the new one, never half of either. If the
-    block raises, nothing is left behind.
+    block raises, nothing is left behind; what a killed process has left goes
+    when the same file is written again.
 
     Parameters
     ----------
@@ -28,19 +34,50 @@ def written_whole(path: Path) -> Iterator[Path]:
     ------
     Path
         Where to write; it has the same suffix.
+
+    Raises
+    ------
+    StudyError
+        If the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}-", suffix=f".partial{path.suffix}"
-    )
-    os.close(handle)
-    beside = Path(name)
+    beside = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = _beside(path)
         yield beside
         beside.chmod(0o644)
         beside.replace(path)
+    except Exception as error:
+        if is_full(error) and not isinstance(error, StudyError):
+            raise StudyError(f"{path} was not written: {first_line(error)}") from None
+        raise
     finally:
-        beside.unlink(missing_ok=True)
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """An empty file beside `path`, named after this process; those of dead ones go."""
+    suffix = f".partial{path.suffix}"
+    mine = f".{path.stem}-{re.sub('[^a-zA-Z0-9]', '', platform.node())}-"
+    for left in path.parent.glob(f"{glob.escape(mine)}*{glob.escape(suffix)}"):
+        process = left.name.removeprefix(mine).partition("-")[0]
+        if process.isdigit() and not _alive(int(process)):
+            left.unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{mine}{os.getpid()}-", suffix=suffix)
+    os.close(handle)
+    return Path(name)
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of this machine still runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def from_root(path: Path) -> str:

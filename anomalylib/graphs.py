@@ -9,11 +9,13 @@ import PIL
 import torch
 from torch import nn
 
+from anomalylib.autoencoder import AutoencoderDetector
 from anomalylib.combined import CombinedDetector
 from anomalylib.combined_plus import CombinedPlusDetector
-from anomalylib.detectors import AutoencoderDetector, Detector, FeatureDetector, ResnetDetector
+from anomalylib.detectors import Detector, FeatureDetector
 from anomalylib.errors import StudyError
 from anomalylib.patchcore import PatchcoreDetector
+from anomalylib.resnet import ResnetDetector
 
 FIXED_POINT = 2.0**22
 """Pillow rounds the weights of a resize to multiples of one over this."""

@@ -12,6 +12,7 @@ Own parts::
     <category>/masks, in the same folders as abnormal        optional
 """
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,11 @@ FEWEST = 5
 """Images that ``normal`` needs."""
 UNNAMED = "abnormal"
 """The defect type of images that lie in ``abnormal`` itself."""
+
+
+UNFIT = re.compile(r"^[.-]|[\0-*,/:-@\[-^`{-\x9f]|\s")
+"""In a category's name: what commands, pages or formulas would take for something else."""
+RENAME = "rename the folder with letters, digits, '_', '-', '+' and '.'"
 
 
 class Found(NamedTuple):
@@ -68,8 +74,12 @@ def find(root: Path, name: str) -> tuple[list[Found], list[Found]]:
         if _is_own(root) or _is_mvtec(root):
             above = f"DATA_ROOT={root.parent} CATEGORIES={root.name}"
             raise StudyError(f"{root} is the folder of one part: give the one above it, {above}")
-        those = ", ".join(names) or "none (a category has a folder normal or train/good)"
+        those = (
+            ", ".join(map(_shown, names)) or "none (a category has a folder normal or train/good)"
+        )
         raise StudyError(f"no category {name!r} in {root}; found: {those}")
+    if UNFIT.search(name):
+        raise StudyError(f"no category can be called {name!r}: {RENAME}")
     folder = root / name
     if _is_own(folder) and _is_mvtec(folder):
         raise StudyError(f"{folder} has both normal and train/good: take one of them away")
@@ -80,6 +90,11 @@ def pictures_in(folder: Path) -> list[Path]:
     """The pictures in a folder, sorted by name; what begins with a dot is none."""
     inside = (path for path in folder.iterdir() if not path.name.startswith("."))
     return sorted(path for path in inside if path.suffix.lower() in SUFFIXES)
+
+
+def _shown(name: str) -> str:
+    """A folder's name in a list, and what to do if no command can name it."""
+    return f"{name!r} ({RENAME})" if UNFIT.search(name) else name
 
 
 def _is_mvtec(folder: Path) -> bool:

@@ -15,6 +15,8 @@ from anomalylib.settings import evidence_files
 from anomalylib.study import Study
 
 CAPTION = "**Figure.** "
+FAULTS = "faults.csv"
+"""What was tried against the study, for the page on methods."""
 
 
 def page(task: Task, study: Study, repository: Mapping[str, str]) -> dict:
@@ -45,8 +47,8 @@ def page(task: Task, study: Study, repository: Mapping[str, str]) -> dict:
 
 
 def tables(study: Study) -> dict[str, bytes]:
-    """The data of all figures: those of the chapters and two a category of the build."""
-    found = {}
+    """The data of all pages: those of the chapters and two a category of the build."""
+    found = {FAULTS: (ROOT / "data" / "reference" / FAULTS).read_bytes()}
     for task in (task for stage in study.stages for task in stage):
         folder = ROOT / task.parameters.get("reference_dir", "data/reference")
         for name in evidence_files(task.notebook):

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from anomalylib.book import render, write_pages
+from anomalylib.book import alone, render, write_pages
 from anomalylib.errors import StudyError
 from anomalylib.files import written_whole
 from anomalylib.study import Study
@@ -70,9 +70,10 @@ def print_book(study: Study) -> Path:
         If there is no Chromium, or the page or the PDF cannot be made.
     """
     browser = find_browser()
-    write_pages(study)
-    page = render(study, "singlehtml") / "index.html"
-    page.write_text(anchored(page.read_text(encoding="utf-8")), encoding="utf-8")
+    with alone(study):
+        write_pages(study)
+        page = render(study, "singlehtml") / "index.html"
+        page.write_text(anchored(page.read_text(encoding="utf-8")), encoding="utf-8")
     target = study.folder / "book.pdf"
     with tempfile.TemporaryDirectory() as profile, written_whole(target) as beside:
         options = [f"--user-data-dir={profile}", f"--virtual-time-budget={PATIENCE}"]

@@ -23,15 +23,16 @@ from anomalylib.settings import (
 
 SOURCES = ROOT / "notebooks"
 # Modules that no result depends on: they may change without a rerun.
-AROUND = {"__main__", "book", "download", "engine", "export", "foot", "graphs", "headline"}
-AROUND |= {"pages", "pdf", "plan", "run", "site", "study"}
+AROUND = {"__main__", "book", "download", "engine", "foot", "headline", "pages", "pdf", "plan"}
+AROUND |= {"run", "site", "study"}
 # Modules that only the chapters on the reference results use.
 BEYOND_ARMS = {"charts", "comparisons", "controls", "diagnostics", "diagrams", "experiment"}
 BEYOND_ARMS |= {"explorer", "judged", "measurement", "pasted", "pixels", "prose", "rarity"}
 BEYOND_ARMS |= {"reference", "sensitivity", "signatures", "sketch", "tables", "trial_figures"}
 BEYOND_ARMS |= {"trials", "tried"}
 # Modules for use on one's own parts.
-BEYOND_ARMS |= {"bracket", "inspection", "inspection_figures", "report"}
+BEYOND_ARMS |= {"bracket", "export", "graphs", "inspection", "inspection_figures", "report"}
+BEYOND_ARMS |= {"walkthrough"}
 # Modules of the look at the data.
 BEYOND_ARMS |= {"check_figures", "checks", "copies", "file_checks", "survey", "verdicts"}
 
@@ -71,8 +72,11 @@ class Task:
         """Whether it must be executed: not there yet, or made of other things."""
         if not self.output.is_file() or (self.makes and not self.makes.is_file()):
             return True
-        metadata = json.loads(self.output.read_text())["metadata"]
-        return metadata.get("study", {}).get("key") != self.key
+        try:
+            metadata = json.loads(self.output.read_text())["metadata"]
+            return metadata.get("study", {}).get("key") != self.key
+        except (ValueError, LookupError, AttributeError, TypeError):  # damaged from outside
+            return True
 
     @property
     def partial(self) -> Path:

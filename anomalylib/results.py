@@ -2,6 +2,7 @@
 
 import html
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -181,8 +182,22 @@ def load_result(folder: str | Path, category: str, arm: str, seed: int) -> Resul
 def load_maps(folder: str | Path, result: Result) -> np.ndarray:
     """Anomaly maps of a result's test images, (N, H, W)."""
     path = result_path(folder, result.category, result.arm, result.seed).with_suffix(".npz")
-    with np.load(path) as file:
-        return file["maps"].astype(np.float32)
+    return read_maps(path)
+
+
+def read_maps(path: Path) -> np.ndarray:
+    """Anomaly maps (N, H, W) of an ``.npz`` file, which may hold no pickled objects.
+
+    Raises
+    ------
+    StudyError
+        If it cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return file["maps"].astype(np.float32)
+    except (OSError, ValueError, LookupError, zipfile.BadZipFile):
+        raise StudyError(f"{path} holds no anomaly maps: delete it and run again") from None
 
 
 def tabulate(results: list[Result]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ import json
 import logging
 import platform
 
+from filelock import FileLock
 from tqdm import tqdm
 
 from anomalylib.engine import Cluster, Processes, WorkerKilled, complete
@@ -20,7 +21,7 @@ DRAWN_WITH = ("numpy", "pandas", "matplotlib", "seaborn", "scikit-learn", "scipy
 
 
 def execute(task: Task) -> str | None:
-    """Execute one notebook; return what went wrong, or None.
+    """Execute one notebook, unless another run does; return what went wrong, or None.
 
     papermill writes to a partial file, which is renamed when all is done and
     left to look at when a cell fails. What an earlier run has left goes first:
@@ -28,14 +29,18 @@ def execute(task: Task) -> str | None:
     not pass for its own then. A kernel that is killed is a `WorkerKilled`: what
     the notebook does, it does there.
     """
+    task.output.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(task.output.with_suffix(".lock")):  # two runs may want the same
+        # A cluster asks again, too, where an answer was lost with its worker.
+        return _execute(task) if task.stale else None
+
+
+def _execute(task: Task) -> str | None:
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    if not task.stale:  # a cluster asks again where an answer was lost with its worker
-        return None
     logging.getLogger("papermill").setLevel(logging.ERROR)  # parameters are checked in `plan`
-    task.output.parent.mkdir(parents=True, exist_ok=True)
     task.output.unlink(missing_ok=True)
     who = f"notebook {task.notebook} ({task.subject})"
     look = f"look at {task.partial}"
@@ -52,7 +57,8 @@ def execute(task: Task) -> str | None:
             )
             break
         except PapermillExecutionError as error:
-            cell, why = error.cell_index + 1, f"{error.ename}: {first_line(error.evalue)}"
+            why = f"{error.ename}: {first_line(error.evalue)}"
+            cell = error.cell_index + 1
             return f"{who} failed in cell {cell}: {why}; {look}"
         except DeadKernelError as error:
             raise WorkerKilled(first_line(error)) from None

@@ -25,6 +25,7 @@ EVIDENCE = {
     "controls": ("scores", "summary"),
     "cost": ("benchmarks.json",),
     "literature": ("literature", "summary"),
+    "your_parts": (),
     "limits": ("scores", "summary", "thresholds", "sensitivity", "training"),
 }
 """The chapters, and the tables of the committed reference results that each reads."""

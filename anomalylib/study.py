@@ -164,8 +164,12 @@ def _backbone(name: str, weights: str, layers: str) -> Backbone:
     if name != "auto" or weights:
         return resolve_backbone(name, weights, layers)
     if CHOICE.is_file():
-        kept = json.loads(CHOICE.read_text())
-        return resolve_backbone(kept["name"], "", layers, kept["chosen"])
+        try:
+            kept = json.loads(CHOICE.read_text())
+            name, chosen = kept["name"], kept["chosen"]
+        except (ValueError, LookupError, TypeError):
+            raise StudyError(f"{CHOICE} is damaged: delete it and run again") from None
+        return resolve_backbone(name, "", layers, chosen)
     found = resolve_backbone(name, weights, layers)
     with written_whole(CHOICE) as beside:
         beside.write_text(json.dumps({"name": found.name, "chosen": found.chosen}))
@@ -189,7 +193,7 @@ def _slug(dataset: str, backbone: Backbone, quick: bool) -> str:
     """A folder name for one data set, backbone and profile."""
     parts = [dataset, backbone.name, *backbone.layers, backbone.sha256[:6]]
     words = " ".join(parts + (["quick"] if quick else []))
-    return re.sub(r"[^a-z0-9_.]+", "-", words.lower()).strip("-")
+    return re.sub(r"[^\w.]+", "-", words.lower()).strip("-")
 
 
 def parse_parameters(words: list[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from anomalylib import bracket, synthetic
 from anomalylib.data import Category, resize
 from anomalylib.detectors import Detector
 from anomalylib.look import SMALL, WIDTH
+from anomalylib.results import Result
 from anomalylib.settings import plain
 from anomalylib.synthetic import random_of
 from anomalylib.thresholds import Conformal, MeanPlusSigma
@@ -67,6 +68,11 @@ def new_pictures(folder: Path) -> Path:
     whole = (folder / "sound.png").read_bytes()
     (folder / "cut short.png").write_bytes(whole[: len(whole) // 2])
     return folder
+
+
+def normal_scores(result: Result) -> np.ndarray:
+    """Scores of the normal test images, (M,)."""
+    return np.array(result.scores)[np.array(result.labels) == 0]
 
 
 def choices(detector: Detector, held_out: np.ndarray) -> pd.DataFrame:

@@ -7,14 +7,15 @@ import torch
 from test_detectors import NORMAL, spoiled
 
 from anomalylib import __version__, export
+from anomalylib.autoencoder import AutoencoderDetector
 from anomalylib.combined import CombinedDetector
 from anomalylib.combined_plus import CombinedPlusDetector
-from anomalylib.detectors import AutoencoderDetector, ResnetDetector
 from anomalylib.errors import StudyError
 from anomalylib.export import onnx_scores, to_onnx
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.graphs import graph_of
 from anomalylib.patchcore import PatchcoreDetector
+from anomalylib.resnet import ResnetDetector
 from anomalylib.weights import LITE0, resolve_backbone
 
 RANDOM = np.random.default_rng(7)
@@ -148,11 +149,11 @@ def test_every_score_and_nearly_all_of_a_map_must_agree(exported):
         def anomaly_maps(self, images):
             return self.change("map", detector.anomaly_maps(images))
 
-    export._verify(Changed(lambda which, values: values), path)
+    export._verify(Changed(lambda which, values: values), path, 64)
     for wrong in ("score", "map"):
         changed = Changed(lambda which, values, wrong=wrong: values * (1 + (which == wrong) / 1000))
         with pytest.raises(StudyError, match=f"onnxruntime's {wrong} is"):
-            export._verify(changed, path)
+            export._verify(changed, path, 64)
 
 
 def test_what_cannot_be_traced_is_refused(resnet, tmp_path, monkeypatch):
@@ -164,6 +165,12 @@ def test_what_cannot_be_traced_is_refused(resnet, tmp_path, monkeypatch):
         to_onnx(resnet, tmp_path / "x.onnx")
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_too_large_for_one_file_is_refused(resnet, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "LARGEST", 10**6)
+    with pytest.raises(StudyError, match=r"this resnet holds 0\.0 GB, and an ONNX file at most 2"):
+        to_onnx(resnet, tmp_path / "x.onnx")
 
 
 def test_another_suffix_and_no_model_are_refused(resnet, tmp_path):

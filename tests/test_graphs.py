@@ -3,13 +3,14 @@ import pytest
 import torch
 from test_detectors import NORMAL, every_arm, spoiled
 
+from anomalylib.autoencoder import AutoencoderDetector
 from anomalylib.combined import CombinedDetector
 from anomalylib.combined_plus import CombinedPlusDetector
 from anomalylib.data import resize
-from anomalylib.detectors import AutoencoderDetector, ResnetDetector
 from anomalylib.errors import StudyError
 from anomalylib.extractor import FeatureExtractor
 from anomalylib.graphs import graph_of, resized, solved_for_ones
+from anomalylib.resnet import ResnetDetector
 from anomalylib.settings import ARMS
 from anomalylib.tried import WhitenedDetector
 

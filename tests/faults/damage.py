@@ -1,0 +1,102 @@
+"""Kernels that die, notebooks that raise, interrupts, files damaged from outside."""
+
+import json
+import os
+import signal
+
+from anomalylib.engine import RETRIES, workers
+from anomalylib.errors import StudyError
+from anomalylib.plan import Task
+from anomalylib.run import run_stages
+from tests.faults import common
+from tests.faults.common import Setup, Tried
+from tests.faults.disks import _notebook
+
+INTERRUPTS = 5
+ENDS = {
+    "raises": "1 / 0",
+    "says what is wrong": "from anomalylib.errors import StudyError\nraise StudyError('so')",
+    "exits": "import os; os._exit(3)",
+    "is killed": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "crashes": "import ctypes; ctypes.string_at(0)",
+}
+
+
+def notebooks_that_end_badly(setup: Setup) -> Tried:
+    """Notebooks that raise, exit, crash or are killed"""
+    folder = setup.folder("ends")
+    tasks = []
+    for name, cell in {"goes well": "print(1)"} | ENDS | {"goes well too": "print(2)"}.items():
+        path = folder / f"{name}.ipynb"
+        path.write_text(json.dumps(_notebook("x = 1", cell)))
+        output = folder / "out" / path.name
+        tasks.append(Task(str(path.with_suffix("")), "x", {"x": 2}, output, "key"))
+    said = ""
+    with workers(2) as executor:
+        try:
+            run_stages([tasks], executor)
+        except StudyError as error:
+            said = str(error)
+    done = {task.output.stem for task in tasks if not task.stale}
+    lost = len({"goes well", "goes well too"} ^ done)
+    lost += "\n" in said or f"and {len(ENDS) - 1} more" not in said
+    again = f"the killed ones begun {RETRIES} times more"
+    return Tried(len(ENDS), f"named in one line, the others finished, {again}", lost)
+
+
+def interrupts(setup: Setup) -> Tried:
+    """Ctrl-C during `make book`"""
+    study = setup.study("interrupts")
+    random, clear, lost = setup.random("interrupts"), 0, 0
+    for _ in range(INTERRUPTS):
+        process = common.start(study, "book", *common.small())
+        if _ended(process, random.uniform(4, 20)):
+            common.forget(study)
+            process = common.start(study, "book", *common.small())
+            _ended(process, 4)
+        os.killpg(process.pid, signal.SIGINT)
+        done = common.ended(study, process)
+        clear += done.code == 130 and done.last == "stopped; run again to go on from here"
+        lost += any("Traceback" in line for line in done.said)
+    again = common.run(study, "book", *common.small())
+    lost += INTERRUPTS - clear + (again.code != 0) + common.differences(study, setup.built)
+    return Tried(INTERRUPTS, f"{clear} ended with one line; the next run went on", lost)
+
+
+def damaged_files(setup: Setup) -> Tried:
+    """Results, executed notebooks and choices cut short, emptied or filled with noise"""
+    random, tried, lost, refused = setup.random("damage"), 0, 0, 0
+    study = setup.study("damage", whole=True)
+    build = next((study / "build").glob("*/results")).parent
+    files = ["results/metal_nut/combined-seed0.json", "results/metal_nut/combined-seed0.npz"]
+    files += ["notebooks/seed0/metal_nut/combined.ipynb", "notebooks/chapters/limits.ipynb"]
+    for name in files:
+        for damage in (lambda b: b[: len(b) // 2], lambda b: b"", lambda b: random.randbytes(999)):
+            path = build / name
+            whole = path.read_bytes()
+            path.write_bytes(damage(whole))
+            tried += 1
+            (build / "notebooks/seed0/metal_nut/ablation.ipynb").unlink()  # reads the results
+            done = common.run(study, "book", *common.small())
+            if done.code != 0:
+                refused += 1
+                lost += not done.is_one_line
+                path.unlink()
+                done = common.run(study, "book", *common.small())
+            lost += (done.code != 0) + common.differences(study, setup.built)
+    said = f"{tried - refused} done again, {refused} refused in one line with the remedy"
+    return Tried(tried, said, lost)
+
+
+FAULTS = (notebooks_that_end_badly, interrupts, damaged_files)
+
+
+def _ended(process, seconds: float) -> bool:
+    """Whether a command ends by itself within some seconds."""
+    import subprocess
+
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True

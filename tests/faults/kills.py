@@ -1,0 +1,283 @@
+"""Killed with signal 9 at random moments."""
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from anomalylib.files import sha256_of
+from tests.faults import common
+from tests.faults.common import Setup, Tried
+
+KILLS = 20
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["anomalylib.experiment"])
+"""A process that has read the library once, and starts others that need not."""
+
+
+def cache_write(setup: Setup) -> Tried:
+    """kill -9 while features, pixels and what was learned are written"""
+    folder = setup.folder("cache")
+    images = noise(folder / "images", 12)
+    return _forks(setup, "cache", write_cache, (images,), folder)
+
+
+def one_run(setup: Setup) -> Tried:
+    """kill -9 while a run of the reference results is measured and written"""
+    folder = setup.folder("run")
+    return _forks(setup, "run", write_run, (setup.drawn,), folder)
+
+
+def book(setup: Setup) -> Tried:
+    """kill -9 of the process group of `make book PROFILE=quick`"""
+    calm = common.copied(setup.folder("book-calm") / "study")
+    begun = time.perf_counter()
+    words = ("book", "--profile", "quick")
+    done = common.run(calm, *words)
+    took = time.perf_counter() - begun
+    study = common.copied(setup.folder("book") / "study")
+    return _commands(
+        setup, study, words, done.code, took / 7, lambda: common.differences(study, calm)
+    )
+
+
+def rendering(setup: Setup) -> Tried:
+    """kill -9 of the process group of `make book` while the pages are rendered"""
+    study = setup.study("rendering", whole=True)
+
+    def again() -> None:
+        for stamp in (study / "build").glob("*/book.built"):
+            stamp.unlink()
+
+    again()
+    begun = time.perf_counter()
+    done = common.run(study, "book", *common.small())
+    took = time.perf_counter() - begun
+    again()
+    return _commands(
+        setup,
+        study,
+        ("book", *common.small()),
+        done.code,
+        took,
+        lambda: common.differences(study, setup.built),
+        again,
+    )
+
+
+def reference(setup: Setup) -> Tried:
+    """kill -9 of the process group of `make reference`"""
+    calm, took = undisturbed_reference(setup)
+    study = setup.study("reference", whole=True)
+    words = reference_words(setup, "tables")
+    return _commands(
+        setup,
+        study,
+        words,
+        0,
+        took / 8,
+        lambda: table_differences(study / "tables", calm) + len(common.partials(study)),
+    )
+
+
+def undisturbed_reference(setup: Setup) -> tuple[Path, float]:
+    """Tables of the reference results of a drawn category, and how long they took."""
+    study, note = setup.scratch / "calm" / "study", setup.scratch / "calm" / "seconds"
+    if not note.is_file():
+        setup.study("calm", whole=True)
+        begun = time.perf_counter()
+        done = common.run(study, *reference_words(setup, "tables"))
+        if done.code != 0:
+            raise RuntimeError(f"the undisturbed reference failed: {done.last}")
+        note.write_text(str(time.perf_counter() - begun))
+    return study / "tables", float(note.read_text())
+
+
+def reference_words(setup: Setup, output: str) -> list[str]:
+    """Options of `reference` on drawn parts, with a backbone that has learned nothing."""
+    from anomalylib.controls import random_resnet50
+
+    weights = setup.scratch / "resnet50-untrained-seed7.safetensors"
+    if not weights.is_file():
+        random_resnet50(setup.scratch, 7)
+    words = ["reference", "--data-root", "data/parts", "--categories", "metal_nut"]
+    return [*words, "--weights", str(weights), "--output", output]
+
+
+def table_differences(folder: Path, calm: Path) -> int:
+    """How many tables differ in more than the time they took."""
+    import pandas as pd
+
+    def read(path: Path) -> str:
+        table = pd.read_csv(path)
+        return table.drop(columns=[c for c in table if c.endswith("_seconds")]).to_csv()
+
+    names = {path.name for path in [*calm.glob("*.csv"), *folder.glob("*.csv")]}
+    there = [(folder / name, calm / name) for name in names]
+    return sum(
+        not (one.is_file() and other.is_file() and read(one) == read(other)) for one, other in there
+    )
+
+
+FAULTS = (cache_write, one_run, book, rendering, reference)
+
+
+def _commands(
+    setup: Setup,
+    study: Path,
+    words: tuple | list,
+    code: int,
+    limit: float,
+    lost: Callable[[], int],
+    again: Callable[[], None] | None = None,
+) -> Tried:
+    """Kill a command again and again, then let it finish.
+
+    Parameters
+    ----------
+    code : int
+        How the undisturbed command ended.
+    limit : float
+        Seconds from start within which each is killed.
+    lost : callable
+        Counts what is missing or wrong at the end.
+    again : callable, optional
+        Makes work for the next time, where one has finished before its kill.
+    """
+    random, killed, wrong, finished = setup.random(words[0] + study.parent.name), 0, 0, 0
+    while killed < KILLS:
+        process = common.start(study, *words)
+        if common.killed_after(process, random.uniform(0, limit), everything=killed % 2 == 1):
+            killed += 1
+            continue
+        finished += 1
+        wrong += process.returncode != 0
+        again() if again else common.forget(study)
+    done = common.run(study, *words)
+    wrong += (code != 0) + (done.code != 0) + lost()
+    middle = f", {finished} finished before their kill" if finished else ""
+    return Tried(killed, f"each next run went on{middle}; the last one like an undisturbed", wrong)
+
+
+def _forks(
+    setup: Setup,
+    name: str,
+    write: Callable,
+    given: tuple,
+    folder: Path,
+) -> Tried:
+    """Kill a process that writes files, again and again, then let it finish."""
+    random, killed, wrong, finished = setup.random(name), 0, 0, 0
+    begun = time.perf_counter()
+    _forked(write, *given, folder / "calm").join()
+    took = time.perf_counter() - begun
+    calm, torn = folder / "calm", folder / "torn"
+    torn.mkdir()
+    while killed < KILLS:
+        process = _forked(write, *given, torn)
+        process.join(random.uniform(0, took))
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGKILL)
+            killed += 1
+        else:
+            finished += 1
+            wrong += process.exitcode != 0
+            wrong += _unlike(torn, calm, whole=True)
+            for path in torn.iterdir():
+                path.unlink()
+        process.join()
+        wrong += _unlike(torn, calm, whole=False)
+    process = _forked(write, *given, torn)
+    process.join()
+    wrong += (process.exitcode != 0) + _unlike(torn, calm, whole=True)
+    wrong += len(common.partials(torn))
+    count = len(_finals(calm))
+    return Tried(killed, f"{count} files, each absent or whole, then all whole and the same", wrong)
+
+
+def _forked(write: Callable, *given: object) -> multiprocessing.Process:
+    process = FORKS.Process(target=write, args=given)
+    process.start()
+    return process
+
+
+def _finals(folder: Path) -> dict[str, str]:
+    """Hashes of the files that stand under their final names."""
+    left = [p for p in folder.iterdir() if p.suffix != ".lock" and ".partial" not in p.name]
+    return {path.name: _content(path) for path in left if path.is_file()}
+
+
+def _content(path: Path) -> str:
+    """What a file says, without the time that it took."""
+    if path.suffix != ".json":
+        return sha256_of(path)
+    said = json.loads(path.read_text())
+    said["result"] = {k: v for k, v in said["result"].items() if k not in common.CHANGING}
+    return json.dumps(said)
+
+
+def _unlike(torn: Path, calm: Path, whole: bool) -> int:
+    """How many files differ; missing ones count where all must be there."""
+    ours, theirs = _finals(torn), _finals(calm)
+    missing = len(theirs.keys() - ours.keys()) if whole else 0
+    return missing + sum(content != theirs.get(name) for name, content in ours.items())
+
+
+def noise(folder: Path, count: int) -> Path:
+    """A category of noise images."""
+    random = np.random.default_rng(0)
+    for part in ("train/good", "test/good", "test/dent"):
+        (folder / "bolt" / part).mkdir(parents=True)
+        for index in range(count):
+            pixels = random.integers(0, 256, (48, 48, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "bolt" / part / f"{index:03d}.png")
+    return folder
+
+
+def write_cache(images: Path, folder: Path) -> None:
+    """Compute and write what the cache keeps, image by image."""
+    import torch
+
+    from anomalylib import cache
+    from anomalylib.data import load_category
+
+    torch.set_num_threads(1)
+    cache.PIXELS = 1  # one image a batch
+
+    class Plain:
+        """As an extractor: a few channels of averaged pixels."""
+
+        image_size, key = 48, "plain"
+
+        def __call__(self, batch: np.ndarray) -> torch.Tensor:
+            time.sleep(0.005)
+            x = torch.from_numpy(batch).permute(0, 3, 1, 2) / 255  # (n, 3, S, S)
+            return x.repeat(1, 40, 1, 1)  # (n, 120, S, S)
+
+    train = load_category(images, "bolt").train
+    cache.pixels_of(train, 48, folder)
+    features = cache.features_of(Plain(), train, folder)
+
+    def learn() -> dict[str, torch.Tensor]:
+        time.sleep(0.02)
+        return {"bank": torch.from_numpy(features[:]).float().repeat(4, 1, 1, 1)}
+
+    cache.learned("a bank", learn, folder)
+
+
+def write_run(data: Path, folder: Path) -> None:
+    """Measure and write one run, and the pixels that it keeps, all into one folder."""
+    from anomalylib.detectors import Detector
+    from anomalylib.experiment import Experiment
+    from anomalylib.measurement import Run
+
+    Detector.__init__.__kwdefaults__["cache_folder"] = folder
+    run = Run(category="metal_nut", arm="autoencoder", changes={"epochs": 1})
+    experiment = Experiment(str(data), {}, folder)
+    Experiment.work(run, str(data), None, str(experiment.path(run)))
