@@ -99,7 +99,8 @@ def survey(category: Category) -> Survey:
             rows.append(own | of_file(images.paths[index]) | found | {"reason": ""})
             thumbnails.append(thumbnail)
         except StudyError as error:
-            rows.append(own | {"reason": str(error)})
+            reason = str(error).replace(str(images.paths[index]), own["image"])
+            rows.append(own | {"reason": reason})
             thumbnails.append(np.zeros((THUMBNAIL, THUMBNAIL), dtype=np.float32))
     folders = {path.parent for path in (*category.train.paths, *category.test.paths)}
     return Survey(
@@ -143,12 +144,13 @@ def statistics(image: np.ndarray) -> tuple[dict[str, object], np.ndarray]:
     ndarray, shape (T, T), float32
         Grey values.
     """
-    digest = hashlib.sha256(str(image.shape).encode() + image.tobytes()).hexdigest()
+    digest = hashlib.sha256(str(image.shape).encode())
+    digest.update(np.ascontiguousarray(image))
     view = resize(image, VIEW).mean(axis=-1, dtype=np.float32)  # (V, V)
     cells = view.reshape(THUMBNAIL, VIEW // THUMBNAIL, THUMBNAIL, VIEW // THUMBNAIL)
-    counts = np.bincount(image.ravel(), minlength=256)
+    counts = np.reshape(Image.fromarray(image).histogram(), (3, 256)).sum(axis=0)
     found = {
-        "pixels": digest,
+        "pixels": digest.hexdigest(),
         "mean_grey": float(image.mean()),
         "contrast": float(view.std()),
         "brightest": int(np.searchsorted(counts.cumsum(), 0.999 * image.size)),

@@ -19,7 +19,10 @@ def test_each_category_gets_its_chapter_and_its_arms():
         "results/a/ablation",
         "results/b/ablation",
     ]
-    assert chapters[2]["sections"][0] == {"file": "results/b/autoencoder"}
+    assert [s["file"] for s in chapters[2]["sections"]][:2] == [
+        "results/b/data",
+        "results/b/autoencoder",
+    ]
     assert "{category}" not in yaml.safe_dump(contents)
 
 

@@ -50,9 +50,9 @@ def test_sound_sets_are_seldom_called_shifted():
     labels = np.repeat([0, 1], [120, 22])
     found = [
         checks._compared(random.normal(size=142), labels, ("training", "test"))[0]
-        for _ in range(60)
+        for _ in range(30)
     ]
-    assert found.count(OK) >= 53 and STOP not in found  # 4 in 100 are expected
+    assert found.count(OK) >= 25 and STOP not in found  # 4 in 100 are expected
 
 
 def test_the_control_is_the_auroc_of_mean_grey(survey_of):
@@ -122,7 +122,7 @@ def test_deviations_are_robust_and_have_a_floor():
 
 
 def test_drawn_brackets_are_sound_but_for_their_shapes(tmp_path):
-    root = ensure_bracket(tmp_path / "own", {"normal": 75, "defect": 6})
+    root = ensure_bracket(tmp_path / "own", {"normal": 52, "defect": 3})
     found = verdicts(checks.check_category(load_category(root, "bracket")))
     assert found.pop("formats") == LOOK
     assert list(found.values()).count(OK) >= 9 and STOP not in found.values()

@@ -57,7 +57,8 @@ def test_what_cannot_be_read_has_its_reason_and_stops_nothing(own_folder):
     (own_folder / "bolt/masks/dent/7.png").write_bytes(b"")
     found = survey(load_category(own_folder, "bolt"))
     (broken,) = found.images[found.images.reason != ""].itertuples()
-    assert broken.image == "normal/0.png" and "cannot read" in broken.reason
+    assert broken.image == "normal/0.png" and str(own_folder) not in broken.reason
+    assert broken.reason.startswith("cannot read normal/0.png as an image")
     assert len(found.read) == 7 and found.read.width.dtype == int
     assert found.skipped == ("normal/notes.txt",)
     assert found.orphans == ("masks/dent/7.png",)
