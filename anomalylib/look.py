@@ -149,7 +149,7 @@ def histogram(
     axes.axhline(0, color=BLACK, linewidth=0.8)
     axes.set_xscale(scale)
     bottom, top = axes.get_ylim()
-    axes.set_ylim(top=max(1.5 * top, -0.6 * bottom))  # room for the note above the bars
+    axes.set_ylim(top=max(1.7 * top, -0.6 * bottom))  # room for the note above the bars
     axes.axvline(threshold, color=THRESHOLD, linewidth=2)
     low, high = np.log(edges[[0, -1]]) if scale == "log" else edges[[0, -1]]
     place = np.log(threshold) if scale == "log" else threshold

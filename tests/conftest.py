@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 os.environ["TORCH_HOME"] = "/nonexistent-torch-home"  # no weights of this machine
+
+settings.register_profile("study", deadline=None, derandomize=True, database=None)
+settings.load_profile("study")  # the same examples each time, however slow the machine
 
 
 def pytest_addoption(parser):

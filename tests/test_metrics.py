@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anomalylib import metrics
 from anomalylib.metrics import Confusion, auroc, confusion, roc
@@ -70,3 +72,39 @@ def test_the_best_f1_against_every_threshold():
         found.append(2 * hits / (called.sum() + labels.sum()))
     assert metrics.f1_max(labels, scores) == pytest.approx(max(found))
     assert metrics.f1_max(labels, -scores) >= 2 * 9 / (21 + 9) - 1e-9  # calling all anomalous
+
+
+@st.composite
+def judged(draw):
+    """Labels of both kinds, and whole-numbered scores with ties."""
+    labels = [0, 1, *draw(st.lists(st.integers(0, 1), max_size=30))]
+    scores = draw(st.lists(st.integers(-50, 50), min_size=len(labels), max_size=len(labels)))
+    return np.array(labels), np.array(scores, dtype=float)
+
+
+@given(judged())
+def test_auroc_is_the_share_of_pairs_won_whatever_the_scale(case):
+    labels, scores = case
+    pairs = scores[labels == 1][:, None] - scores[labels == 0]
+    won = (pairs > 0).mean() + (pairs == 0).mean() / 2
+    assert metrics.auroc(labels, scores) == pytest.approx(won)
+    assert metrics.auroc(labels, np.exp(scores / 10)) == pytest.approx(won)
+    assert metrics.auroc(1 - labels, scores) == pytest.approx(1 - won)
+
+
+@given(judged(), st.integers(-60, 60), st.integers(0, 20))
+def test_decisions_count_every_image_and_fall_with_the_threshold(case, threshold, higher):
+    labels, scores = case
+    low = metrics.confusion(labels, scores, threshold)
+    high = metrics.confusion(labels, scores, threshold + higher)
+    assert sum(low) == len(labels) and low.hit + low.miss == labels.sum()
+    assert high.hit <= low.hit and high.false_alarm <= low.false_alarm
+    assert low.hit == sum(1 for y, s in zip(labels, scores, strict=True) if y and s > threshold)
+
+
+@given(judged())
+def test_precision_based_metrics_stay_between_guessing_and_one(case):
+    labels, scores = case
+    assert 0 < metrics.average_precision(labels, scores) <= 1 + 1e-12
+    everything = 2 * labels.mean() / (labels.mean() + 1)  # F1 of calling all anomalous
+    assert everything - 1e-9 <= metrics.f1_max(labels, scores) <= 1

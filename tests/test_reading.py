@@ -148,7 +148,7 @@ def test_only_png_has_checksums(tmp_path):
     assert not has_checksums(saved(tmp_path / "x.jpg", COLOUR))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_no_flipped_bit_of_a_png_changes_a_pixel_unnoticed(tmp_path_factory, where, bit):
     path = saved(tmp_path_factory.getbasetemp() / "flipped.png", COLOUR)
