@@ -19,6 +19,14 @@ from anomalylib.settings import plain
 
 SHOWN = 40
 """Pictures that are shown; the table has all."""
+RULES = {
+    "MeanPlusSigma": "mean + {sigma:g}σ of the normal scores",
+    "Quantile": "{share:.0%} quantile of the normal scores",
+    "Conformal": "conformal, at most {alpha:.0%} false alarms",
+}
+"""What a threshold rule is called, by its class."""
+COLUMNS = "From the left: the picture as the detector saw it, the anomaly map over it, the "
+COLUMNS += "normal picture that is most like it."
 HEAD = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -34,7 +42,7 @@ tr { border-bottom: 1px solid #8884; }
 .anomalous, .unreadable { color: #d00000; font-weight: 600; }
 @media (prefers-color-scheme: dark) { .anomalous, .unreadable { color: #ff7b72; } }
 figure { display: inline-block; margin: 0 1rem 1.2rem 0; vertical-align: top; max-width: 100%; }
-figure img { width: 12rem; height: 12rem; max-width: 31%; object-fit: contain; }
+figure img { width: 12rem; max-width: 31%; vertical-align: top; }
 figcaption { max-width: 36rem; overflow-wrap: anywhere; }
 """
 
@@ -60,6 +68,7 @@ def write_report(detector: Detector, findings: Sequence[Finding], path: Path) ->
     body = [
         f"<h1>{summary(findings)}</h1>",
         f"<p>{html.escape(about(detector.card_))}</p>",
+        f"<p>{COLUMNS}</p>",
         *(_figure(detector, found) for found in shown),
         '<h2>All pictures</h2><div class="wide">',
         _table(findings),
@@ -82,12 +91,12 @@ def summary(findings: Sequence[Finding]) -> str:
 
 def about(card: Card) -> str:
     """The detector, its threshold and what it has learned from, in a sentence or two."""
-    rule = ", ".join(f"{key} {value}" for key, value in card.rule.items() if key != "name")
+    rule = RULES[card.rule["name"]].format(**card.rule)
     backbone = f" on {card.backbone['name']}" if card.backbone else ""
     return (
         f"Detector: {plain(card.arm)}{backbone}, {len(card.images)} normal images "
         f"(SHA-256 {card.fingerprint[:12]}…). A score above {card.threshold:.4g} is called "
-        f"anomalous ({card.rule['name']}, {rule}). A picture called normal is one like those, "
+        f"anomalous ({rule}). A picture called normal is one like those, "
         "which is no proof that the part is sound."
     )
 

@@ -95,4 +95,11 @@ def test_the_nearest_picture_is_found_by_name(detector):
 
 def test_about_says_what_normal_means(detector):
     said = report.about(detector.card_)
-    assert "2 normal images" in said and "sigma 3.0" in said and "no proof" in said
+    assert "2 normal images" in said and "mean + 3σ" in said and "no proof" in said
+
+
+def test_every_rule_of_a_saved_detector_has_words():
+    from anomalylib import thresholds
+
+    for kind in (thresholds.MeanPlusSigma, thresholds.Quantile, thresholds.Conformal):
+        assert "{" not in report.RULES[kind.__name__].format(**vars(kind()))
