@@ -145,7 +145,8 @@ def learned(
         if missing:
             with written_whole(path) as beside:
                 tensors = {name: tensor.contiguous() for name, tensor in learn().items()}
-                safetensors.torch.save_file(tensors, beside)
+                # Not by save_file: killed, it leaves files of random names.
+                beside.write_bytes(safetensors.torch.save(tensors))
     return safetensors.torch.load_file(path)
 
 

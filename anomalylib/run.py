@@ -40,7 +40,8 @@ def _execute(task: Task) -> str | None:
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    logging.getLogger("papermill").setLevel(logging.ERROR)  # parameters are checked in `plan`
+    # Parameters are checked in `plan`, and what goes wrong is worded below.
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
     task.output.unlink(missing_ok=True)
     who = f"notebook {task.notebook} ({task.subject})"
     look = f"look at {task.partial}"

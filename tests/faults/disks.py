@@ -1,7 +1,10 @@
 """Disks that are full, or may only be read."""
 
+import contextlib
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,24 +155,18 @@ def _writers(setup: Setup) -> dict[str, tuple[Callable[[Path], None], str]]:
         import safetensors.torch
 
         with written_whole(folder / "weights.safetensors") as beside:
-            safetensors.torch.save_file({"a": torch.zeros(900_000)}, beside)
+            safetensors.torch.save_file(large, beside)
 
-    return {
+    table = pd.DataFrame(random.normal(size=(60_000, 9)))
+    large = {"a": torch.zeros(900_000)}
+    writers = {
         "features": (lambda folder: cache.pixels_of(train, 640, folder), "*.npy"),
-        "learned": (
-            lambda folder: cache.learned("x", lambda: {"a": torch.zeros(900_000)}, folder),
-            "*.safetensors",
-        ),
+        "learned": (lambda folder: cache.learned("x", lambda: large, folder), "*.safetensors"),
         "weights": (weights, "*.safetensors"),
-        "table": (
-            lambda folder: write_tables(
-                {"t": pd.DataFrame(random.normal(size=(60_000, 9)))}, folder
-            ),
-            "t.csv",
-        ),
-    } | (
-        {} if setup.quick else {"result": (result, "*.json"), "notebook": (notebook, "done.ipynb")}
-    )
+        "table": (lambda folder: write_tables({"t": table}, folder), "t.csv"),
+        "notebook": (notebook, "done.ipynb"),
+    }
+    return writers if setup.quick else writers | {"result": (result, "*.json")}
 
 
 def _notebook(*cells: str) -> dict:
@@ -195,15 +192,10 @@ def _files(folder: Path) -> list[Path]:
 
 def _used(folder: Path) -> int:
     """Kilobytes that a disk holds."""
-    import shutil
-
     return shutil.disk_usage(folder).used // 1024
 
 
-def _shut(folder: Path):
+def _shut(folder: Path) -> contextlib.AbstractContextManager:
     """Let a bind mount be read only; it ends with the mount."""
-    import contextlib
-    import subprocess
-
     subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
     return contextlib.nullcontext()
