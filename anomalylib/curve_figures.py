@@ -46,10 +46,11 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         ``spread`` is the deviation of the threshold over seeds as a share of
-        its mean, ``ratio`` that mean as a share of the mean with all images.
-        ``unlearned_rate`` is the rate of false alarms on the training images
-        not learned from; its bound is Clopper and Pearson's, one-sided 95 %, at
-        the mean count rounded up. Where there is nothing to count: not a number.
+        its mean, ``swing`` its highest value by its lowest, ``ratio`` its mean
+        as a share of the mean with all images. ``unlearned_rate`` is the rate
+        of false alarms on the training images not learned from; its bound is
+        Clopper and Pearson's, one-sided 95 %, at the mean count rounded up.
+        Where there is nothing to count: not a number.
     """
     rows = []
     for key, own in table.groupby(GROUP, sort=False):
@@ -59,6 +60,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
             | {"train_images": first.train_images, "n_seeds": len(own)}
             | {"auroc_mean": auroc.mean(), "auroc_sd": auroc.std(), "auroc_low": auroc.min()}
             | {"threshold_mean": threshold.mean(), "spread": threshold.std() / threshold.mean()}
+            | {"swing": threshold.max() / threshold.min()}
             | {"n_unlearned": first.n_unlearned}
             | _rate("unlearned", own.unlearned_alarms, first.n_unlearned)
             | _rate("test", own.false_alarms, first.n_normal)

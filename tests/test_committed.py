@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score
 from anomalylib import intervals, sensitivity, tables
 from anomalylib.book import SOURCE
 from anomalylib.comparisons import verdicts
+from anomalylib.curve_runs import SEEDS, SIZES
 from anomalylib.pasted import KINDS
 from anomalylib.settings import ARMS, EVIDENCE, PARTS, evidence_files
 from anomalylib.trials import TRIALS
@@ -247,3 +248,30 @@ def test_rarity_is_counted_over_all_patches_of_the_good_test_images():
             lambda rows: np.average(rows.error, weights=rows.patches), include_groups=False
         )
         assert mean.to_numpy() == pytest.approx(1, abs=1e-4)
+
+
+def test_with_all_images_the_learning_curve_is_the_reference_run():
+    found = tables.read_table("learning_curve")
+    whole = found[found.images == found.train_images]
+    for row in whole.itertuples():
+        which = {"category": row.category, "arm": row.arm, "backbone": row.backbone}
+        which |= {"variant": "plain", "seed": row.seed}
+        score = tables.select(NOMINAL, **which).score.to_numpy()
+        judged = tables.select(SCORES, **which)
+        assert len(score) == row.images
+        assert row.threshold == pytest.approx(score.mean() + 3 * score.std(), rel=1e-5)
+        expected = pair_count(judged.label.to_numpy(), judged.score_top10.to_numpy())
+        assert row.auroc == pytest.approx(expected, abs=1e-8)
+        called = judged.score_top10 > row.threshold
+        assert row.false_alarms == (called & (judged.label == 0)).sum()
+        assert row.hits == (called & (judged.label == 1)).sum()
+
+
+def test_the_learning_curve_has_every_size_and_seed_once():
+    found = tables.read_table("learning_curve")
+    assert (found.images + found.n_unlearned == found.train_images).all()
+    for (_, arm), own in found.groupby(["category", "arm"]):
+        sizes = [*SIZES, own.train_images.iloc[0]]
+        pairs = sorted(zip(own.images, own.seed, strict=True))
+        assert pairs == [(size, seed) for size in sizes for seed in range(SEEDS[arm])]
+    assert set(found.category) == set(PARTS) and set(found.arm) == set(SEEDS)

@@ -34,6 +34,7 @@ def test_a_summary_has_means_spreads_and_bounds(table):
     assert (row.auroc_mean, row.auroc_low, row.n_seeds) == (pytest.approx(0.6), 0.5, 2)
     assert row.auroc_sd == pytest.approx(0.2 / np.sqrt(2))
     assert row.spread == pytest.approx(np.std([10, 11], ddof=1) / 10.5)
+    assert row.swing == pytest.approx(11 / 10)
     assert row.ratio == pytest.approx(10.5 / 3)
     assert row.unlearned_rate == pytest.approx(0.5 / 30)
     assert row.unlearned_bound == intervals.upper_bound(1, 30)
