@@ -98,7 +98,7 @@ test: setup
 	@$(RUN) -m pytest
 
 faults: setup
-	@$(RUN) -m tests.faults --only "$$ONLY" --output "$$OUTPUT"
+	@TQDM_DISABLE=1 $(RUN) -m tests.faults --only "$$ONLY" --output "$$OUTPUT"
 
 lint: setup
 	@$(RUN) -m ruff check

@@ -170,7 +170,8 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
         called = "anomalous" if result.scores[index] > result.threshold else "normal"
         kind = plain(result.defect_types[index])
         column[0].imshow(picture)
-        column[0].set_title(f"{kind}\ncalled\n{called}", fontsize=SMALL, fontweight="normal")
+        title = column[0].set_title(f"{kind}\ncalled\n{called}", fontsize=SMALL)
+        title.set(fontweight="normal", parse_math=False)  # a folder's name is no formula
         column[1].imshow(picture.mean(axis=-1), cmap="gray", alpha=0.5)
         column[1].imshow(maps[index], cmap="magma", alpha=0.75, extent=(0, side, side, 0), **limits)
         for axes in column:

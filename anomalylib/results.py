@@ -197,7 +197,8 @@ def read_maps(path: Path) -> np.ndarray:
         with np.load(path, allow_pickle=False) as file:
             return file["maps"].astype(np.float32)
     except (OSError, ValueError, LookupError, zipfile.BadZipFile):
-        raise StudyError(f"{path} holds no anomaly maps: delete it and run again") from None
+        both = f"delete it and {path.stem}.json beside it, and run again"
+        raise StudyError(f"{path} holds no anomaly maps: {both}") from None
 
 
 def tabulate(results: list[Result]) -> pd.DataFrame:

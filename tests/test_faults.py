@@ -76,7 +76,9 @@ def test_a_fault_that_costs_something_is_counted(monkeypatch, tmp_path):
     from tests.faults import __main__ as campaign
 
     monkeypatch.setattr(archives, "FAULTS", (lossy,))
-    assert campaign.tried(["archives"], Setup(tmp_path)) == [("A lossy fault", 1, "lost", 1)]
+    assert campaign.tried(["archives"], Setup(tmp_path)) == [
+        ("A lossy fault", 1, "not so: lost", 1)
+    ]
 
 
 def test_a_full_or_shut_disk_is_said_with_what_to_do():

@@ -4,7 +4,11 @@ import html.parser
 import json
 import re
 
+import pandas as pd
+import papermill
+
 from anomalylib import book
+from anomalylib.files import ROOT
 from anomalylib.prose import with_interval
 from anomalylib.run import run_stages
 from anomalylib.settings import ARMS, EVIDENCE, PARTS
@@ -78,3 +82,20 @@ def test_the_evidence_is_that_of_the_committed_results_whatever_the_build(built)
             assert with_interval(own[own.arm == arm].iloc[0]) in text
     claims = (index.parent / "chapters" / "claims.html").read_text()
     assert "holds" in claims and "{glue" not in claims
+
+
+def test_every_arm_leaves_a_detector_that_judges_new_pictures(built, tiny_root, tmp_path):
+    results = built[0].folder / "results" / "metal_nut"
+    assert {path.stem for path in results.glob("*.safetensors")} == {f"{arm}-seed0" for arm in ARMS}
+    given = {"detector": str(results / "combined-seed0.safetensors"), "output": str(tmp_path)}
+    given["image"] = str(tiny_root / "metal_nut" / "test" / "good")
+    source, executed = ROOT / "notebooks" / "inspect.ipynb", tmp_path / "inspected.ipynb"
+    papermill.execute_notebook(source, executed, given, cwd=ROOT, progress_bar=False)
+    found = pd.read_csv(tmp_path / "inspection.csv")
+    arm = json.loads((results / "combined-seed0.json").read_text())
+    judged = dict(zip(arm["names"], arm["scores"], strict=True))
+    assert len(found) == 3
+    for row in found.itertuples():
+        assert abs(row.score / judged[row.image[row.image.index("test/good") :]] - 1) < 1e-3
+        assert row.decision == ("anomalous" if row.score > arm["threshold"] else "normal")
+    assert "3 pictures" in (tmp_path / "inspection.html").read_text()

@@ -34,7 +34,7 @@ def main() -> int:
         command = ["unshare", "--map-root-user", "--mount", sys.executable, "-m", "tests.faults"]
         os.execvp(command[0], [*command, *sys.argv[1:]])
     print(f"random moments by seed {options.seed}", flush=True)
-    os.environ["TQDM_DISABLE"] = "1"
+    os.environ["TQDM_DISABLE"] = "1"  # in all that is begun here
     scratch = Path(tempfile.mkdtemp(prefix="faults-"))
     try:
         rows = tried(sections, Setup(scratch, seed=options.seed))
@@ -56,6 +56,8 @@ def tried(sections: list[str], setup: Setup) -> list[tuple]:
                 found = fault(setup)
             except Skipped as why:
                 found = Tried(0, f"not tried: {why}", 0)
+            if found.lost:
+                found = found._replace(outcome=f"not so: {found.outcome}")
             rows.append((name, *found))
             print(f"{section}: {rows[-1]}, {time.perf_counter() - start:.0f} s", flush=True)
     return rows

@@ -71,7 +71,7 @@ def data_that_may_only_be_read(setup: Setup) -> Tried:
 
 
 def build_that_may_only_be_read(setup: Setup) -> Tried:
-    """A build folder, a cache, a folder of tables on a disk that may only be read"""
+    """A build folder and a cache on a disk that may only be read"""
     said, lost = [], 0
     for where in ("build", "data/features"):
         study = setup.study(f"read-only-{len(said)}")

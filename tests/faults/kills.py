@@ -3,10 +3,12 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -36,15 +38,22 @@ def one_run(setup: Setup) -> Tried:
 
 def book(setup: Setup) -> Tried:
     """kill -9 of the process group of `make book PROFILE=quick`"""
+    words = ["book", "--profile", "quick"]
     calm = common.copied(setup.folder("book-calm") / "study")
     begun = time.perf_counter()
-    words = ("book", "--profile", "quick")
     done = common.run(calm, *words)
     took = time.perf_counter() - begun
     study = common.copied(setup.folder("book") / "study")
-    return _commands(
-        setup, study, words, done.code, took / 7, lambda: common.differences(study, calm)
+    command = Command(
+        study,
+        words,
+        limit=took / 7,
+        done=lambda: len(list(study.glob("build/*/notebooks/**/[!.]*.ipynb"))),
+        unit="notebooks",
+        again=lambda: shutil.rmtree(study / "build"),
     )
+    found = _commands(setup, command, lambda: common.differences(study, calm))
+    return found._replace(lost=found.lost + (done.code != 0))
 
 
 def rendering(setup: Setup) -> Tried:
@@ -57,33 +66,37 @@ def rendering(setup: Setup) -> Tried:
 
     again()
     begun = time.perf_counter()
-    done = common.run(study, "book", *common.small())
+    common.run(study, "book", *common.small())
     took = time.perf_counter() - begun
     again()
-    return _commands(
-        setup,
+    command = Command(
         study,
-        ("book", *common.small()),
-        done.code,
-        took,
-        lambda: common.differences(study, setup.built),
-        again,
+        ["book", *common.small()],
+        limit=took,
+        done=lambda: len(list(study.glob("build/*/_build/html/**/*.html"))),
+        unit="pages",
+        again=again,
     )
+    return _commands(setup, command, lambda: common.differences(study, setup.built))
 
 
 def reference(setup: Setup) -> Tried:
     """kill -9 of the process group of `make reference`"""
     calm, took = undisturbed_reference(setup)
     study = setup.study("reference", whole=True)
-    words = reference_words(setup, "tables")
-    return _commands(
-        setup,
+    command = Command(
         study,
-        words,
-        0,
-        took / 8,
-        lambda: table_differences(study / "tables", calm) + len(common.partials(study)),
+        reference_words(setup, "tables"),
+        limit=took / 8,
+        done=lambda: len(list(study.glob("build/runs/[!.]*.json"))),
+        unit="runs",
+        again=lambda: shutil.rmtree(study / "build" / "runs"),
     )
+
+    def lost() -> int:
+        return table_differences(study / "tables", calm) + len(common.partials(study))
+
+    return _commands(setup, command, lost)
 
 
 def undisturbed_reference(setup: Setup) -> tuple[Path, float]:
@@ -128,41 +141,46 @@ def table_differences(folder: Path, calm: Path) -> int:
 FAULTS = (cache_write, one_run, book, rendering, reference)
 
 
-def _commands(
-    setup: Setup,
-    study: Path,
-    words: tuple | list,
-    code: int,
-    limit: float,
-    lost: Callable[[], int],
-    again: Callable[[], None] | None = None,
-) -> Tried:
-    """Kill a command again and again, then let it finish.
+class Command(NamedTuple):
+    """A command that is killed again and again.
 
     Parameters
     ----------
-    code : int
-        How the undisturbed command ended.
+    study : Path
+        Where it runs.
+    words : list of str
     limit : float
-        Seconds from start within which each is killed.
-    lost : callable
-        Counts what is missing or wrong at the end.
-    again : callable, optional
-        Makes work for the next time, where one has finished before its kill.
+        Seconds from its start within which it is killed.
+    done : callable
+        How much it has done so far, in some unit.
+    unit : str
+    again : callable
+        Makes work for the next time, where it has finished before its kill.
     """
-    random, killed, wrong, finished = setup.random(words[0] + study.parent.name), 0, 0, 0
-    while killed < KILLS:
-        process = common.start(study, *words)
-        if common.killed_after(process, random.uniform(0, limit), everything=killed % 2 == 1):
-            killed += 1
-            continue
-        finished += 1
-        wrong += process.returncode != 0
-        again() if again else common.forget(study)
-    done = common.run(study, *words)
-    wrong += (code != 0) + (done.code != 0) + lost()
-    middle = f", {finished} finished before their kill" if finished else ""
-    return Tried(killed, f"each next run went on{middle}; the last one like an undisturbed", wrong)
+
+    study: Path
+    words: list[str]
+    limit: float
+    done: Callable[[], int]
+    unit: str
+    again: Callable[[], None]
+
+
+def _commands(setup: Setup, command: Command, lost: Callable[[], int]) -> Tried:
+    """Kill a command again and again, then let it finish; `lost` counts what is wrong then."""
+    random, wrong, at = setup.random(command.study.parent.name), 0, []
+    while len(at) < KILLS:
+        process = common.start(command.study, *command.words)
+        seconds, everything = random.uniform(0, command.limit), len(at) % 2 == 1
+        if common.killed_after(process, seconds, everything):
+            at.append(command.done())
+        else:
+            wrong += process.returncode != 0
+            command.again()
+    done = common.run(command.study, *command.words)
+    wrong += (done.code != 0) + lost()
+    course = f"with {min(at)} to {max(at)} {command.unit} there"
+    return Tried(len(at), f"killed {course}; in the end like an undisturbed run", wrong)
 
 
 def _forks(
