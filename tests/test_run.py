@@ -1,5 +1,5 @@
 import json
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import papermill
@@ -178,3 +178,22 @@ def test_later_stages_wait_for_earlier_ones(sources, tmp_path):
     with pytest.raises(StudyError):
         run_stages([[task_in(tmp_path, "bad")], [later]], Inline())
     assert not later.output.exists()
+
+
+def test_two_runs_at_once_execute_a_notebook_once(sources, tmp_path):
+    begun = tmp_path / "begun"
+    sources("good", "x = 1", f"open({str(begun)!r}, 'a').write('begun\\n')")
+    task = task_in(tmp_path, "good")
+    with ThreadPoolExecutor(2) as both:
+        assert list(both.map(execute, [task, task])) == [None, None]
+    assert begun.read_text() == "begun\n"
+    assert not task.stale and not task.partial.exists()
+
+
+def test_a_notebook_damaged_from_outside_is_stale(sources, tmp_path):
+    sources("good", "x = 1")
+    task = task_in(tmp_path, "good")
+    assert execute(task) is None and not task.stale
+    for damage in ("", "[]", '{"metadata": 1}', task.output.read_text()[:50]):
+        task.output.write_text(damage)
+        assert task.stale
