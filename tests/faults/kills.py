@@ -40,9 +40,7 @@ def book(setup: Setup) -> Tried:
     """kill -9 of the process group of `make book PROFILE=quick`"""
     words = ["book", "--profile", "quick"]
     calm = common.copied(setup.folder("book-calm") / "study")
-    begun = time.perf_counter()
-    done = common.run(calm, *words)
-    took = time.perf_counter() - begun
+    took = _undisturbed(calm, words)
     study = common.copied(setup.folder("book") / "study")
     command = Command(
         study,
@@ -52,8 +50,7 @@ def book(setup: Setup) -> Tried:
         unit="notebooks",
         again=lambda: shutil.rmtree(study / "build"),
     )
-    found = _commands(setup, command, lambda: common.differences(study, calm))
-    return found._replace(lost=found.lost + (done.code != 0))
+    return _commands(setup, command, lambda: common.differences(study, calm))
 
 
 def rendering(setup: Setup) -> Tried:
@@ -65,9 +62,7 @@ def rendering(setup: Setup) -> Tried:
             stamp.unlink()
 
     again()
-    begun = time.perf_counter()
-    common.run(study, "book", *common.small())
-    took = time.perf_counter() - begun
+    took = _undisturbed(study, ["book", *common.small()])
     again()
     command = Command(
         study,
@@ -104,11 +99,7 @@ def undisturbed_reference(setup: Setup) -> tuple[Path, float]:
     study, note = setup.scratch / "calm" / "study", setup.scratch / "calm" / "seconds"
     if not note.is_file():
         setup.study("calm", whole=True)
-        begun = time.perf_counter()
-        done = common.run(study, *reference_words(setup, "tables"))
-        if done.code != 0:
-            raise RuntimeError(f"the undisturbed reference failed: {done.last}")
-        note.write_text(str(time.perf_counter() - begun))
+        note.write_text(str(_undisturbed(study, reference_words(setup, "tables"))))
     return study / "tables", float(note.read_text())
 
 
@@ -139,6 +130,15 @@ def table_differences(folder: Path, calm: Path) -> int:
 
 
 FAULTS = (cache_write, one_run, book, rendering, reference)
+
+
+def _undisturbed(study: Path, words: list[str]) -> float:
+    """Seconds that a command takes to its good end; nothing can be compared with another."""
+    begun = time.perf_counter()
+    done = common.run(study, *words)
+    if done.code != 0:
+        raise RuntimeError(f"the undisturbed {words[0]} failed ({done.code}): {done.last}")
+    return time.perf_counter() - begun
 
 
 class Command(NamedTuple):
@@ -178,7 +178,7 @@ def _commands(setup: Setup, command: Command, lost: Callable[[], int]) -> Tried:
             wrong += process.returncode != 0
             command.again()
     done = common.run(command.study, *command.words)
-    wrong += (done.code != 0) + lost()
+    wrong += (done.code != 0) + (max(at) == 0) + lost()  # kills before any work show nothing
     course = f"with {min(at)} to {max(at)} {command.unit} there"
     return Tried(len(at), f"killed {course}; in the end like an undisturbed run", wrong)
 
