@@ -37,7 +37,7 @@ help:
 	@echo "make pdf         print the book into one file, where Chromium is installed"
 	@echo "make notebooks   run only the notebooks, e.g. CATEGORIES=screw SEED=1"
 	@echo "make test        run the tests"
-	@echo "make faults      try the study: kills, full disks, hostile files; half an hour"
+	@echo "make faults      try the study: kills, full disks, hostile files; about an hour"
 	@echo "make data        fetch MVTec AD into data/mvtec (5 GB)"
 	@echo "make reference   measure the reference results of real parts; needs DATA_ROOT"
 	@echo "make sensitivity measure what each setting does, one at a time; needs DATA_ROOT"
