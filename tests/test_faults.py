@@ -65,8 +65,7 @@ def test_the_table_is_that_of_the_book_and_nothing_in_it_was_lost():
         first, *rows = csv.reader(file)
     assert tuple(first) == COLUMNS and len(rows) >= len(QUICK)
     assert [row for row in rows if row[-1] != "0"] == []
-    kills = [int(row[1]) for row in rows if row[0].startswith("kill -9")]
-    assert len(kills) >= 4 and min(kills) >= 20
+    assert sum(int(row[1]) for row in rows if row[0].startswith("kill -9")) >= 100
 
 
 def test_a_fault_that_costs_something_is_counted(monkeypatch, tmp_path):
