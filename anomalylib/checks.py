@@ -5,19 +5,12 @@ it, or numbers from these pictures will mislead. The limits stand here, with
 where they come from. What is about files is in `anomalylib.file_checks`.
 """
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from anomalylib import copies, intervals
 from anomalylib.data import Category
-from anomalylib.errors import StudyError
 from anomalylib.file_checks import counts, files, formats, masks, range_used
-from anomalylib.files import written_whole
-from anomalylib.results import result_path
 from anomalylib.survey import Survey, survey
 from anomalylib.verdicts import LOOK, OK, STOP, Check
 
@@ -267,45 +260,3 @@ def outliers(found: Survey) -> Check:
         return Check("outliers", LOOK, f"{said}; see that each is a sound part.", unusual)
     said = f"None of the {len(table)} normal images is unlike the others"
     return Check("outliers", OK, f"{said}.", unusual)
-
-
-def save(found: Survey, checks: Sequence[Check], folder: str | Path, seed: int) -> None:
-    """Keep what was looked at and what was said, as `load` reads it.
-
-    Parameters
-    ----------
-    found : Survey
-        Its images become a CSV file, one row an image.
-    checks : sequence of Check
-    folder : str or Path
-        Of the results.
-    seed : int
-        Of the study.
-    """
-    own, category = found.images.drop(columns="pixels"), found.category
-    path = result_path(folder, category.name, "data", seed)
-    with written_whole(path.with_suffix(".csv")) as beside:
-        own.to_csv(beside, index=False)
-    said = {
-        "dataset": category.dataset,
-        "category": category.name,
-        "fingerprint": category.fingerprint,
-        "counts": category.counts(),
-        "verdicts": {check.name: check.verdict for check in checks},
-    }
-    with written_whole(path) as beside:
-        beside.write_text(json.dumps(said, indent=1))
-
-
-def load(folder: str | Path, category: str, seed: int) -> tuple[dict, bytes]:
-    """What `save` has kept: data set, fingerprint, counts and verdicts, and the CSV file.
-
-    Raises
-    ------
-    StudyError
-        If it has not been made.
-    """
-    path = result_path(folder, category, "data", seed)
-    if not path.is_file():
-        raise StudyError(f"no data check at {path}: run notebooks/data.ipynb for {category} first")
-    return json.loads(path.read_text()), path.with_suffix(".csv").read_bytes()

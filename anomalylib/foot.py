@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anomalylib.benchmarks import read_benchmarks
-from anomalylib.checks import load
 from anomalylib.files import ROOT
 from anomalylib.plan import Task
 from anomalylib.results import Result, load_result, provenance_table
 from anomalylib.settings import ARMS, EVIDENCE, evidence_files, make_settings
 from anomalylib.study import Study
+from anomalylib.verdicts import load
 
 SAID_APART = {"category", "data_root", "results_dir", "threads"}
 SAID_APART |= {"backbone", "weights", "layers", "chosen"}

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlparse
 
-from anomalylib.checks import load
 from anomalylib.errors import StudyError
 from anomalylib.files import ROOT
 from anomalylib.foot import command, foot, makes_table, measured_by, results_of, tables_of
@@ -13,6 +12,7 @@ from anomalylib.plan import Task
 from anomalylib.results import image_table
 from anomalylib.settings import evidence_files
 from anomalylib.study import Study
+from anomalylib.verdicts import load
 
 CAPTION = "**Figure.** "
 FAULTS = "faults.csv"

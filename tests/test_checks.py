@@ -6,10 +6,8 @@ from PIL import Image
 
 from anomalylib import checks
 from anomalylib.bracket import ensure_bracket
-from anomalylib.data import load_category, mean_grey
-from anomalylib.errors import StudyError
+from anomalylib.data import load_category
 from anomalylib.metrics import auroc
-from anomalylib.survey import survey
 from anomalylib.verdicts import LOOK, OK, STOP
 
 NAMES = ["counts", "files", "formats", "range", "copies", "brightness", "contrast"]
@@ -156,18 +154,3 @@ def test_where_no_picture_can_be_read_every_check_says_so(tmp_path):
     found = checks.check_category(load_category(tmp_path, "bolt"))
     assert list(verdicts(found)) == NAMES
     assert {c.verdict for c in found if c.name != "counts"} == {STOP}
-
-
-def test_what_is_kept_comes_back(category_folder, tmp_path):
-    category = load_category(category_folder, "bolt")
-    found = survey(category)
-    judged = checks.judge(found)
-    checks.save(found, judged, tmp_path / "results", 3)
-    said, table = checks.load(tmp_path / "results", "bolt", 3)
-    assert said["fingerprint"] == category.fingerprint and said["counts"] == category.counts()
-    assert said["verdicts"] == verdicts(judged)
-    rows = table.decode().splitlines()
-    assert rows[0].startswith("image,set,defect_type,label,format") and len(rows) == 1 + 8
-    assert float(rows[1].split(",")[10]) == pytest.approx(mean_grey(category.train)[0])
-    with pytest.raises(StudyError, match=r"run notebooks/data\.ipynb for bolt first"):
-        checks.load(tmp_path / "results", "bolt", 4)

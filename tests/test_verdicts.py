@@ -1,6 +1,11 @@
 import pandas as pd
+import pytest
 
-from anomalylib.verdicts import LOOK, OK, STOP, Check, summary, worst
+from anomalylib import checks
+from anomalylib.data import load_category, mean_grey
+from anomalylib.errors import StudyError
+from anomalylib.survey import survey
+from anomalylib.verdicts import LOOK, OK, STOP, Check, load, save, summary, worst
 
 CHECKS = [Check(name, name, f"{name}.", pd.DataFrame()) for name in (LOOK, OK, STOP)]
 
@@ -15,3 +20,18 @@ def test_the_summary_has_a_row_a_check():
     found = summary(CHECKS)
     assert found.verdict.tolist() == [LOOK, OK, STOP]
     assert found["what it says"].tolist() == ["look.", "ok.", "stop."]
+
+
+def test_what_is_kept_comes_back(category_folder, tmp_path):
+    category = load_category(category_folder, "bolt")
+    found = survey(category)
+    judged = checks.judge(found)
+    save(found, judged, tmp_path / "results", 3)
+    said, table = load(tmp_path / "results", "bolt", 3)
+    assert said["fingerprint"] == category.fingerprint and said["counts"] == category.counts()
+    assert said["verdicts"] == {check.name: check.verdict for check in judged}
+    rows = table.decode().splitlines()
+    assert rows[0].startswith("image,set,defect_type,label,format") and len(rows) == 1 + 8
+    assert float(rows[1].split(",")[10]) == pytest.approx(mean_grey(category.train)[0])
+    with pytest.raises(StudyError, match=r"run notebooks/data\.ipynb for bolt first"):
+        load(tmp_path / "results", "bolt", 4)

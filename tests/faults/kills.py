@@ -269,8 +269,6 @@ def write_cache(images: Path, folder: Path) -> None:
     cache.PIXELS = 1  # one image a batch
 
     class Plain:
-        """As an extractor: a few channels of averaged pixels."""
-
         image_size, key = 48, "plain"
 
         def __call__(self, batch: np.ndarray) -> torch.Tensor:
