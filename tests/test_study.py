@@ -88,7 +88,7 @@ def test_each_notebook_gets_the_seed_and_only_what_it_knows(opened):
     chapters = [task.parameters for task in first if task.notebook in EVIDENCE]
     assert {"category": "screw"} in chapters and all(set(own) <= {"category"} for own in chapters)
     assert "threads" not in ablation.parameters and "sigma" not in ablation.parameters
-    assert [task.notebook for task in arms] == ["data", *ARMS]
+    assert [task.notebook for task in arms] == ["data", *ARMS, "learning_curve"]
     assert "weights" not in arms[0].parameters and "weights" not in arms[1].parameters
 
 
