@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -183,6 +184,15 @@ def lines_of(log: Path) -> list[str]:
 def run(study: Path, *words: str) -> Done:
     """Do a command of a study to its end."""
     return ended(study, start(study, *words))
+
+
+def undisturbed(study: Path, words: list[str]) -> float:
+    """Seconds that a command takes to its good end; without it nothing can be compared."""
+    begun = time.perf_counter()
+    done = run(study, *words)
+    if done.code != 0:
+        raise RuntimeError(f"the undisturbed {words[0]} failed ({done.code}): {done.last}")
+    return time.perf_counter() - begun
 
 
 def killed_after(process: subprocess.Popen, seconds: float, everything: bool) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from anomalylib.files import sha256_of
-from tests.faults import common
+from tests.faults import common, references
 from tests.faults.common import Setup, Tried
 
 KILLS = 20
@@ -40,7 +40,7 @@ def book(setup: Setup) -> Tried:
     """kill -9 of the process group of `make book PROFILE=quick`"""
     words = ["book", "--profile", "quick"]
     calm = common.copied(setup.folder("book-calm") / "study")
-    took = _undisturbed(calm, words)
+    took = common.undisturbed(calm, words)
     study = common.copied(setup.folder("book") / "study")
     command = Command(
         study,
@@ -62,7 +62,7 @@ def rendering(setup: Setup) -> Tried:
             stamp.unlink()
 
     again()
-    took = _undisturbed(study, ["book", *common.small()])
+    took = common.undisturbed(study, ["book", *common.small()])
     again()
     command = Command(
         study,
@@ -77,68 +77,24 @@ def rendering(setup: Setup) -> Tried:
 
 def reference(setup: Setup) -> Tried:
     """kill -9 of the process group of `make reference`"""
-    calm, took = undisturbed_reference(setup)
+    calm = references.undisturbed(setup)
     study = setup.study("reference", whole=True)
     command = Command(
         study,
-        reference_words(setup, "tables"),
-        limit=took / 8,
+        references.words(setup, "tables"),
+        limit=calm.idle + (calm.took - calm.idle) / 4,
         done=lambda: len(list(study.glob("build/runs/[!.]*.json"))),
         unit="runs",
         again=lambda: shutil.rmtree(study / "build" / "runs"),
     )
 
     def lost() -> int:
-        return table_differences(study / "tables", calm) + len(common.partials(study))
+        return references.differences(study / "tables", calm.tables) + len(common.partials(study))
 
     return _commands(setup, command, lost)
 
 
-def undisturbed_reference(setup: Setup) -> tuple[Path, float]:
-    """Tables of the reference results of a drawn category, and how long they took."""
-    study, note = setup.scratch / "calm" / "study", setup.scratch / "calm" / "seconds"
-    if not note.is_file():
-        setup.study("calm", whole=True)
-        note.write_text(str(_undisturbed(study, reference_words(setup, "tables"))))
-    return study / "tables", float(note.read_text())
-
-
-def reference_words(setup: Setup, output: str) -> list[str]:
-    """Options of `reference` on drawn parts, with a backbone that has learned nothing."""
-    from anomalylib.controls import random_resnet50
-
-    weights = setup.scratch / "resnet50-untrained-seed7.safetensors"
-    if not weights.is_file():
-        random_resnet50(setup.scratch, 7)
-    words = ["reference", "--data-root", "data/parts", "--categories", "metal_nut"]
-    return [*words, "--weights", str(weights), "--output", output]
-
-
-def table_differences(folder: Path, calm: Path) -> int:
-    """How many tables differ in more than the time they took."""
-    import pandas as pd
-
-    def read(path: Path) -> str:
-        table = pd.read_csv(path)
-        return table.drop(columns=[c for c in table if c.endswith("_seconds")]).to_csv()
-
-    names = {path.name for path in [*calm.glob("*.csv"), *folder.glob("*.csv")]}
-    there = [(folder / name, calm / name) for name in names]
-    return sum(
-        not (one.is_file() and other.is_file() and read(one) == read(other)) for one, other in there
-    )
-
-
 FAULTS = (cache_write, one_run, book, rendering, reference)
-
-
-def _undisturbed(study: Path, words: list[str]) -> float:
-    """Seconds that a command takes to its good end; nothing can be compared with another."""
-    begun = time.perf_counter()
-    done = common.run(study, *words)
-    if done.code != 0:
-        raise RuntimeError(f"the undisturbed {words[0]} failed ({done.code}): {done.last}")
-    return time.perf_counter() - begun
 
 
 class Command(NamedTuple):

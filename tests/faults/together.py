@@ -1,6 +1,6 @@
 """Two runs at once on one cache and one build folder."""
 
-from tests.faults import common, kills
+from tests.faults import common, references
 from tests.faults.common import Setup, Tried
 
 
@@ -16,14 +16,12 @@ def two_books(setup: Setup) -> Tried:
 
 def two_references(setup: Setup) -> Tried:
     """Two `make reference` at once on one folder of runs"""
-    calm, _ = kills.undisturbed_reference(setup)
+    calm = references.undisturbed(setup)
     study = setup.study("references", whole=True)
-    begun = [
-        common.start(study, *kills.reference_words(setup, output)) for output in ("one", "other")
-    ]
+    begun = [common.start(study, *references.words(setup, output)) for output in ("one", "other")]
     codes = [process.wait() for process in begun]
     lost = sum(code != 0 for code in codes) + len(common.partials(study))
-    lost += sum(kills.table_differences(study / name, calm) for name in ("one", "other"))
+    lost += sum(references.differences(study / name, calm.tables) for name in ("one", "other"))
     return Tried(2, f"{codes.count(0)} ended well, with the tables of one alone", lost)
 
 
