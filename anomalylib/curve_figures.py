@@ -140,10 +140,7 @@ def curve(table: pd.DataFrame) -> Figure:
         Of one category; see `summarise`. Without an AUROC its panel is left out.
     """
     whole = table[table.images == table.train_images].groupby("arm").threshold.mean()
-    drawn = table.assign(
-        unlearned=table.unlearned_alarms / table.n_unlearned.where(table.n_unlearned > 0),
-        relative=table.threshold / table.arm.map(whole),
-    )
+    drawn = _with_rate(table).assign(relative=table.threshold / table.arm.map(whole))
     panels = [panel for panel in PANELS if drawn[panel.column].notna().any()]
     figure, stack = look.stack(len(panels), 1.9, sharex=True)
     arms = [arm for arm in COLOURS if arm in set(table.arm)]
@@ -165,12 +162,55 @@ def curve(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _dots(axes: Axes, own: pd.DataFrame, column: str, sizes: list[int], shift: float) -> None:
+def equal_training(table: pd.DataFrame, equal: pd.DataFrame) -> Figure:
+    """One arm with as many passes at every size, and with as many steps as with all.
+
+    Parameters
+    ----------
+    table, equal : DataFrame
+        Of that arm, trained the one way and the other; see `summarise`.
+    """
+    parts = list(dict.fromkeys(table.category))
+    figure, grid = look.grid(2, len(parts), 1.9, sharex="col", sharey="row")
+    for part, column in zip(parts, grid.T, strict=True):
+        own, again = table[table.category == part], equal[equal.category == part]
+        sizes, total = sorted(own.images.unique()), own.train_images.iloc[0]
+        for panel, axes in zip(PANELS[:2], column, strict=True):
+            axes.axhline(panel.level, color=GREY, linestyle=":", linewidth=1)
+            _dots(axes, _with_rate(own), panel.column, sizes, -STEP / 2)
+            _dots(axes, _with_rate(again), panel.column, sizes, STEP / 2, hollow=True)
+        column[0].set_title(plain(part))
+        column[1].set_xticks(range(len(sizes)), [f"all\n{n}" if n == total else n for n in sizes])
+    for panel, axes in zip(PANELS, grid[:, 0], strict=False):
+        axes.set_ylabel(panel.label)
+    grid[1, 0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    figure.supxlabel("normal images learned from", fontsize=10)
+    return figure
+
+
+def _with_rate(table: pd.DataFrame) -> pd.DataFrame:
+    """With the rate of false alarms on images not learned from; not a number where none are."""
+    return table.assign(
+        unlearned=table.unlearned_alarms / table.n_unlearned.where(table.n_unlearned > 0)
+    )
+
+
+def _dots(
+    axes: Axes,
+    own: pd.DataFrame,
+    column: str,
+    sizes: list[int],
+    shift: float,
+    hollow: bool = False,
+) -> None:
     """One seed a faint dot, and a line through the mean of each size."""
     style = {"color": COLOURS[own.arm.iloc[0]], "markersize": 5}
     axes.plot([sizes.index(n) + shift for n in own.images], own[column], ".", alpha=0.4, **style)
     means = own.groupby("images")[column].mean()
-    axes.plot([sizes.index(n) + shift for n in means.index], means, "o-", linewidth=1.4, **style)
+    if hollow:
+        style |= {"markerfacecolor": "white", "linestyle": "--"}
+    places = [sizes.index(n) + shift for n in means.index]
+    axes.plot(places, means, **{"marker": "o", "linestyle": "-", "linewidth": 1.4} | style)
 
 
 def _bounds(axes: Axes, summary: pd.DataFrame, sizes: list[int], shift: float) -> None:

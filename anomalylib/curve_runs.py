@@ -24,6 +24,8 @@ from anomalylib.tables import REFERENCE
 SEEDS = dict.fromkeys(("combined", "patchcore", "combined_plus"), 3)
 """How many each arm is measured with."""
 SIZES = (10, 20, 50, 100, 200)
+TRAINED = "combined"
+"""The arm that trains in passes over its images: fewer images are fewer steps."""
 
 
 class CurveRun(NamedTuple):
@@ -36,6 +38,8 @@ class CurveRun(NamedTuple):
         How many.
     seed : int
         Of which, and of the training.
+    equal_steps : bool
+        Whether it passes over them so often that it takes as many steps as with all.
     """
 
     category: str
@@ -43,18 +47,27 @@ class CurveRun(NamedTuple):
     backbone: str
     images: int
     seed: int
+    equal_steps: bool = False
 
     @property
     def name(self) -> str:
         """A file name of its own."""
-        return f"{self.category}-{self.arm}-{self.backbone}-{self.images}-images-seed{self.seed}"
+        name = f"{self.category}-{self.arm}-{self.backbone}-{self.images}-images-seed{self.seed}"
+        return f"{name}-equal-steps" if self.equal_steps else name
 
     @property
     def plain(self) -> Run:
         """The run that learns from all of them."""
         own = self._asdict()
-        del own["images"]
+        del own["images"], own["equal_steps"]
         return Run(**own)
+
+    def passes(self, total: int) -> dict[str, int]:
+        """The setting of passes over its images, of `total`, where it is not the usual one."""
+        if not self.equal_steps:
+            return {}
+        usual = make_settings(self.arm, {}).epochs
+        return {"epochs": round(usual * total / self.images)}
 
 
 @dataclass(frozen=True)
@@ -84,13 +97,15 @@ class Curve(Experiment):
         """Measure in a worker, on one thread."""
         torch.set_num_threads(1)
         target = Path(path)
-        settings = make_settings(run.arm, {"category": run.category, "seed": run.seed})
-        detector = make_detector(run.plain, settings, weights, target.parent / "untrained")
         category = load_category(data_root, run.category)
+        passes = run.passes(len(category.train))
+        changes = {"category": run.category, "seed": run.seed} | passes
+        settings = make_settings(run.arm, changes)
+        detector = make_detector(run.plain, settings, weights, target.parent / "untrained")
         judged = judge(detector, category, run.images, run.seed)
         own = {"category": run.category, "arm": run.arm, "backbone": run.backbone, "seed": run.seed}
         said = {
-            "row": own | judged.row(),
+            "row": own | passes | judged.row(),
             "scores": judged.scores.tolist(),
             "nominal_scores": judged.nominal_scores.tolist(),
             "unlearned_scores": judged.unlearned_scores.tolist(),
@@ -102,22 +117,34 @@ class Curve(Experiment):
 def curve_runs(
     experiment: Curve, categories: Sequence[str], sizes: Sequence[int] = SIZES
 ) -> list[CurveRun]:
-    """Every arm on every category with every size, seed by seed, so that a first look is early."""
+    """Every arm on every category with every size, seed by seed, so that a first look is early.
+
+    What trains in passes also does so with as many steps as with all images.
+    """
     first = next(iter(experiment.backbones))
     totals = {name: len(load_category(experiment.data_root, name).train) for name in categories}
     return [
-        CurveRun(category, arm, first, images, seed)
+        CurveRun(category, arm, first, images, seed, equal_steps)
         for seed in range(max(SEEDS.values()))
         for category, total in totals.items()
         for arm in SEEDS
         if seed < SEEDS[arm]
         for images in sizes_up_to(total, sizes)
+        for equal_steps in ((False, True) if arm == TRAINED and images < total else (False,))
     ]
 
 
-def collect(experiment: Curve, runs: list[CurveRun], folder: Path = REFERENCE) -> pd.DataFrame:
-    """Make and write the table ``learning_curve``, one row a run."""
-    table = pd.DataFrame([experiment.load(run)["row"] for run in runs])
-    table = table.sort_values(["category", "arm", "images", "seed"], ignore_index=True)
-    write_tables({"learning_curve": table}, folder)
-    return table
+def collect(
+    experiment: Curve, runs: list[CurveRun], folder: Path = REFERENCE
+) -> dict[str, pd.DataFrame]:
+    """Make and write the tables ``learning_curve`` and ``equal_steps``, one row a run."""
+
+    def table(runs: list[CurveRun]) -> pd.DataFrame:
+        return pd.DataFrame([experiment.load(run)["row"] for run in sorted(runs)])
+
+    tables = {
+        "learning_curve": table([run for run in runs if not run.equal_steps]),
+        "equal_steps": table([run for run in runs if run.equal_steps]),
+    }
+    write_tables(tables, folder)
+    return tables

@@ -31,7 +31,8 @@ def measured_by(notebook: str) -> str:
     """The commands that measure what a chapter reads, if it reads any table."""
     tables = EVIDENCE.get(notebook, ())
     made = {"sensitivity": "sensitivity", "literature": "", "benchmarks.json": "bench"}
-    made |= {"trials": "trials", "rarity": "trials", "learning_curve": "curve"}
+    made |= dict.fromkeys(("trials", "rarity"), "trials")
+    made |= dict.fromkeys(("learning_curve", "equal_steps"), "curve")
     targets = dict.fromkeys(made.get(table, "reference") for table in tables)
     *first, last = [f"`make {target}`" for target in targets if target] or [""]
     return f"{', '.join(first)} and {last}" if first else last

@@ -70,6 +70,18 @@ def stack(rows: int, height: float, **options) -> tuple[Figure, np.ndarray]:
     return figure, axes[:, 0]
 
 
+def grid(rows: int, columns: int, height: float, **options) -> tuple[Figure, np.ndarray]:
+    """A figure of panels in rows and columns, `height` inches a row."""
+    return plt.subplots(
+        rows,
+        columns,
+        figsize=(WIDTH, height * rows),
+        layout="constrained",
+        squeeze=False,
+        **options,
+    )
+
+
 def row(columns: int, height: float, **options) -> tuple[Figure, np.ndarray]:
     """A figure of panels side by side."""
     figure, axes = plt.subplots(

@@ -20,7 +20,7 @@ EVIDENCE = {
     "measured": ("scores", "summary"),
     "below_chance": ("scores", "summary", "training", "places", "error_maps", "literature"),
     "thresholds": ("scores", "summary", "nominal", "thresholds"),
-    "how_many": ("learning_curve",),
+    "how_many": ("learning_curve", "equal_steps"),
     "sensitivity": ("sensitivity", "summary"),
     "where_it_fails": ("scores", "summary", "places", "sensitivity", "trials", "rarity"),
     "controls": ("scores", "summary"),

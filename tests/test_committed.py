@@ -275,3 +275,15 @@ def test_the_learning_curve_has_every_size_and_seed_once():
         pairs = sorted(zip(own.images, own.seed, strict=True))
         assert pairs == [(size, seed) for size in sizes for seed in range(SEEDS[arm])]
     assert set(found.category) == set(PARTS) and set(found.arm) == set(SEEDS)
+
+
+def test_equal_steps_are_of_the_same_images_in_more_passes():
+    found = tables.read_table("equal_steps")
+    usual = tables.select(tables.read_table("learning_curve"), arm="combined")
+    usual = usual[usual.images < usual.train_images]
+    same = ["category", "arm", "backbone", "seed", "images", "train_images", "n_unlearned"]
+    assert (found[same].to_numpy() == usual[same].to_numpy()).all()
+    steps = found.epochs * found.images / found.train_images  # in passes over all
+    assert steps.between(4 * 0.9, 4 * 1.1).all()
+    alike = found[found.epochs == 4].merge(usual, on=same, suffixes=("", "_usual"))
+    assert len(alike) and (alike.threshold == alike.threshold_usual).all()

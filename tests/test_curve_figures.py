@@ -74,3 +74,19 @@ def test_without_anomalous_images_the_auroc_has_no_panel_and_no_number(table):
     assert set(shown.AUROC) == set(shown.recall) == {"–"}
     assert shown["false alarms, not learned"][0] == "1.7%\u00a0[≤\u00a015%]"
     assert shown["false alarms, not learned"][2] == "–"
+
+
+def test_two_trainings_of_one_arm_are_filled_and_hollow_beside_each_other(table):
+    usual = table[table.arm == "combined"]
+    both = pd.concat([usual, usual.assign(category="metal_nut")])
+    equal = both[both.images < 40].assign(auroc=0.95, unlearned_alarms=6)
+    figure = curve_figures.equal_training(both, equal)
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["screw", "metal nut"]
+    for axes in figure.axes[:2]:
+        filled, hollow = lines(axes, "o")
+        assert filled.get_ydata() == pytest.approx([0.6, 0.85, 0.9])
+        assert hollow.get_ydata() == pytest.approx([0.95, 0.95])
+        assert hollow.get_markerfacecolor() == "white" and hollow.get_linestyle() == "--"
+    alarms = lines(figure.axes[2], "o")
+    assert alarms[1].get_ydata() == pytest.approx([6 / 30, 6 / 20])
+    assert np.isnan(alarms[0].get_ydata()[-1])  # with all images none are left

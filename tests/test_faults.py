@@ -9,7 +9,18 @@ from anomalylib.data import load_category
 from anomalylib.errors import StudyError, first_line
 from anomalylib.files import written_whole
 from anomalylib.pages import FAULTS
-from tests.faults import archives, damage, disks, images, injection, kills, numbers, paths, weights
+from tests.faults import (
+    __main__,
+    archives,
+    damage,
+    disks,
+    images,
+    injection,
+    kills,
+    numbers,
+    paths,
+    weights,
+)
 from tests.faults.__main__ import COLUMNS, SECTIONS, TABLE
 from tests.faults.common import Setup, Skipped, Tried
 
@@ -73,11 +84,27 @@ def test_a_fault_that_costs_something_is_counted(monkeypatch, tmp_path):
         """A lossy fault."""
         return Tried(1, "lost", 1)
 
-    from tests.faults import __main__ as campaign
-
     monkeypatch.setattr(archives, "FAULTS", (lossy,))
-    assert campaign.tried(["archives"], Setup(tmp_path)) == [
+    assert __main__.tried(["archives"], Setup(tmp_path)) == [
         ("A lossy fault", 1, "not so: lost", 1)
+    ]
+
+
+def test_a_fault_that_cannot_be_tried_to_its_end_is_counted_and_the_next_one_tried(
+    monkeypatch, tmp_path
+):
+    def broken(setup):
+        """A broken fault."""
+        raise ValueError("so")
+
+    def sound(setup):
+        """A sound fault."""
+        return Tried(2, "well", 0)
+
+    monkeypatch.setattr(archives, "FAULTS", (broken, sound))
+    assert __main__.tried(["archives"], Setup(tmp_path)) == [
+        ("A broken fault", 0, "not so: ValueError: so", 1),
+        ("A sound fault", 2, "well", 0),
     ]
 
 

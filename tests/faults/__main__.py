@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from anomalylib.errors import first_line
 from anomalylib.files import ROOT, written_whole
 from tests.faults.common import Setup, Skipped, Tried
 
@@ -56,6 +57,8 @@ def tried(sections: list[str], setup: Setup) -> list[tuple]:
                 found = fault(setup)
             except Skipped as why:
                 found = Tried(0, f"not tried: {why}", 0)
+            except Exception as error:  # the others are tried all the same
+                found = Tried(0, f"{type(error).__name__}: {first_line(error)}", 1)
             if found.lost:
                 found = found._replace(outcome=f"not so: {found.outcome}")
             rows.append((name, *found))
