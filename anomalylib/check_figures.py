@@ -176,4 +176,5 @@ def _pictures(
 def _picture(axes: Axes, image: np.ndarray, title: str, red: bool) -> None:
     axes.imshow(image)
     colour = THRESHOLD if red else BLACK
-    axes.set_title(title, fontsize=SMALL - 1, fontweight="normal", color=colour)
+    style = {"fontsize": SMALL - 1, "fontweight": "normal", "color": colour}
+    axes.set_title(title, parse_math=False, **style)  # a file's name is no formula

@@ -57,5 +57,6 @@ def closest_look(detector: Detector, findings: Sequence[Finding]) -> Figure:
         row[2].imshow(nearest_picture(detector, found))
         said = f"{found.path.name}\n{found.decision}, {found.score:.4g}"
         for axes, text in zip(row, (said, "anomaly map", "nearest normal"), strict=True):
-            axes.set_title(text, fontsize=SMALL, fontweight="normal")
+            style = {"fontsize": SMALL, "fontweight": "normal"}
+            axes.set_title(text, parse_math=False, **style)  # a file's name is no formula
     return figure

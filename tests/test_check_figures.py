@@ -1,3 +1,5 @@
+import shutil
+
 import pandas as pd
 import pytest
 from PIL import Image
@@ -91,3 +93,16 @@ def test_masks_are_outlined_and_their_absence_is_said(nut, tmp_path):
     empty = survey(load_category(tmp_path, "bolt"))
     assert check_figures.outlined(empty).axes[0].texts[0].get_text() == "no masks to show"
     assert len(titles(check_figures.sample(empty, 0))) == 5
+
+
+def test_names_that_look_like_formulas_are_shown_as_they_are(tiny_root, tmp_path):
+    folder = shutil.copytree(tiny_root / "metal_nut", tmp_path / "metal_nut")
+    for kind in [path for path in (folder / "test").iterdir() if path.name != "good"]:
+        kind.rename(kind.with_name(f"{kind.name} $\\frac{{$"))
+    shutil.rmtree(folder / "ground_truth")
+    train = folder / "train" / "good"
+    shutil.copy(sorted(train.iterdir())[0], train / "$a_b^{$.png")
+    odd = survey(load_category(tmp_path, "metal_nut"))
+    for figure in (check_figures.sample(odd, 0), check_figures.most_alike(odd)):
+        figure.canvas.draw()
+        assert any("{$" in title for title in titles(figure))

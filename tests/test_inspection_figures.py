@@ -47,3 +47,9 @@ def test_nothing_readable_is_said(detector):
     figure = inspection_figures.closest_look(detector, [Finding(Path("x"), "unreadable")])
     assert "no picture could be read" in [text.get_text() for text in figure.axes[1].texts]
     assert inspection_figures.scores(detector, []).axes
+
+
+def test_a_name_that_looks_like_a_formula_is_shown_as_it_is(detector):
+    figure = inspection_figures.closest_look(detector, [found("$a_b^{$.png", 1.4)])
+    figure.canvas.draw()
+    assert figure.axes[0].get_title().startswith("$a_b^{$.png\n")

@@ -5,6 +5,7 @@ import csv
 import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ def main() -> int:
     if os.geteuid() != 0 and may_unshare():  # so that disks can be mounted
         command = ["unshare", "--map-root-user", "--mount", sys.executable, "-m", "tests.faults"]
         os.execvp(command[0], [*command, *sys.argv[1:]])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which jobs of a shell may ignore
     print(f"random moments by seed {options.seed}", flush=True)
     os.environ["TQDM_DISABLE"] = "1"  # in all that is begun here
     scratch = Path(tempfile.mkdtemp(prefix="faults-"))
