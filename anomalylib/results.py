@@ -196,7 +196,7 @@ def read_maps(path: Path) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as file:
             return file["maps"].astype(np.float32)
-    except (OSError, ValueError, LookupError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile):
         both = f"delete it and {path.stem}.json beside it, and run again"
         raise StudyError(f"{path} holds no anomaly maps: {both}") from None
 

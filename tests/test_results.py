@@ -11,6 +11,7 @@ from anomalylib.results import (
     load_maps,
     load_result,
     provenance_table,
+    read_maps,
     result_path,
     tabulate,
 )
@@ -100,3 +101,11 @@ def test_every_image_has_its_score_by_each_arm():
 
 def test_a_line_break_in_a_cell_is_kept():
     assert "a<br>&lt;b" in as_html(pd.DataFrame({"x": ["a\n<b"]})).data
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"noise" * 99])
+def test_a_damaged_file_of_maps_is_one_line_that_says_what_to_delete(tmp_path, content):
+    path = tmp_path / "combined-seed0.npz"
+    path.write_bytes(content)
+    with pytest.raises(StudyError, match="holds no anomaly maps: delete it and combined-seed0"):
+        read_maps(path)
