@@ -3,7 +3,6 @@
 import html
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from anomalylib import copies, look
 from anomalylib.checks import strangeness
 from anomalylib.data import resize
-from anomalylib.look import BLACK, NORMAL, SMALL, THRESHOLD, WIDTH
+from anomalylib.look import BLACK, NORMAL, SMALL, THRESHOLD
 from anomalylib.prose import table
 from anomalylib.reading import read_image
 from anomalylib.settings import plain
@@ -160,9 +159,7 @@ def _pictures(
 ) -> Figure:
     """Some pictures, four in a row, as squares; the titles of some in red."""
     lines = max(1, -(-len(rows) // 4))
-    figure, grid = plt.subplots(
-        lines, 4, figsize=(WIDTH, 1.65 * lines), layout="constrained", squeeze=False
-    )
+    figure, grid = look.grid(lines, 4, 1.65)
     for axes in grid.ravel():
         axes.set_axis_off()
     if not len(rows):

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anomalylib import look
-from anomalylib.look import BLACK, COLOURS, GREY, NORMAL, SMALL, WIDTH
+from anomalylib.look import BLACK, COLOURS, GREY, NORMAL, SMALL
 from anomalylib.results import CONTROL
 from anomalylib.settings import plain
 from anomalylib.tables import SCORE, scores_of, select
@@ -77,9 +77,7 @@ def error_maps(table: pd.DataFrame, category: str) -> Figure:
     kinds = sorted(own.defect_type.unique(), key=lambda kind: (kind != "good", kind))
     columns = 3
     rows = -(-len(kinds) // columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(WIDTH, 1.8 * rows), layout="constrained", squeeze=False
-    )
+    figure, grid = look.grid(rows, columns, 1.8)
     brightest = own.error.quantile(0.995)
     for axes in grid.ravel():
         axes.set_axis_off()
@@ -97,14 +95,7 @@ def sensitivity(table: pd.DataFrame, summary: pd.DataFrame, category: str, backb
     factors = list(own.factor.unique())
     columns = 2
     rows = -(-len(factors) // columns)
-    figure, grid = plt.subplots(
-        rows,
-        columns,
-        figsize=(WIDTH, 1.75 * rows),
-        sharey=True,
-        layout="constrained",
-        squeeze=False,
-    )
+    figure, grid = look.grid(rows, columns, 1.75, sharey=True)
     for axes in grid.ravel()[len(factors) :]:
         axes.set_axis_off()
     spread = select(summary, category=category, variant="plain", backbone=backbone)

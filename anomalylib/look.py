@@ -64,29 +64,19 @@ def darker(colour: str, share: float = 0.62) -> tuple[float, float, float]:
 
 def stack(rows: int, height: float, **options) -> tuple[Figure, np.ndarray]:
     """A figure of panels below each other, `height` inches each."""
-    figure, axes = plt.subplots(
-        rows, figsize=(WIDTH, height * rows), layout="constrained", squeeze=False, **options
-    )
+    figure, axes = grid(rows, 1, height, **options)
     return figure, axes[:, 0]
 
 
 def grid(rows: int, columns: int, height: float, **options) -> tuple[Figure, np.ndarray]:
     """A figure of panels in rows and columns, `height` inches a row."""
-    return plt.subplots(
-        rows,
-        columns,
-        figsize=(WIDTH, height * rows),
-        layout="constrained",
-        squeeze=False,
-        **options,
-    )
+    size = (WIDTH, height * rows)
+    return plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
 
 
 def row(columns: int, height: float, **options) -> tuple[Figure, np.ndarray]:
     """A figure of panels side by side."""
-    figure, axes = plt.subplots(
-        1, columns, figsize=(WIDTH, height), layout="constrained", squeeze=False, **options
-    )
+    figure, axes = grid(1, columns, height, **options)
     return figure, axes[0]
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anomalylib import intervals, look, metrics
 from anomalylib.data import ImageSet, resize
-from anomalylib.look import BLACK, COLOURS, GREY, SMALL, WIDTH
+from anomalylib.look import BLACK, COLOURS, GREY, SMALL
 from anomalylib.normal_only import false_alarm_curves, false_alarm_panel
 from anomalylib.results import CLAIMS, CONTROL, Result
 from anomalylib.settings import plain
@@ -159,7 +158,7 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
         Pixels a picture.
     """
     chosen = most_telling(result)
-    figure, rows = plt.subplots(2, len(chosen), figsize=(WIDTH, 3.1), layout="constrained")
+    figure, rows = look.grid(2, len(chosen), 1.55)
     # Up to twice the threshold, else one glaring defect darkens all others; down to the
     # threshold, else the maps of normal images glow.
     highest = np.quantile(maps[chosen], 0.999)

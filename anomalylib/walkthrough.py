@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from anomalylib import bracket, synthetic
+from anomalylib import bracket, look, synthetic
 from anomalylib.data import Category, resize
 from anomalylib.detectors import Detector
-from anomalylib.look import SMALL, WIDTH
+from anomalylib.look import SMALL
 from anomalylib.results import Result
 from anomalylib.settings import plain
 from anomalylib.synthetic import random_of
@@ -35,7 +34,7 @@ def tree(root: Path) -> str:
 def contact_sheet(category: Category, side: int = 160) -> Figure:
     """Normal images above, one of each defect type below, its mask outlined."""
     kinds = sorted(set(category.test.defect_types) - {"good"})
-    figure, rows = plt.subplots(2, len(kinds), figsize=(WIDTH, 2.9), layout="constrained")
+    figure, rows = look.grid(2, len(kinds), 1.45)
     for axes, index in zip(rows[0], range(len(kinds)), strict=True):
         axes.imshow(resize(category.train[index], side))
         axes.set_title("normal", fontsize=SMALL, fontweight="normal")

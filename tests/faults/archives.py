@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from pathlib import Path
 
 from anomalylib.download import extract
 from anomalylib.errors import StudyError
@@ -20,7 +21,8 @@ KINDS = {
 def members_that_lead_out(setup: Setup) -> Tried:
     """Archives with `..`, absolute names, links, devices"""
     tried, refused, lost = 0, 0, 0
-    for members in _hostile():
+    outside = setup.scratch / "outside.txt"
+    for members in _hostile(outside):
         tried += 1
         folder = setup.folder(f"archive-{tried}")
         inside = folder / "in"
@@ -35,6 +37,7 @@ def members_that_lead_out(setup: Setup) -> Tried:
         lost += (folder / "outside.txt").read_text() != "as it was"
         lost += [path.name for path in inside.iterdir()] != ["x.tar"]
         lost += sorted(path.name for path in folder.iterdir()) != ["in", "outside.txt"]
+    lost += outside.exists()
     return Tried(tried, f"{refused} refused in one line, nothing unpacked", lost + tried - refused)
 
 
@@ -66,16 +69,16 @@ def archives_too_large(setup: Setup) -> Tried:
 FAULTS = (members_that_lead_out, archives_too_large)
 
 
-def _hostile() -> list[list[tarfile.TarInfo]]:
+def _hostile(outside: Path) -> list[list[tarfile.TarInfo]]:
     """Members of archives, each after one that is fine."""
-    names = ("../outside.txt", "a/../../outside.txt", "/tmp/outside.txt", "./../outside.txt", "..")
+    names = ("../outside.txt", "a/../../outside.txt", str(outside), "./../outside.txt", "..")
     found = [[_member(name)] for name in names]
     for kind in KINDS.values():
         for target in ("../outside.txt", "/etc/passwd", "fine.txt"):
             found.append([_member("x", kind, target)])
     # A link to a folder, and then a file through it.
     found.append([_member("way", tarfile.SYMTYPE, ".."), _member("way/outside.txt")])
-    found.append([_member("way", tarfile.SYMTYPE, "/tmp"), _member("way/outside.txt")])
+    found.append([_member("way", tarfile.SYMTYPE, str(outside.parent)), _member("way/outside.txt")])
     found.append([_member("x", tarfile.LNKTYPE, "../outside.txt"), _member("x")])
     return found
 

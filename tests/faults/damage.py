@@ -28,6 +28,8 @@ DAMAGED = (
     "notebooks/seed0/metal_nut/resnet.ipynb",
     "notebooks/chapters/limits.ipynb",
 )
+READER = "notebooks/seed0/metal_nut/ablation.ipynb"
+"""What reads the results."""
 
 
 def notebooks_that_end_badly(setup: Setup) -> Tried:
@@ -84,8 +86,7 @@ def damaged_files(setup: Setup) -> Tried:
             path = build / name
             path.write_bytes(damage(path.read_bytes()))
             tried += 1
-        reads = build / "notebooks/seed0/metal_nut/ablation.ipynb"  # the results
-        reads.unlink(missing_ok=True)
+        (build / READER).unlink(missing_ok=True)
         for _ in DAMAGED:
             done = common.run(study, "book", *common.small())
             named = [build / name for name in DAMAGED if name in done.last]
