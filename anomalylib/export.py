@@ -58,9 +58,7 @@ def to_onnx(detector: Detector, path: str | Path) -> Path:
 
     Notes
     -----
-    In a map `CELLS` of the cells must agree, and of the scores all. On images
-    close to the training images *resnet* may differ a little more, as the
-    detector's `torch.cdist` rounds where the file does not.
+    In a map `CELLS` of the cells must agree, and of the scores all.
 
     All N images are worked on at once. For *patchcore* and *combined+* each of
     them needs h x w x M x 4 bytes for its distances to a bank of M patches:

@@ -9,6 +9,8 @@ from anomalylib.detectors import FeatureDetector, Images, Tensors
 
 ROWS = 128
 """Images compared at a time."""
+EXACT = "donot_use_mm_for_euclid_dist"
+"""Differences first: a product of matrices rounds the small distances of images that are alike."""
 
 
 class ResnetDetector(FeatureDetector):
@@ -26,7 +28,8 @@ class ResnetDetector(FeatureDetector):
     def _nearest(self, rows: torch.Tensor, hide_own: bool = False) -> Iterator[np.ndarray]:
         """Distance of each row to the bank, or to its other rows: (n, 1, 1)."""
         for start in range(0, len(rows), ROWS):
-            distance = torch.cdist(rows[start : start + ROWS], self.bank_)  # (n, M)
+            own = rows[start : start + ROWS]  # (n, C)
+            distance = torch.cdist(own, self.bank_, compute_mode=EXACT)  # (n, M)
             if hide_own:
                 distance[:, start:].fill_diagonal_(torch.inf)
             yield distance.amin(dim=1).view(-1, 1, 1).numpy()  # (n, 1, 1)
