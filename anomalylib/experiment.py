@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from pydantic import ValidationError
 from tqdm import tqdm
 
 from anomalylib.cache import CODE
@@ -74,7 +73,7 @@ class Experiment:
             raise StudyError(f"no measurement at {path}: run again to make it")
         try:
             return Measurement.model_validate_json(path.read_text())
-        except ValidationError:
+        except ValueError:  # no text, no JSON, or not these fields
             raise StudyError(f"{path} is no measurement: delete it and run again") from None
 
     def maps(self, run: Run) -> np.ndarray:

@@ -1,7 +1,6 @@
 """One result per category, arm and seed: scores, settings, provenance."""
 
 import html
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from anomalylib import metrics
 from anomalylib.errors import StudyError
@@ -175,7 +174,7 @@ def load_result(folder: str | Path, category: str, arm: str, seed: int) -> Resul
         raise StudyError(f"no result at {path}: run notebooks/{arm}.ipynb for {category} first")
     try:
         return Result.model_validate_json(path.read_text())
-    except (ValidationError, json.JSONDecodeError):
+    except ValueError:  # no text, no JSON, or not these fields
         raise StudyError(f"{path} is no result of this version: delete it and rerun") from None
 
 

@@ -76,7 +76,7 @@ def drawn_once(
     said = {"name": "synthetic drawings", "synthetic": True, "recipe": recipe, "counts": counts}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        if marker.is_file() and json.loads(marker.read_text()) == said:
+        if _read(marker) == said:
             return folder
         beside = folder.with_name(folder.name + ".partial")
         shutil.rmtree(beside, ignore_errors=True)
@@ -194,3 +194,11 @@ def _under_the_lamp(part: np.ndarray, random: np.random.Generator) -> np.ndarray
         image = image * (1 - random.uniform(0, 0.14) * smear[..., None])
     image = ndimage.gaussian_filter(image, (*[random.uniform(0.3, 0.8)] * 2, 0))
     return image + random.normal(0, random.uniform(0.008, 0.02), part.shape)
+
+
+def _read(marker: Path) -> dict | None:
+    """What was drawn; none where nothing was, or the marker is damaged."""
+    try:
+        return json.loads(marker.read_text())
+    except (OSError, ValueError):
+        return None

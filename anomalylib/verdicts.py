@@ -82,9 +82,12 @@ def load(folder: str | Path, category: str, seed: int) -> tuple[dict, bytes]:
     Raises
     ------
     StudyError
-        If it has not been made.
+        If it has not been made, or is damaged.
     """
     path = result_path(folder, category, "data", seed)
     if not path.is_file():
         raise StudyError(f"no data check at {path}: run notebooks/data.ipynb for {category} first")
-    return json.loads(path.read_text()), path.with_suffix(".csv").read_bytes()
+    try:
+        return json.loads(path.read_text()), path.with_suffix(".csv").read_bytes()
+    except ValueError:
+        raise StudyError(f"{path} is damaged: delete it and run again") from None

@@ -109,3 +109,12 @@ def test_a_damaged_file_of_maps_is_one_line_that_says_what_to_delete(tmp_path, c
     path.write_bytes(content)
     with pytest.raises(StudyError, match="holds no anomaly maps: delete it and combined-seed0"):
         read_maps(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xc4noise", b"[1]"])
+def test_a_damaged_result_is_one_line_that_says_what_to_delete(tmp_path, content):
+    path = result_path(tmp_path, "metal_nut", "combined", 0)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(StudyError, match=r"combined-seed0\.json is no result .* delete it"):
+        load_result(tmp_path, "metal_nut", "combined", 0)

@@ -63,3 +63,11 @@ def test_drawings_cut_short_are_drawn_again(tmp_path):
     root = synthetic.ensure_synthetic(tmp_path / "drawn", {"train": 2, "good": 1, "defect": 1})
     assert not list(root.rglob("junk.png"))
     assert not (tmp_path / "drawn.partial").exists()
+
+
+def test_drawings_with_a_damaged_marker_are_drawn_again(tmp_path):
+    counts = {"train": 2, "good": 1, "defect": 1}
+    root = synthetic.ensure_synthetic(tmp_path / "drawn", counts)
+    (root / MARKER).write_bytes(b"\xc4noise")
+    assert synthetic.ensure_synthetic(root, counts) == root
+    assert load_category(root, "metal_nut").synthetic

@@ -35,3 +35,7 @@ def test_what_is_kept_comes_back(category_folder, tmp_path):
     assert float(rows[1].split(",")[10]) == pytest.approx(mean_grey(category.train)[0])
     with pytest.raises(StudyError, match=r"run notebooks/data\.ipynb for bolt first"):
         load(tmp_path / "results", "bolt", 4)
+    for damage in (b"", b"\xc4noise"):
+        next((tmp_path / "results").rglob("data-seed3.json")).write_bytes(damage)
+        with pytest.raises(StudyError, match=r"data-seed3\.json is damaged: delete it"):
+            load(tmp_path / "results", "bolt", 3)

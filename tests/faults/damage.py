@@ -25,6 +25,7 @@ ENDS = {
 DAMAGED = (
     "results/metal_nut/combined-seed0.json",
     "results/metal_nut/patchcore-seed0.npz",
+    "results/metal_nut/data-seed0.json",
     "notebooks/seed0/metal_nut/resnet.ipynb",
     "notebooks/chapters/limits.ipynb",
 )
