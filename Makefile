@@ -64,16 +64,16 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	echo $$(( $$(date +%s) - start )) > $(VENV)/setup-seconds && touch $@
 
 book: setup
-	@$(RUN) -m anomalylib book $(STUDY)
+	@$(RUN) -m study book $(STUDY)
 
 pdf: setup
-	@$(RUN) -m anomalylib pdf $(STUDY)
+	@$(RUN) -m study pdf $(STUDY)
 
 notebooks: setup
-	@$(RUN) -m anomalylib notebooks $(STUDY)
+	@$(RUN) -m study notebooks $(STUDY)
 
 reference sensitivity trials curve: setup
-	@$(RUN) -m anomalylib $@ --categories "$$CATEGORIES" --data-root "$$DATA_ROOT" \
+	@$(RUN) -m study $@ --categories "$$CATEGORIES" --data-root "$$DATA_ROOT" \
 		--weights "$$WEIGHTS" --jobs "$$JOBS" --scheduler "$$SCHEDULER" --output "$$OUTPUT"
 
 bench: setup
@@ -89,10 +89,10 @@ $(PEERS)/installed: constraints.txt
 		$$(grep -E '^(torch|torchvision)==' constraints.txt) && touch $@
 
 headline: setup
-	@$(RUN) -m anomalylib headline
+	@$(RUN) -m study headline
 
 data: setup
-	@$(RUN) -m anomalylib data
+	@$(RUN) -m study data
 
 test: setup
 	@$(RUN) -m pytest

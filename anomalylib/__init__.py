@@ -1,15 +1,47 @@
-"""Visual anomaly detection on industrial parts: the library behind the book.
+"""Visual anomaly detection on industrial parts: a small library.
 
 Images become features, features are reconstructed, the reconstruction error
-becomes an anomaly map, the map a score and the score a decision. Each step is
-one module; ``book/methods.md`` says which.
+becomes an anomaly map, the map a score and the score a decision. The names
+below are all that a user needs; each is loaded when it is first used, since
+PyTorch takes seconds to import.
 """
 
-__version__ = "0.1.0"
+import importlib
+
+__version__ = "0.2.0"
+
+HOMES = {
+    "load_category": "anomalylib.images.category",
+    "list_categories": "anomalylib.images.folders",
+    "read_image": "anomalylib.images.reading",
+    "resolve_backbone": "anomalylib.features.weights",
+    "FeatureExtractor": "anomalylib.features.extractor",
+    "FeatCAE": "anomalylib.detectors.networks",
+    "ImageAutoencoder": "anomalylib.detectors.networks",
+    "MeanPlusSigma": "anomalylib.detectors.thresholds",
+    "Quantile": "anomalylib.detectors.thresholds",
+    "Conformal": "anomalylib.detectors.thresholds",
+    "auroc": "anomalylib.metrics.image",
+    "pixel_auroc": "anomalylib.metrics.pixel",
+    "au_pro": "anomalylib.metrics.pixel",
+    "load": "anomalylib.deploy.saving",
+    "save": "anomalylib.deploy.saving",
+    "inspect": "anomalylib.deploy.inspect",
+    "to_onnx": "anomalylib.deploy.onnx",
+}
+"""The public names, and the module that each stands in."""
+
+__all__ = sorted(HOMES)
 
 
-def load(path, weights: str = ""):
-    """Read a fitted detector; see `anomalylib.saved.load`."""
-    from anomalylib.saved import load  # torch takes seconds to import
+def __getattr__(name: str):
+    """Load a public name on its first use."""
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(HOMES[name]), name)
+    globals()[name] = value
+    return value
 
-    return load(path, weights)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *HOMES})

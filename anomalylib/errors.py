@@ -1,7 +1,7 @@
 """The one error a user is meant to read."""
 
 
-class StudyError(Exception):
+class UserError(Exception):
     """Something a user can put right.
 
     The message says what is wrong, where, and what to do, in one line. The
@@ -22,7 +22,7 @@ def first_line(said: BaseException | str) -> str:
 
     Of a disk that is full or a folder that is shut it also says what to do.
     """
-    if isinstance(said, StudyError):
+    if isinstance(said, UserError):
         return str(said)
     lines = str(said).strip().splitlines()
     line = lines[0] if lines else type(said).__name__

@@ -6,15 +6,11 @@ import hashlib
 import os
 import platform
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from anomalylib.errors import StudyError, first_line, is_full
-
-ROOT = Path(__file__).resolve().parents[1]
-"""The folder of the study: ``notebooks/``, ``book/`` and ``data/`` lie in it."""
+from anomalylib.errors import UserError, first_line, is_full
 
 
 @contextlib.contextmanager
@@ -37,7 +33,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    StudyError
+    UserError
         If the disk is full.
     """
     beside = None
@@ -48,8 +44,8 @@ def written_whole(path: Path) -> Iterator[Path]:
         beside.chmod(0o644)
         beside.replace(path)
     except Exception as error:
-        if is_full(error) and not isinstance(error, StudyError):
-            raise StudyError(f"{path} was not written: {first_line(error)}") from None
+        if is_full(error) and not isinstance(error, UserError):
+            raise UserError(f"{path} was not written: {first_line(error)}") from None
         raise
     finally:
         if beside is not None:
@@ -80,31 +76,7 @@ def _alive(process: int) -> bool:
     return True
 
 
-def from_root(path: Path) -> str:
-    """A path as seen from `ROOT`, where notebooks are executed."""
-    return Path(os.path.relpath(path.resolve(), ROOT)).as_posix()
-
-
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def code_hash(*modules: str) -> str:
-    """SHA-256 of the code of some modules of this library."""
-    folder = Path(__file__).parent
-    said = "".join(sha256_of(folder / f"{name}.py") for name in sorted(modules))
-    return hashlib.sha256(said.encode()).hexdigest()
-
-
-def commit() -> str:
-    """The commit of the study's folder, where it is a git checkout."""
-    if not (ROOT / ".git").exists():  # it may lie in another project's checkout
-        return "unknown"
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:  # no git
-        return "unknown"
-    return done.stdout.strip() if done.returncode == 0 else "unknown"

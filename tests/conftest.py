@@ -22,7 +22,7 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def tiny_root(tmp_path_factory) -> Path:
     """Two drawn categories of a few images each."""
-    from anomalylib.synthetic import ensure_synthetic
+    from study.parts.synthetic import ensure_synthetic
 
     counts = {"train": 6, "good": 3, "defect": 1}
     return ensure_synthetic(tmp_path_factory.mktemp("data") / "drawn", counts)
@@ -31,9 +31,10 @@ def tiny_root(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def built(tiny_root, tmp_path_factory):
     """The study of one category, executed by papermill, and its book."""
-    from anomalylib import book, study
-    from anomalylib.engine import workers
-    from anomalylib.run import run_stages
+    from study.book import build as book
+    from study.book import options as study
+    from study.book.execute import run_stages
+    from study.runs.workers import workers
 
     build = tmp_path_factory.mktemp("build")
     patch = pytest.MonkeyPatch()
@@ -101,8 +102,8 @@ def resnet18_file(tmp_path_factory) -> Path:
 @pytest.fixture
 def extractor(resnet18_file):
     """A small extractor: 128 channels on an 8x8 grid."""
-    from anomalylib.extractor import FeatureExtractor
-    from anomalylib.weights import resolve_backbone
+    from anomalylib.features.extractor import FeatureExtractor
+    from anomalylib.features.weights import resolve_backbone
 
     backbone = resolve_backbone("resnet18", str(resnet18_file))
     return FeatureExtractor(backbone, image_size=64)
@@ -113,7 +114,7 @@ def survey_of():
     """Make a survey of so many images that nothing is wrong with, without any file."""
     import pandas as pd
 
-    from anomalylib import survey
+    from study.datacheck import survey
 
     def make(train=80, normal=30, anomalous=30, **columns):
         random = np.random.default_rng(0)

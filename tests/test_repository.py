@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pybtex.database import parse_file
 
-from anomalylib.files import ROOT
+from study.checkout import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())

@@ -7,12 +7,13 @@ import re
 import pandas as pd
 import papermill
 
-from anomalylib import book
-from anomalylib.files import ROOT
-from anomalylib.prose import with_interval
-from anomalylib.run import run_stages
-from anomalylib.settings import ARMS, EVIDENCE, PARTS
-from anomalylib.tables import read_table
+from study.book import build as book
+from study.book.execute import run_stages
+from study.checkout import ROOT
+from study.names import ARMS, PARTS
+from study.settings import EVIDENCE
+from study.tables.reference import read_table
+from study.tables.text import with_interval
 
 
 def test_every_notebook_ran_and_left_its_result(built):

@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-from anomalylib.files import ROOT
-from anomalylib.settings import PARTS
+from study.checkout import ROOT
+from study.names import PARTS
 from tests.benchmarks.common import Setup, keep, machine
 
 SECTIONS = ("extraction", "training", "category", "beside", "one_image", "precision", "growth")
@@ -33,7 +33,7 @@ def main() -> None:
     if options.data_root:
         root, usual = options.data_root, REFERENCE
     else:
-        from anomalylib.synthetic import ensure_synthetic
+        from study.parts.synthetic import ensure_synthetic
 
         root, usual = str(ensure_synthetic()), DRAWN
     output = Path(options.output or usual)

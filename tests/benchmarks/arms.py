@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from sklearn.metrics import roc_auc_score
 
-from anomalylib.data import Category, ImageSet, load_category
-from anomalylib.detectors import Detector
-from anomalylib.measurement import Run, make_detector
-from anomalylib.settings import ARMS, make_settings
+from anomalylib.detectors.base import Detector
+from anomalylib.images.category import Category, ImageSet, load_category
+from study.names import ARMS
+from study.runs.measurement import Run, make_detector
+from study.settings import make_settings
 from tests.benchmarks.common import Row, Setup
 
 __all__ = ["ARMS", "build", "fit_and_score", "images", "load"]

@@ -2,7 +2,7 @@
 
 import shutil
 
-from anomalylib.settings import make_settings
+from study.settings import make_settings
 from tests.benchmarks.arms import fit_and_score
 from tests.benchmarks.common import Row, Setup, alone
 

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet50
 
-from anomalylib import cache
-from anomalylib.extractor import FeatureExtractor
-from anomalylib.weights import resolve_backbone
+from anomalylib.features import cache
+from anomalylib.features.extractor import FeatureExtractor
+from anomalylib.features.weights import resolve_backbone
 from tests.benchmarks.common import Row, Setup, in_turn
 
 THREADS = 2

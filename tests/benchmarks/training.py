@@ -12,14 +12,14 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from anomalylib.cache import Stored
-from anomalylib.combined import CombinedDetector, channel_moments
-from anomalylib.data import load_category
-from anomalylib.detectors import aggregate
-from anomalylib.extractor import FeatureExtractor
-from anomalylib.measurement import split_off
-from anomalylib.models import FeatCAE
-from anomalylib.weights import resolve_backbone
+from anomalylib.detectors.base import aggregate
+from anomalylib.detectors.combined import Combined, channel_moments
+from anomalylib.detectors.networks import FeatCAE
+from anomalylib.features.cache import Stored
+from anomalylib.features.extractor import FeatureExtractor
+from anomalylib.features.weights import resolve_backbone
+from anomalylib.images.category import load_category
+from study.runs.measurement import split_off
 from tests.benchmarks.common import Row, Setup
 
 THREADS = 2
@@ -84,7 +84,7 @@ def _rows(setup: Setup, name: str, seed: int, batches: tuple[int, ...]) -> list[
     extractor = FeatureExtractor(backbone, image_size=64 if setup.quick else 224)
     settings = {"cache_folder": setup.scratch, "keep": False, "seed": seed, "latent": LATENT}
     parts = {"train": category.train, "held out": held_out, "test": category.test}
-    detector = CombinedDetector(extractor, **settings)
+    detector = Combined(extractor, **settings)
     features = {part: detector.features(images) for part, images in parts.items()}
     epochs = 2 if setup.quick else EPOCHS
     said = {"category": name, "seed": seed, "threads": THREADS, "backbone": str(backbone)}
@@ -107,7 +107,7 @@ def _rows(setup: Setup, name: str, seed: int, batches: tuple[int, ...]) -> list[
     for precision in ("float32", "bfloat16"):
         extractor.precision = precision  # of the training; the features are there
         for epoch in OURS[:2] if setup.quick else OURS:
-            detector = CombinedDetector(extractor, epochs=epoch, **settings)
+            detector = Combined(extractor, epochs=epoch, **settings)
             detector.features = lambda images: features["train"]
             start = time.perf_counter()
             detector._take(detector._learn(category.train))
@@ -117,7 +117,7 @@ def _rows(setup: Setup, name: str, seed: int, batches: tuple[int, ...]) -> list[
     return rows
 
 
-def _maps_of(detector: CombinedDetector):
+def _maps_of(detector: Combined):
     def maps(features: Stored) -> np.ndarray:
         detector.features = lambda images: images
         return detector.anomaly_maps(features)

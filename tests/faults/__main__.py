@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from anomalylib.errors import first_line
-from anomalylib.files import ROOT, written_whole
+from anomalylib.files import written_whole
+from study.checkout import ROOT
 from tests.faults.common import Setup, Skipped, Tried
 
 SECTIONS = ("kills", "together", "disks", "paths", "images", "archives", "weights", "injection")

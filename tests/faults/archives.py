@@ -4,8 +4,8 @@ import io
 import tarfile
 from pathlib import Path
 
-from anomalylib.download import extract
-from anomalylib.errors import StudyError
+from anomalylib.errors import UserError
+from study.parts.download import extract
 from tests.faults import common
 from tests.faults.common import Setup, Tried
 
@@ -32,7 +32,7 @@ def members_that_lead_out(setup: Setup) -> Tried:
         _write(archive, members)
         try:
             extract(archive, inside / "out")
-        except StudyError as error:
+        except UserError as error:
             refused += "\n" not in str(error)
         lost += (folder / "outside.txt").read_text() != "as it was"
         lost += [path.name for path in inside.iterdir()] != ["x.tar"]
@@ -58,7 +58,7 @@ def archives_too_large(setup: Setup) -> Tried:
         for archive in (whole, said):
             try:
                 extract(archive, small / "out")
-            except StudyError as error:
+            except UserError as error:
                 lines.append(str(error))
             lost += len(list(small.iterdir()))
     full = sum("the disk is full" in line for line in lines)

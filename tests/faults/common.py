@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import psutil
 
-from anomalylib.files import ROOT, sha256_of
+from anomalylib.files import sha256_of
+from study.checkout import ROOT
 
 PARTS = ("anomalylib", "book", "notebooks", "data/reference", "Makefile", "README.md")
 COUNTS = {"train": 8, "good": 4, "defect": 1}
@@ -101,7 +102,7 @@ class Setup:
     @cached_property
     def drawn(self) -> Path:
         """A drawn data set of a few images."""
-        from anomalylib.synthetic import ensure_synthetic
+        from study.parts.synthetic import ensure_synthetic
 
         return ensure_synthetic(self.scratch / "drawn", COUNTS)
 

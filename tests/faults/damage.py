@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 
-from anomalylib.engine import workers
-from anomalylib.errors import StudyError
-from anomalylib.plan import Task
-from anomalylib.run import run_stages
+from anomalylib.errors import UserError
+from study.book.execute import run_stages
+from study.book.notebooks import Task
+from study.runs.workers import workers
 from tests.faults import common
 from tests.faults.common import Setup, Tried
 from tests.faults.disks import _notebook
@@ -16,7 +16,7 @@ from tests.faults.disks import _notebook
 INTERRUPTS = 5
 ENDS = {
     "raises": "1 / 0",
-    "says what is wrong": "from anomalylib.errors import StudyError\nraise StudyError('so')",
+    "says what is wrong": "from anomalylib.errors import UserError\nraise UserError('so')",
     "exits": "import os; os._exit(3)",
     "is killed": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
     "crashes": "import ctypes; ctypes.string_at(0)",
@@ -48,7 +48,7 @@ def notebooks_that_end_badly(setup: Setup) -> Tried:
     with workers(2) as executor:
         try:
             run_stages([tasks], executor)
-        except StudyError as error:
+        except UserError as error:
             said = str(error)
     done = {task.output.stem for task in tasks if not task.stale}
     lost = len({"goes well", "goes well too"} ^ done)

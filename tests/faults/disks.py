@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anomalylib.errors import StudyError
+from anomalylib.errors import UserError
 from tests.faults import common, kills
 from tests.faults.common import Setup, Tried
 
@@ -118,7 +118,7 @@ def _complaint(write: Callable[[Path], None], folder: Path) -> str:
     """What writing says, empty where it went well."""
     try:
         write(folder)
-    except StudyError as error:
+    except UserError as error:
         return str(error)
     return ""
 
@@ -128,13 +128,13 @@ def _writers(setup: Setup) -> dict[str, tuple[Callable[[Path], None], str]]:
     import pandas as pd
     import torch
 
-    from anomalylib import cache
-    from anomalylib.data import load_category
+    from anomalylib.features import cache
     from anomalylib.files import written_whole
-    from anomalylib.plan import Task
-    from anomalylib.reference import write_tables
-    from anomalylib.results import Result
-    from anomalylib.run import execute
+    from anomalylib.images.category import load_category
+    from study.book.execute import execute
+    from study.book.notebooks import Task
+    from study.runs.reference import write_tables
+    from study.tables.results import Result
 
     random = np.random.default_rng(0)
     train = load_category(kills.noise(setup.folder("full-images"), 4), "bolt").train
@@ -149,7 +149,7 @@ def _writers(setup: Setup) -> dict[str, tuple[Callable[[Path], None], str]]:
         path.write_text(json.dumps(_notebook("x = 1", "print('x' * 3_000_000)")))
         task = Task(str(path.with_suffix("")), "bolt", {"x": 2}, folder / "done.ipynb", "key")
         if said := execute(task):
-            raise StudyError(said)
+            raise UserError(said)
 
     def weights(folder: Path) -> None:
         import safetensors.torch

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from anomalylib.errors import StudyError
-from anomalylib.reading import has_checksums, read_image
+from anomalylib.errors import UserError
+from anomalylib.images.reading import has_checksums, read_image
 
 SIDE = 64
 VISIBLE = 16
@@ -99,7 +99,7 @@ def outcomes(name: str, count: int, seed: int) -> dict:
 def _outcome(path: Path, whole: np.ndarray) -> str:
     try:
         read = read_image(path).astype(int)
-    except StudyError as error:
+    except UserError as error:
         return "refused" if "\n" not in str(error) else "said in several lines"
     if read.shape == whole.shape and (read == whole).all():
         return "same"

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from anomalylib.data import load_category
-from anomalylib.errors import StudyError
-from anomalylib.files import ROOT
-from anomalylib.reading import read_image
+from anomalylib.errors import UserError
+from anomalylib.images.category import load_category
+from anomalylib.images.reading import read_image
+from study.checkout import ROOT
+from tests.anomalylib.images.test_reading import grey_png_head
 from tests.faults.common import Setup, Tried
 from tests.faults.fuzz import FORMATS
-from tests.test_reading import grey_png_head
 
 COPIES = 1000
 """Damaged copies of each format."""
@@ -140,6 +140,6 @@ def _refused(path: Path, read: Callable[[], object]) -> bool:
     """Whether reading ends with one line that names the file."""
     try:
         read()
-    except StudyError as error:
+    except UserError as error:
         return str(path) in str(error) and "\n" not in str(error)
     return False

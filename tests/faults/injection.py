@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pydantic
 
-from anomalylib.errors import StudyError
-from anomalylib.files import ROOT
+from anomalylib.errors import UserError
+from study.checkout import ROOT
 from tests.faults import common
 from tests.faults.common import Setup, Tried
 
@@ -79,8 +79,8 @@ def settings_of_make(setup: Setup) -> Tried:
 
 def parameters_of_notebooks(setup: Setup) -> Tried:
     """Parameters with quotes, newlines, backslashes, braces"""
-    from anomalylib.plan import Task
-    from anomalylib.run import execute
+    from study.book.execute import execute
+    from study.book.notebooks import Task
     from tests.faults.disks import _notebook
 
     folder = setup.folder("parameters")
@@ -98,8 +98,8 @@ def parameters_of_notebooks(setup: Setup) -> Tried:
 
 def values_of_params(setup: Setup) -> Tried:
     """PARAMS with tags of YAML that call Python, and names of no parameter"""
-    from anomalylib.plan import split_parameters
-    from anomalylib.study import open_study, parse_parameters
+    from study.book.notebooks import split_parameters
+    from study.book.options import open_study, parse_parameters
 
     flag = setup.folder("params") / "x"
     tags = ("object/apply:os.system", "object/new:os.system", "object/apply:builtins.eval")
@@ -117,7 +117,7 @@ def values_of_params(setup: Setup) -> Tried:
                 backbone="efficientnet_lite0",
                 parameters=given,
             )
-        except StudyError as error:
+        except UserError as error:
             refused += "\n" not in str(error)
     lost = len(words) - refused + flag.exists()
     return Tried(len(words), f"{refused} refused in one line, no code ran", lost)
@@ -147,7 +147,7 @@ def names_on_pages(setup: Setup) -> Tried:
 
 def results_with_other_fields(setup: Setup) -> Tried:
     """Results with fields that no result has, or lacking some"""
-    from anomalylib.results import load_result
+    from study.tables.results import load_result
 
     folder = setup.folder("fields")
     path = folder / "metal_nut" / "combined-seed0.json"
@@ -161,8 +161,8 @@ def results_with_other_fields(setup: Setup) -> Tried:
         path.write_text(json.dumps(variant))
         try:
             load_result(folder, "metal_nut", "combined", 0)
-        except (StudyError, pydantic.ValidationError) as error:
-            refused += isinstance(error, StudyError) and "\n" not in str(error)
+        except (UserError, pydantic.ValidationError) as error:
+            refused += isinstance(error, UserError) and "\n" not in str(error)
     return Tried(len(variants), f"{refused} refused in one line", len(variants) - refused)
 
 

@@ -19,7 +19,7 @@ from tests.faults.common import Setup, Tried
 
 KILLS = 20
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["anomalylib.experiment"])
+FORKS.set_forkserver_preload(["study.runs.experiment"])
 """A process that has read the library once, and starts others that need not."""
 
 
@@ -218,8 +218,8 @@ def write_cache(images: Path, folder: Path) -> None:
     """Compute and write what the cache keeps, image by image."""
     import torch
 
-    from anomalylib import cache
-    from anomalylib.data import load_category
+    from anomalylib.features import cache
+    from anomalylib.images.category import load_category
 
     torch.set_num_threads(1)
     cache.PIXELS = 1  # one image a batch
@@ -245,9 +245,9 @@ def write_cache(images: Path, folder: Path) -> None:
 
 def write_run(data: Path, folder: Path) -> None:
     """Measure and write one run, and the pixels that it keeps, all into one folder."""
-    from anomalylib.detectors import Detector
-    from anomalylib.experiment import Experiment
-    from anomalylib.measurement import Run
+    from anomalylib.detectors.base import Detector
+    from study.runs.experiment import Experiment
+    from study.runs.measurement import Run
 
     Detector.__init__.__kwdefaults__["cache_folder"] = folder
     run = Run(category="metal_nut", arm="autoencoder", changes={"epochs": 1})

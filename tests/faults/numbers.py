@@ -7,13 +7,13 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from anomalylib.cache import features_of
-from anomalylib.controls import random_resnet50
-from anomalylib.data import load_category
-from anomalylib.errors import StudyError
-from anomalylib.extractor import FeatureExtractor
-from anomalylib.resnet import ResnetDetector
-from anomalylib.weights import resolve_backbone
+from anomalylib.detectors.pooled import Pooled
+from anomalylib.errors import UserError
+from anomalylib.features.cache import features_of
+from anomalylib.features.extractor import FeatureExtractor
+from anomalylib.features.weights import resolve_backbone
+from anomalylib.images.category import load_category
+from study.runs.controls import random_resnet50
 from tests.faults import common, kills
 from tests.faults.common import Setup, Tried
 
@@ -49,7 +49,7 @@ def spoilt_scores(setup: Setup) -> Tried:
     clear = 0
     for value in (np.nan, np.inf, -np.inf):
         for number in (0, 2):
-            detector = ResnetDetector(extractor, cache_folder=folder / "cache").fit(category.train)
+            detector = Pooled(extractor, cache_folder=folder / "cache").fit(category.train)
             maps = detector._maps
 
             def spoilt(images, maps=maps, value=value, number=number):
@@ -91,6 +91,6 @@ def _refusal(call: Callable[[], object]) -> str:
     """What is said, if it is a refusal of one line."""
     try:
         call()
-    except StudyError as error:
+    except UserError as error:
         return "" if "\n" in str(error) else str(error)
     return ""

@@ -5,7 +5,7 @@ import io
 import shutil
 from pathlib import Path
 
-from anomalylib.__main__ import main
+from study.__main__ import main
 from tests.faults import common, kills, references
 from tests.faults.common import Setup, Tried
 

@@ -40,7 +40,7 @@ def undisturbed(setup: Setup) -> Calm:
 
 def words(setup: Setup, output: str) -> list[str]:
     """Options of `reference` on drawn parts, with a backbone that has learned nothing."""
-    from anomalylib.controls import random_resnet50
+    from study.runs.controls import random_resnet50
 
     weights = setup.scratch / "resnet50-untrained-seed7.safetensors"
     if not weights.is_file():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anomalylib.errors import StudyError
+from anomalylib.errors import UserError
 from tests.faults.common import Setup, Tried
 
 
@@ -29,7 +29,7 @@ def pickles_in_pth(setup: Setup) -> Tried:
     """Pickles with code in `.pth` files"""
     import torch
 
-    from anomalylib.weights import load_tensors, resolve_backbone
+    from anomalylib.features.weights import load_tensors, resolve_backbone
 
     folder = setup.folder("pth")
     flag = folder / "ran"
@@ -46,8 +46,8 @@ def pickles_in_pth(setup: Setup) -> Tried:
 
 def code_in_exported_programs(setup: Setup) -> Tried:
     """Pickles, libraries and code in `.pt2` files"""
-    from anomalylib.extractor import FeatureExtractor
-    from anomalylib.weights import resolve_backbone
+    from anomalylib.features.extractor import FeatureExtractor
+    from anomalylib.features.weights import resolve_backbone
 
     folder = setup.folder("pt2")
     flag = folder / "ran"
@@ -64,8 +64,8 @@ def code_in_exported_programs(setup: Setup) -> Tried:
 
 def malformed_safetensors(setup: Setup) -> Tried:
     """`.safetensors` files with headers that do not fit"""
-    from anomalylib.extractor import FeatureExtractor
-    from anomalylib.weights import resolve_backbone
+    from anomalylib.features.extractor import FeatureExtractor
+    from anomalylib.features.weights import resolve_backbone
 
     folder = setup.folder("safetensors")
     for name, content in _headers().items():
@@ -79,8 +79,8 @@ def malformed_safetensors(setup: Setup) -> Tried:
 
 def pickles_in_arrays(setup: Setup) -> Tried:
     """Arrays of objects, which are pickles, among features and maps"""
-    from anomalylib.cache import FileArray
-    from anomalylib.results import read_maps
+    from anomalylib.features.cache import FileArray
+    from study.tables.results import read_maps
 
     folder = setup.folder("arrays")
     flag = folder / "ran"
@@ -115,7 +115,7 @@ def _refused(paths, load, flag: Path) -> Tried:
         flag.unlink(missing_ok=True)
         try:
             load(path)
-        except StudyError as error:
+        except UserError as error:
             refused += "\n" not in str(error)
         ran += flag.exists()
     flag.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Detectors: what learns from normal images and scores new ones."""

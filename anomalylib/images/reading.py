@@ -1,0 +1,128 @@
+"""One picture from a file that may be of any common format, or damaged."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+from PIL import Image, ImageOps
+
+from anomalylib.errors import UserError, first_line
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm", ".ppm"}
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
+"""Pillow's decoders that are used; others of its are made for other things."""
+MOST = 80_000_000
+"""Pixels of the largest picture that is read: 240 MB decoded."""
+LEAST = 8
+"""Pixels of the shortest side."""
+PNG = b"\x89PNG\r\n\x1a\n"
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # refused below
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read a picture as (H, W, 3) `uint8`.
+
+    It is turned as its EXIF orientation says. A grey one gets three equal
+    channels; of 16 bits the upper 8 are kept; what is transparent becomes
+    black; palettes, CMYK and the like are converted.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ndarray, shape (H, W, 3), uint8
+
+    Raises
+    ------
+    UserError
+        If the file is no whole picture of a known format, is damaged as far as
+        the format can tell, holds several, or is too large or too small.
+    """
+    try:
+        _check_sums(path)
+        with Image.open(path, formats=FORMATS) as image:
+            image.load()
+            return _as_rgb(ImageOps.exif_transpose(image))
+    except UserError as error:
+        why = str(error)
+    except Exception as error:  # the decoders raise whatever the file provokes
+        empty = path.is_file() and not path.stat().st_size
+        why = "the file is empty" if empty else first_line(error)
+    raise UserError(f"cannot read {path} as an image ({why}): replace the file or take it away")
+
+
+def has_checksums(path: Path) -> bool:
+    """Whether damage to the file's pixels is sure to be found by `read_image`.
+
+    Of the formats that it reads only PNG keeps checksums; a changed byte of
+    another may be another picture that is just as valid.
+    """
+    with path.open("rb") as file:
+        return file.read(len(PNG)) == PNG
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Height and width as `read_image` returns them, from the file's head alone.
+
+    Raises
+    ------
+    UserError
+        If the file does not begin as a picture does.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) >= 5  # lies on its side
+    except Exception as error:
+        why = first_line(error)
+        raise UserError(f"cannot read {path} as an image ({why}): replace the file") from None
+    return (width, height) if turned else (height, width)
+
+
+def _check_sums(path: Path) -> None:
+    """Compare what a PNG holds with its checksums, and a JPEG with its own grammar.
+
+    Pillow reads on over a wrong checksum of pixels, and fills what a damaged
+    JPEG lacks with grey.
+    """
+    if has_checksums(path):
+        with Image.open(path, formats=["PNG"]) as image:
+            _check_shape(image)
+            image.verify()
+        return
+    with Image.open(path, formats=FORMATS) as image:
+        _check_shape(image)
+        strict = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
+    if strict:
+        simplejpeg.decode_jpeg(path.read_bytes(), colorspace="RGB", strict=True)
+
+
+def _check_shape(image: Image.Image) -> None:
+    """Refuse what is too large to decode, too small to show a part, or several pictures."""
+    width, height = image.size
+    if width * height > MOST:
+        raise UserError(f"{width} x {height} pixels, more than {MOST:,}")
+    if min(width, height) < LEAST:
+        raise UserError(f"{width} x {height} pixels, {LEAST} a side are needed")
+    if getattr(image, "is_animated", False) and image.format != "MPO":  # cameras add a preview
+        raise UserError("it holds several pictures")
+
+
+def _as_rgb(image: Image.Image) -> np.ndarray:
+    """Pixels as (H, W, 3) `uint8`, whatever the mode."""
+    if image.mode == "F":
+        raise UserError("its pixels are floating-point numbers, of no known range")
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            raise UserError("its pixels have more than 16 bits")
+        grey = (values >> 8).astype(np.uint8)  # (H, W)
+        return np.repeat(grey[..., None], 3, axis=-1)
+    if image.has_transparency_data:
+        whole = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", whole.size, "black"), whole)
+    return np.asarray(image.convert("RGB"))

@@ -1,0 +1,1 @@
+"""Metrics: how well scores and maps separate normal from anomalous, and how sure that is."""

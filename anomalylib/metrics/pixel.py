@@ -1,0 +1,73 @@
+"""How well anomaly maps find the place: pixel AUROC and AU-PRO against the masks."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import label as connected_regions
+from sklearn.metrics import auc, roc_auc_score, roc_curve
+
+from anomalylib.images.category import Category
+
+SIZE = 256  # side in pixels at which maps and masks are compared
+FPR_LIMIT = 0.3
+EIGHT = np.ones((3, 3), dtype=int)  # diagonal neighbours belong together
+
+
+def enlarge(maps: np.ndarray, size: int = SIZE) -> np.ndarray:
+    """Maps (N, H, W) brought to (N, size, size), bilinearly."""
+    x = torch.from_numpy(np.asarray(maps, dtype=np.float32))[:, None]  # (N, 1, H, W)
+    return F.interpolate(x, (size, size), mode="bilinear", align_corners=False)[:, 0].numpy()
+
+
+def pixel_auroc(maps: np.ndarray, masks: np.ndarray) -> float:
+    """AUROC over all pixels of all images.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (N, S, S)
+    masks : ndarray, shape (N, S, S), bool
+        True on a defect.
+    """
+    return float(roc_auc_score(masks.ravel(), maps.ravel()))
+
+
+def au_pro(maps: np.ndarray, masks: np.ndarray, limit: float = FPR_LIMIT) -> float:
+    """Area under the per-region overlap curve up to a false-positive rate.
+
+    Each connected region of a mask counts the same, whatever its size: a pixel
+    weighs one over its region's area. Under these weights the true-positive
+    rate is the mean overlap, so this is the ROC of weighted pixels up to
+    `limit`, divided by `limit`.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (N, S, S)
+    masks : ndarray, shape (N, S, S), bool
+    limit : float
+        Largest false-positive rate of normal pixels.
+
+    References
+    ----------
+    Bergmann et al., "The MVTec anomaly detection dataset", IJCV 2021.
+    """
+    weights = np.ones(masks.shape)
+    for mask, weight in zip(masks, weights, strict=True):
+        regions, _ = connected_regions(mask, structure=EIGHT)  # (S, S), 0 where normal
+        areas = np.bincount(regions.ravel())
+        weight[mask] = 1 / areas[regions[mask]]
+    false_positive, overlap, _ = roc_curve(
+        masks.ravel(), maps.ravel(), sample_weight=weights.ravel(), drop_intermediate=False
+    )
+    inside = false_positive <= limit
+    x = np.append(false_positive[inside], limit)
+    y = np.append(overlap[inside], np.interp(limit, false_positive, overlap))
+    return float(auc(x, y) / limit)
+
+
+def cell_mask(category: Category, index: int, size: int) -> np.ndarray:
+    """Which cells of a map (size, size) touch the defect of a test image."""
+    fine = max(1, 256 // size)
+    mask = category.test.mask(index, size * fine)
+    if mask is None:
+        return np.zeros((size, size), dtype=bool)
+    return mask.reshape(size, fine, size, fine).any(axis=(1, 3))  # (size, size)

@@ -1,0 +1,176 @@
+"""The book: prose and executed notebooks, put together and rendered."""
+
+import contextlib
+import copy
+import hashlib
+import html
+import importlib.metadata
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock
+
+from anomalylib.errors import FULL, UserError, first_line
+from anomalylib.files import sha256_of, written_whole
+from study.book import sphinx_ext as site
+from study.book.options import Study
+from study.book.pages import page, tables
+from study.checkout import ROOT
+
+SOURCE = ROOT / "book"
+RENDERED_WITH = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme")
+
+
+def build_book(study: Study) -> tuple[Path, bool]:
+    """Render the book of a study whose notebooks are executed.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    index : Path
+        The landing page.
+    built : bool
+        False where nothing had changed since the last time.
+
+    Raises
+    ------
+    UserError
+        If jupyter-book fails or warns of anything.
+    """
+    with alone(study):
+        pages = assemble(study)
+        site, stamp = study.folder / "_build" / "html", study.folder / "book.built"
+        index, digest = site / "index.html", _digest(pages)
+        if index.is_file() and stamp.is_file() and stamp.read_text() == digest:
+            return index, False
+        _write(study.folder / "book", pages)
+        # Pages of an earlier run with other categories must not stay on the site, nor may
+        # what is left of a build that fails pass for a whole one.
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(site, ignore_errors=True)
+        render(study, "html")
+        with written_whole(stamp) as beside:
+            beside.write_text(digest)
+        return index, True
+
+
+def alone(study: Study) -> FileLock:
+    """To build in the study's folder while no other run does."""
+    return FileLock(study.folder / "book.lock")
+
+
+def write_pages(study: Study) -> None:
+    """Bring the book's source up to date, for another edition than the site."""
+    _write(study.folder / "book", assemble(study))
+
+
+def render(study: Study, builder: str) -> Path:
+    """Let jupyter-book make one edition of the pages that are written.
+
+    Parameters
+    ----------
+    study : Study
+    builder : str
+        ``"html"`` for the site, ``"singlehtml"`` for one long page.
+
+    Returns
+    -------
+    Path
+        The edition's folder.
+
+    Raises
+    ------
+    UserError
+        If jupyter-book fails or warns of anything.
+    """
+    log = study.folder / "book.log"
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    command = [str(jupyter_book), "build", str(study.folder / "book"), "--builder", builder]
+    command += ["--path-output", str(study.folder), "-W", "-n", "--keep-going"]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, check=False
+    )
+    said = done.stdout.decode(errors="replace")
+    with contextlib.suppress(OSError):  # on a full disk: what was said matters more
+        log.write_text(said)
+    if done.returncode != 0:
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()  # without colours
+        signs = (*FULL, "WARNING", "ERROR", "rror")
+        told = [line for sign in signs for line in lines if sign in line]
+        first = first_line(told[0]) if told else "jupyter-book failed"
+        raise UserError(f"the book was not built: {first}; see {log}")
+    return study.folder / "_build" / builder
+
+
+def assemble(study: Study) -> dict[str, bytes]:
+    """All files of the book's source: path inside the folder to content."""
+    pages = {
+        path.relative_to(SOURCE).as_posix(): path.read_bytes()
+        for path in sorted(SOURCE.rglob("*"))
+        if path.is_file() and "_build" not in path.parts
+    }
+    pages |= {f"tables/{name}": content for name, content in tables(study).items()}
+    config = yaml.safe_load(pages["_config.yml"])
+    options = config["sphinx"]["config"].setdefault("html_theme_options", {})
+    options["announcement"] = html.escape(study.banner)
+    pages["_config.yml"] = yaml.safe_dump(config, allow_unicode=True).encode()
+    contents = expand_contents(yaml.safe_load(pages["_toc.yml"]), study.categories)
+    pages["_toc.yml"] = yaml.safe_dump(contents, sort_keys=False).encode()
+    for task in (task for stage in study.stages for task in stage):
+        notebook = page(task, study, config["repository"])
+        pages[f"{task.page}.ipynb"] = json.dumps(notebook, indent=1).encode()
+    return pages
+
+
+def expand_contents(contents: Any, categories: tuple[str, ...]) -> Any:
+    """Repeat every entry of the table of contents that names ``{category}``."""
+    if isinstance(contents, dict):
+        return {key: expand_contents(value, categories) for key, value in contents.items()}
+    if not isinstance(contents, list):
+        return contents
+    entries = []
+    for entry in contents:
+        if isinstance(entry, dict) and "{category}" in str(entry.get("file")):
+            entries += [_filled(copy.deepcopy(entry), category) for category in categories]
+        else:
+            entries.append(expand_contents(entry, categories))
+    return entries
+
+
+def _filled(entry: Any, category: str) -> Any:
+    """The entry with ``{category}`` replaced wherever it stands."""
+    if isinstance(entry, dict):
+        return {key: _filled(value, category) for key, value in entry.items()}
+    if isinstance(entry, list):
+        return [_filled(value, category) for value in entry]
+    return entry.replace("{category}", category) if isinstance(entry, str) else entry
+
+
+def _digest(pages: dict[str, bytes]) -> str:
+    """Hash over all paths and contents, and what renders them."""
+    versions = [importlib.metadata.version(name) for name in RENDERED_WITH]
+    digest = hashlib.sha256(f"{sha256_of(Path(site.__file__))} {versions}".encode())
+    for name, content in sorted(pages.items()):
+        digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _write(folder: Path, pages: dict[str, bytes]) -> None:
+    """Make the folder hold these pages and no others; leave equal files alone."""
+    for path in folder.rglob("*") if folder.is_dir() else ():
+        if path.is_file() and path.relative_to(folder).as_posix() not in pages:
+            path.unlink()
+    for name, content in pages.items():
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            with written_whole(path) as beside:
+                beside.write_bytes(content)

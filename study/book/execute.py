@@ -1,0 +1,113 @@
+"""Execute the notebooks with papermill: those that are stale, on some workers."""
+
+import importlib.metadata
+import json
+import logging
+import platform
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from anomalylib.errors import UserError, first_line
+from study.book.notebooks import SOURCES, Task
+from study.checkout import ROOT, commit
+from study.runs.workers import Cluster, Processes, WorkerKilled, complete
+from study.runs.workers import workers as workers  # those who run stages need some
+
+STARTS = 2
+NEVER_STARTED = ("Kernel didn't respond", "Kernel died before replying")
+"""Two kernels that start at once may be given one port; no cell has run then."""
+DRAWN_WITH = ("numpy", "pandas", "matplotlib", "seaborn", "scikit-learn", "scipy", "torch")
+
+
+def execute(task: Task) -> str | None:
+    """Execute one notebook, unless another run does; return what went wrong, or None.
+
+    papermill writes to a partial file, which is renamed when all is done and
+    left to look at when a cell fails. What an earlier run has left goes first:
+    its result may be overwritten before this run ends or is killed, and must
+    not pass for its own then. A kernel that is killed is a `WorkerKilled`: what
+    the notebook does, it does there.
+    """
+    task.output.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(task.output.with_suffix(".lock")):  # two runs may want the same
+        # A cluster asks again, too, where an answer was lost with its worker.
+        return _execute(task) if task.stale else None
+
+
+def _execute(task: Task) -> str | None:
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    # Parameters are checked in `plan`, and what goes wrong is worded below.
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    task.output.unlink(missing_ok=True)
+    who = f"notebook {task.notebook} ({task.subject})"
+    look = f"look at {task.partial}"
+    for start in range(STARTS):
+        try:
+            done = papermill.execute_notebook(
+                SOURCES / f"{task.notebook}.ipynb",
+                task.partial,
+                task.parameters,
+                cwd=ROOT,
+                kernel_name="python3",
+                extra_arguments=["--log-level=CRITICAL", "--InlineBackend.figure_formats=['svg']"],
+                progress_bar=False,
+            )
+            break
+        except PapermillExecutionError as error:
+            why = f"{error.ename}: {first_line(error.evalue)}"
+            cell = error.cell_index + 1
+            return f"{who} failed in cell {cell}: {why}; {look}"
+        except DeadKernelError as error:
+            raise WorkerKilled(first_line(error)) from None
+        except Exception as error:  # a full disk, say: name the notebook all the same
+            if start + 1 < STARTS and any(sign in str(error) for sign in NEVER_STARTED):
+                continue
+            return f"{who} did not finish: {first_line(error)}; {look}"
+    versions = {"python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in DRAWN_WITH}
+    done.metadata["study"] = {"key": task.key, "commit": commit(), "versions": versions}
+    task.partial.write_text(json.dumps(done, indent=1))
+    task.partial.replace(task.output)
+    return None
+
+
+def run_stages(stages: list[list[Task]], executor: Processes | Cluster) -> int:
+    """Execute the stale notebooks, stage by stage.
+
+    Parameters
+    ----------
+    stages : list of list of Task
+        From `plan`.
+    executor : Processes or Cluster
+        From `workers`.
+
+    Returns
+    -------
+    int
+        How many notebooks were executed.
+
+    Raises
+    ------
+    UserError
+        If any failed; the others of its stage are finished first.
+    """
+    stale = [[task for task in stage if task.stale] for stage in stages]
+    count = sum(map(len, stale))
+    with tqdm(total=count, desc="notebooks", unit="notebook", disable=count == 0) as bar:
+        for stage in stale:
+            failures: list[str] = []
+            for number, said, error in complete(execute, [(task,) for task in stage], executor):
+                task = stage[number]
+                if error is not None:
+                    said = f"notebook {task.notebook} ({task.subject}): {first_line(error)}"
+                failures += filter(None, [said])
+                bar.set_postfix_str(f"{task.notebook} {task.subject} done")
+                bar.update()
+            if failures:
+                more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+                raise UserError(failures[0] + more)
+    return count

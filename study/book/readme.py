@@ -1,0 +1,124 @@
+"""The headline of the README: its chart and its table, made of the committed tables."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from anomalylib.errors import UserError
+from anomalylib.files import sha256_of, written_whole
+from study.checkout import ROOT
+from study.figures import build as plots
+from study.figures import reference as charts
+from study.figures import style as look
+from study.names import ARMS, CLAIMS, CONTROL, plain
+from study.tables import reference as tables
+from study.tables import text as prose
+from study.tables.comparisons import row_of
+
+README = ROOT / "README.md"
+PICTURE = ROOT / "book" / "_static" / "headline.svg"
+BEGIN = "<!-- headline: make headline writes what follows -->"
+END = "<!-- headline: end -->"
+BACKBONE = "resnet50"
+SOURCES = ("summary", "scores")
+# Not the fonts of this machine, no random names: the same tables, the same bytes.
+STYLE = {
+    "svg.hashsalt": "anomalylib",
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.sans-serif": "DejaVu Sans",
+}
+
+
+def write(readme: Path = README, picture: Path = PICTURE) -> None:
+    """Draw the chart and put it, with the table, into the README.
+
+    Raises
+    ------
+    UserError
+        If a table or the README's markers are missing.
+    """
+    summary, scores = tables.read_tables(*SOURCES)
+    text = put(readme.read_text(encoding="utf-8"), block(summary))
+    draw(picture, summary, scores)
+    with written_whole(readme) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def put(text: str, made: str) -> str:
+    """The text with `made` between the two markers.
+
+    Raises
+    ------
+    UserError
+        If each of them does not stand there once, in this order.
+    """
+    before, begun, rest = text.partition(f"{BEGIN}\n")
+    _, ended, after = rest.partition(f"{END}\n")
+    if not begun or not ended or BEGIN in rest or END in before + after:
+        raise UserError(f"README.md must hold the lines {BEGIN} and {END} once each")
+    return f"{before}{begun}\n{made}\n{ended}{after}"
+
+
+def block(summary: pd.DataFrame) -> str:
+    """The chart's place, the table, and what they show, as Markdown."""
+    found = rows(summary)
+    parts = " and on ".join(plain(name) for name in summary.category.unique())
+    seen = f"Image-level AUROC of every arm and control on {parts}, with intervals"
+    chart = f"![{seen} and the claims of the report](book/_static/{PICTURE.name})"
+    own = row_of(summary, arm=ARMS[-1], backbone=BACKBONE)
+    others = row_of(summary, arm=ARMS[1], backbone=BACKBONE)
+    said = (
+        f"*Image-level AUROC with ResNet-50's {own.layers}: mean over {own.n_seeds} seeds, in "
+        f"brackets the 95 % interval over test images; 0.5 is guessing. {plain(ARMS[-1])} sees "
+        f"{own.image_size:.0f} pixels a side, the other arms on features {others.image_size:.0f}. "
+        f"{CONTROL.capitalize()}: "
+        "the image's brightness alone, with no detector.*"
+    )
+    table = [_line(found.columns), _line("---" for _ in found.columns)]
+    table += [_line(row) for row in found.itertuples(index=False)]
+    return "\n\n".join((chart, "\n".join(table), said)) + "\n"
+
+
+def rows(summary: pd.DataFrame) -> pd.DataFrame:
+    """One row an arm and one for the control: name, each category, what the report claims."""
+    own = summary[summary.backbone.isin(["", BACKBONE])]
+    made = []
+    for arm in (*ARMS, CONTROL):
+        row = {"arm": plain(arm)}
+        for category in summary.category.unique():
+            row[plain(category)] = prose.with_interval(row_of(own, category=category, arm=arm))
+        made.append(row | {"claimed": f"{CLAIMS[arm]:.2f}" if arm in CLAIMS else "–"})
+    return pd.DataFrame(made)
+
+
+def draw(picture: Path, summary: pd.DataFrame, scores: pd.DataFrame) -> None:
+    """Save the chart, without a date and with the hash of the tables it was drawn from."""
+    said = {
+        "Title": "Image-level AUROC of every arm and control",
+        "Source": f"data/reference: {', '.join(SOURCES)}; SHA-256 {digest()}",
+        "Creator": "anomalylib",
+        "Rights": "CC BY 4.0, The anomalylib authors",
+        "Date": None,
+    }
+    with plt.rc_context(STYLE):
+        figure = charts.measured(summary, scores, [BACKBONE])
+        with written_whole(picture) as beside:
+            figure.savefig(beside, format="svg", metadata=said)
+        plt.close(figure)
+
+
+def digest() -> str:
+    """SHA-256 over the tables that the headline is made of, and the code that draws it."""
+    files = [tables.REFERENCE / f"{name}.csv" for name in SOURCES]
+    files += [Path(module.__file__) for module in (charts, look, plots)]
+    said = "".join(f"{path.name} {sha256_of(path)}\n" for path in files)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _line(cells: Iterable[str]) -> str:
+    """One line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"

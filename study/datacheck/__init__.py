@@ -1,0 +1,1 @@
+"""A look at the images of a category before any detector."""

@@ -1,0 +1,1 @@
+"""Figures: one look, one colour a model. They know tables, never detectors."""

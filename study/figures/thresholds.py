@@ -1,0 +1,101 @@
+"""The study's signature on the reference results: the red line in a histogram, and the ROC."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from study.figures import style as look
+from study.figures.style import COLOURS
+from study.names import ARMS, plain
+from study.tables.reference import RULES, scores_of, select
+
+
+def histograms(
+    scores: pd.DataFrame, nominal: pd.DataFrame, decided: pd.DataFrame, category: str, backbone: str
+) -> Figure:
+    """Seed 0 of every arm with the report's threshold, one panel an arm."""
+    rule = RULES[0]
+    figure, panels = look.stack(len(ARMS), 2.5)
+    for arm, axes in zip(ARMS, panels, strict=True):
+        own = {"category": category, "arm": arm, "backbone": _of_arm(arm, backbone)}
+        labels, values = scores_of(scores, **own)
+        learned = select(nominal, seed=0, variant=rule.variant, **own).score.to_numpy()
+        row = select(decided, threshold_rule=rule.name, **own).iloc[0]
+        threshold = rule.rule.fit(learned).threshold_
+        look.histogram(axes, arm, values[0], labels, threshold, _rates(row))
+        axes.set_title(plain(arm), loc="left", pad=20)
+    for axes in panels[:-1]:
+        axes.set_xlabel("")
+    return figure
+
+
+def roc(
+    scores: pd.DataFrame, summary: pd.DataFrame, decided: pd.DataFrame, category: str, backbone: str
+) -> Figure:
+    """ROC curve of every arm: each seed thin, their mean thick, the report's threshold a dot."""
+    figure, (axes,) = look.stack(1, 5.4)
+    look.chance_diagonal(axes)
+    for arm in ARMS:
+        own = {"category": category, "arm": arm, "backbone": _of_arm(arm, backbone)}
+        labels, values = scores_of(scores, **own)
+        row = select(summary, variant="plain", **own).iloc[0]
+        low, high = row.auroc_ci_low, row.auroc_ci_high
+        text = f"{plain(arm)}  {row.auroc_mean:.3f}  [{low:.3f}, {high:.3f}]"
+        curves = [recall_by_alarms(labels, each) for each in values]
+        rate = np.linspace(0, 1, len(curves[0]))
+        style = {"color": COLOURS[arm], "drawstyle": "steps-post"}
+        for curve in curves:
+            axes.plot(rate, curve, linewidth=0.8, alpha=0.45, **style)
+        axes.plot(rate, np.mean(curves, axis=0), linewidth=2.4, label=text, **style)
+        point = select(decided, threshold_rule=RULES[0].name, **own).iloc[0]
+        dot = {"color": COLOURS[arm], "markersize": 8, "markeredgecolor": "white", "zorder": 5}
+        axes.plot(point.fpr, point.recall, "o", **dot)
+    axes.set_title(f"{plain(category)}: ROC", loc="left")
+    look.roc_key(figure, axes)
+    return figure
+
+
+def recall_by_alarms(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The ROC curve at each number of false alarms.
+
+    Returns
+    -------
+    ndarray, shape (M + 1,)
+        For k of the M normal images above the threshold, the largest share of
+        anomalous images above it; its last entry is 1.
+    """
+    normal = np.sort(scores[labels == 0])[::-1]  # (M,)
+    anomalous = scores[labels == 1]
+    return np.append((anomalous > normal[:, None]).mean(axis=1), 1.0)
+
+
+def rules(
+    scores: pd.DataFrame, nominal: pd.DataFrame, decided: pd.DataFrame, category: str, **which: str
+) -> Figure:
+    """One histogram a threshold rule, of seed 0: nominal and test scores, the red line."""
+    figure, panels = look.stack(len(RULES), 2.3, sharex=True)
+    found = []
+    for rule in RULES:
+        own = {"category": category, "variant": rule.variant} | which
+        labels, values = scores_of(scores, **own)
+        learned = select(nominal, seed=0, **own).score.to_numpy()
+        found.append((labels, values[0], learned, rule.rule.fit(learned).threshold_))
+    everything = [np.append([*values, *learned], at) for _, values, learned, at in found]
+    shared = look.bins(np.concatenate(everything))
+    for axes, rule, (labels, values, learned, threshold) in zip(panels, RULES, found, strict=True):
+        row = select(decided, category=category, threshold_rule=rule.name, **which).iloc[0]
+        arm, note = which["arm"], _rates(row)
+        look.histogram(axes, arm, values, labels, threshold, note, learned, shared)
+        axes.set_title(rule.name, loc="left", pad=20)
+    for axes in panels[:-1]:
+        axes.set_xlabel("")
+    return figure
+
+
+def _rates(row) -> str:
+    """What a rule decides, beside its red line."""
+    return f"recall {row.recall:.0%}\nfalse alarms {row.fpr:.0%}"
+
+
+def _of_arm(arm: str, backbone: str) -> str:
+    return "" if arm == "autoencoder" else backbone

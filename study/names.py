@@ -1,0 +1,16 @@
+"""The names of models, parts and claims, and how a page has them."""
+
+from anomalylib.detectors.registry import DETECTORS
+
+ARMS = tuple(DETECTORS)
+PARTS = ("metal_nut", "screw")
+"""The categories of the study."""
+CONTROL = "mean grey"
+"""The row of a table that says what brightness alone would score."""
+CLAIMS = {"autoencoder": 0.33, "combined": 0.99}
+"""Image-level AUROC that the original report claims, without naming a category."""
+
+
+def plain(name: str) -> str:
+    """The name of a model, a category or a defect type as a page has it."""
+    return name.replace("_plus", "+").replace("_", " ")

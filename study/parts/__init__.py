@@ -1,0 +1,1 @@
+"""Parts to study without a data set: drawn ones, and the download of MVTec AD."""

@@ -1,0 +1,1 @@
+"""Many runs outside notebooks: workers, measured runs, and the tables they give."""

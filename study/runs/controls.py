@@ -1,0 +1,82 @@
+"""What a serious comparison rules out: light, file size, untrained features."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from anomalylib.files import written_whole
+from anomalylib.images.category import Category, ImageSet, mean_grey
+
+
+def contrast(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Standard deviation of the grey values of each image, shape (N,)."""
+    return np.array([images[i].mean(axis=-1).std() for i in range(len(images))])
+
+
+def file_size(images: ImageSet) -> np.ndarray:
+    """Bytes of each image's file, shape (N,): how hard it is to compress."""
+    return np.array([float(path.stat().st_size) for path in images.paths])
+
+
+@dataclass(frozen=True)
+class GreyMatched(ImageSet):
+    """The same images, each multiplied so that its mean grey value is `level`.
+
+    Rounding and the limit at 255 leave a residue of a fraction of a grey level.
+
+    Parameters
+    ----------
+    level : float
+        Grey value, 0 to 255.
+    """
+
+    level: float = 128.0
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        image = super().__getitem__(index)  # (H, W, 3)
+        scaled = image * (self.level / max(image.mean(), 1e-6))
+        return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the images before matching, and of the level."""
+        said = f"{ImageSet.fingerprint.func(self)} grey {self.level!r}"
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
+def grey_matched(category: Category) -> Category:
+    """A category whose images all have the mean grey value of its training set."""
+    level = float(mean_grey(category.train).mean())
+
+    def match(images: ImageSet) -> GreyMatched:
+        return GreyMatched(images.folder, images.paths, images.defect_types, images.masks, level)
+
+    return replace(category, train=match(category.train), test=match(category.test))
+
+
+def random_resnet50(folder: Path, seed: int) -> Path:
+    """A ResNet-50 that has learned nothing: its tensors through layer2, as a file.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the file is kept.
+    seed : int
+        Of the initial weights, torchvision's own.
+    """
+    import safetensors.torch
+    import torch
+    import torchvision
+
+    path = folder / f"resnet50-untrained-seed{seed}.safetensors"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        tensors = torchvision.models.resnet50(weights=None).state_dict()
+    parts = ("conv1.", "bn1.", "layer1.", "layer2.")
+    kept = {name: tensor for name, tensor in tensors.items() if name.startswith(parts)}
+    with written_whole(path) as beside:
+        beside.write_bytes(safetensors.torch.save(kept))
+    return path

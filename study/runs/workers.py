@@ -1,0 +1,296 @@
+"""Workers, on this machine or on a Dask cluster, and the loop that keeps them busy."""
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import os
+import socket
+import tempfile
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from anomalylib.errors import UserError, first_line
+from study.checkout import ROOT
+
+RETRIES = 3
+"""How often a task is begun again whose worker was killed; Dask's default is the same."""
+PATIENCE = 5.0
+"""Seconds in which a scheduler must answer, and then have a worker."""
+LOOK = 2.0
+"""Seconds between looks at how many workers a cluster has."""
+LOST = "the Dask scheduler has gone: start it again, and run again to go on from here"
+_ALONE = threading.Lock()
+
+
+class WorkerKilled(Exception):
+    """The process that did a task's work was killed from outside."""
+
+
+class Processes(Executor):
+    """Processes on this machine, one task each.
+
+    Every process is a pool of its own: one that is killed breaks its pool, and
+    the tasks of the others go on.
+
+    Parameters
+    ----------
+    count : int
+
+    Attributes
+    ----------
+    width : int
+        How many tasks there may be at a time.
+    threads : int
+        CPU threads for each of them.
+    """
+
+    def __init__(self, count: int):
+        self.width = count
+        self.threads = max(1, cores() // count)
+        self._pools = [_process() for _ in range(count)]
+        self._tasks: list[Future | None] = [None] * count
+
+    def submit(self, call: Callable, /, *arguments: Any) -> Future:
+        """Begin a task; fewer than `width` may be under way."""
+        free = next(i for i, task in enumerate(self._tasks) if task is None or task.done())
+        try:
+            self._tasks[free] = self._pools[free].submit(call, *arguments)
+        except BrokenProcessPool:  # by the task before, or while it was idle
+            self._pools[free] = _process()
+            self._tasks[free] = self._pools[free].submit(call, *arguments)
+        return self._tasks[free]
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes, each after its task."""
+        for pool in self._pools:
+            pool.shutdown(wait, cancel_futures=cancel_futures)
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        """End the processes, at once after an interrupt: the next run begins what they did."""
+        if kind is not None:
+            for process in multiprocessing.active_children():
+                process.terminate()
+        self.shutdown()
+
+
+class Cluster(Executor):
+    """The workers of a Dask cluster, one task each.
+
+    They must see the study's folder under the same path.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, as ``tcp://host:port``.
+    most : int or None
+        How many tasks there may be at a time, whatever the number of workers.
+
+    Attributes
+    ----------
+    threads : int
+        CPU threads for each task: those of the smallest worker.
+
+    Raises
+    ------
+    UserError
+        If the package is missing, nobody answers, or there is no worker.
+    """
+
+    def __init__(self, address: str, most: int | None = None):
+        try:
+            from distributed import Client
+        except ImportError:
+            install = "pip install --constraint constraints.txt --editable '.[cluster]'"
+            raise UserError(f"SCHEDULER needs the package distributed: {install}") from None
+        for name in ("distributed", "distributed.client"):  # errors are worded here
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        try:
+            asyncio.run(asyncio.wait_for(_greet(address), PATIENCE))
+            self._client = Client(address, timeout=PATIENCE, set_as_default=False)
+        except Exception as error:  # a wrong address has many
+            why = "" if isinstance(error, TimeoutError) else f" ({first_line(error)})"
+            raise UserError(
+                f"no Dask scheduler answers at SCHEDULER={address}{why}: "
+                "start one with `dask scheduler`, or leave SCHEDULER empty"
+            ) from None
+        try:
+            self._client.wait_for_workers(1, timeout=PATIENCE)
+            self.threads = min(self._client.nthreads().values())
+        except Exception:
+            self._client.close()
+            raise UserError(
+                f"the Dask scheduler at SCHEDULER={address} has no workers: "
+                f"start some with `dask worker {address} --nworkers 2 --nthreads 1`"
+            ) from None
+        self._most = most
+        # An answer to the same question is not to be taken from the cluster's memory.
+        self._executor = self._client.get_executor(pure=False)
+        (ROOT / "build").mkdir(exist_ok=True)
+        handle, self._sign = tempfile.mkstemp(dir=ROOT / "build", prefix="cluster-")
+        os.close(handle)
+
+    @property
+    def width(self) -> int:
+        """How many tasks there may be at a time: as many as there are workers now."""
+        try:
+            count = len(self._client.nthreads())
+        except OSError:
+            raise UserError(LOST) from None
+        return max(1, min(count, self._most or count))
+
+    def submit(self, call: Callable, /, *arguments: Any) -> Future:
+        """Begin a task on a worker that is free."""
+        return self._executor.submit(_on_cluster, self._sign, Path.cwd(), call, *arguments)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Leave the cluster; what still runs there comes to its end and is forgotten."""
+        self._executor.shutdown(wait=False)
+        self._client.close()
+        Path(self._sign).unlink(missing_ok=True)
+
+
+def workers(jobs: int | None = None, scheduler: str = "") -> Processes | Cluster:
+    """Open the workers of a study.
+
+    Parameters
+    ----------
+    jobs : int or None
+        How many tasks at a time; None for one a core, or one for each worker
+        of the cluster.
+    scheduler : str
+        Address of a Dask scheduler; empty for processes on this machine.
+
+    Returns
+    -------
+    Processes or Cluster
+        To be used as a context.
+
+    Raises
+    ------
+    UserError
+        If the cluster cannot be reached.
+    """
+    return Cluster(scheduler, jobs) if scheduler else Processes(jobs or cores())
+
+
+def complete(
+    call: Callable, tasks: Sequence[tuple], executor: Processes | Cluster
+) -> Iterator[tuple[int, Any, Exception | None]]:
+    """Do tasks on some workers, as many at a time as these allow.
+
+    A task whose worker was killed is done again, after those that wait. When
+    the caller is interrupted, those that wait are not begun.
+
+    Parameters
+    ----------
+    call : callable
+        What to do, known to the workers by its module and name.
+    tasks : sequence of tuple
+        Arguments of each call, in the order they are begun.
+    executor : Processes or Cluster
+
+    Yields
+    ------
+    number : int
+        Of the task, as they end.
+    result : object
+        What the call returned, or None.
+    error : Exception or None
+        What it raised; a `UserError` where it cost one worker too many.
+
+    Raises
+    ------
+    UserError
+        If the cluster has gone.
+    """
+    waiting, running, killed = deque(range(len(tasks))), {}, Counter()
+    try:
+        while waiting or running:
+            for _ in range(min(len(waiting), executor.width - len(running))):
+                number = waiting.popleft()
+                running[executor.submit(call, *tasks[number])] = number
+            ended = wait(running, LOOK, FIRST_COMPLETED).done
+            while ended:
+                number, result, error = _outcome(ended.pop(), running)
+                killed[number] += (deaths := _deaths(error))
+                again = not hasattr(error, "allowed_failures")  # Dask has done it again itself
+                if deaths and again and killed[number] <= RETRIES:
+                    waiting.append(number)
+                    continue
+                if deaths:
+                    error = UserError(
+                        f"its worker was killed {killed[number]} times, for want of memory "
+                        "perhaps: run again with fewer JOBS or where there is more memory"
+                    )
+                yield number, result, error
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _process() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _outcome(future: Future, running: dict[Future, int]) -> tuple[int, Any, Exception | None]:
+    """Take a future out; a cluster would do a task again whose answer is held and lost."""
+    number = running.pop(future)
+    try:
+        return number, future.result(), None
+    except CancelledError:
+        raise UserError(LOST) from None
+    except Exception as error:
+        if isinstance(error.__cause__, ImportError):  # in Dask's own words three lines
+            why = first_line(error.__cause__)
+            error = UserError(f"a worker was started outside the study's environment: {why}")
+        return number, None, error
+
+
+def _deaths(error: Exception | None) -> int:
+    """How many workers a task has cost, by the error that it ended with."""
+    if isinstance(error, BrokenProcessPool | WorkerKilled):
+        return 1
+    return getattr(error, "allowed_failures", -1) + 1  # of Dask's KilledWorker
+
+
+async def _greet(address: str) -> None:
+    """Shake hands with a scheduler; Client waits for ever where something else listens."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    comm = await connect(address, **Security().get_connection_args("client"))
+    await comm.close()
+
+
+def _on_cluster(sign: str, folder: Path, call: Callable, *arguments: Any) -> Any:
+    """Do a task on a cluster's worker as a process here would do it.
+
+    In the folder of the caller, and alone: a worker may have threads for more,
+    but random numbers and torch's threads belong to the whole process.
+    """
+    if not (Path(sign).is_relative_to(ROOT) and Path(sign).is_file()):
+        here = Path(sign).parents[1]
+        raise UserError(
+            f"a worker on {socket.gethostname()} has its study in {ROOT}, and that is not "
+            f"{here} of this machine: start it from that folder, on a file system both share"
+        )
+    with _ALONE, contextlib.chdir(folder):
+        return call(*arguments)

@@ -1,0 +1,1 @@
+"""Tables of results and numbers for the text: nothing here runs a model."""

@@ -1,0 +1,190 @@
+"""The committed benchmarks: rows of measurements to the numbers that the chapter shows."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anomalylib.errors import UserError
+from study.checkout import ROOT
+
+FILE = "benchmarks.json"
+PEER = "anomalib"
+LITERAL = "literal"
+FEW = "few"
+
+
+def read_benchmarks(folder: str | Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """The rows of each section, and the machine of the first.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the reference results.
+
+    Raises
+    ------
+    UserError
+        If there is no such file or it is unreadable.
+    """
+    path = ROOT / folder / FILE
+    try:
+        found = json.loads(path.read_text())
+        sections = {name: pd.DataFrame(section["rows"]) for name, section in found.items()}
+        return sections, found["category"]["machine"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"cannot read {path} ({error!r}): make bench writes it") from None
+
+
+def extraction_speeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Images per second of each variant, against the original in the same round.
+
+    Returns
+    -------
+    DataFrame
+        One row for ``layers`` and ``variant``: ``speed``, its ratio to the
+        original as ``ratio``, ``ratio_low`` and ``ratio_high``, and ``share``,
+        the arithmetic done in a second over that of a large matrix product in
+        the same precision.
+    """
+    found = []
+    for layers, own in rows.groupby("layers", sort=False):
+        by = own.set_index("variant")
+        first = np.array(by.seconds["original"])
+        for variant, row in by.iterrows():
+            if variant.startswith("product"):
+                continue
+            seconds = np.array(row.seconds)
+            ratio = first / seconds
+            best = by.loc["product bfloat16" if variant == "bfloat16" else "product float32"]
+            reached = row.gflop / seconds / (best.gflop / np.array(best.seconds))
+            found.append(
+                {
+                    "layers": layers,
+                    "variant": variant,
+                    "speed": row["images"] / np.median(seconds),
+                    "ratio": np.median(ratio),
+                    "ratio_low": ratio.min(),
+                    "ratio_high": ratio.max(),
+                    "share": np.median(reached),
+                    "gflops": np.median(row.gflop / seconds),
+                }
+            )
+    return pd.DataFrame(found)
+
+
+def times_to_quality(rows: pd.DataFrame) -> pd.DataFrame:
+    """When the study's recipe is as good as the literal one at its end.
+
+    Returns
+    -------
+    DataFrame
+        One row for each ``category``, ``seed``, ``literal`` recipe and
+        ``precision``: the literal's last ``error``, its ``literal_seconds`` and
+        ``literal_auroc``; and ``epochs``, ``seconds``, ``auroc`` of the shortest
+        schedule of this study whose held-out error is no higher, with
+        ``ratio``, of the seconds. Empty where none is.
+    """
+    found = []
+    for (category, seed), own in rows.groupby(["category", "seed"], sort=False):
+        literal = own[own.recipe.str.startswith(LITERAL)]
+        for recipe, curve in literal.groupby("recipe", sort=False):
+            last = curve.sort_values("epochs").iloc[-1]
+            for precision in ("float32", "bfloat16"):
+                ours = own[own.recipe == f"shuffled vectors, {precision}"].sort_values("epochs")
+                good = ours[ours.held_out_error <= last.held_out_error]
+                row = {"category": category, "seed": seed, "literal": recipe}
+                row |= {"precision": precision, "error": last.held_out_error}
+                row |= {"literal_seconds": last.seconds, "literal_auroc": last.auroc}
+                if len(good):
+                    first = good.iloc[0]
+                    row |= {"epochs": first.epochs, "seconds": first.seconds}
+                    row |= {"auroc": first.auroc, "ratio": first.seconds / last.seconds}
+                found.append(row)
+    return pd.DataFrame(found)
+
+
+def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
+    """Median seconds and peak memory of a category, arm by arm, and of the peer.
+
+    Returns
+    -------
+    DataFrame
+        One row for ``who`` and ``state``, `FEW` where only some of the images
+        were learned from: ``fit`` and ``judge`` in seconds,
+        ``total``, ``image`` in milliseconds an image judged, ``peak_gb``,
+        ``auroc``, and ``low`` and ``high`` of the total.
+    """
+    whole = max(count for count, _ in rows["images"])
+    names = [peer_name(share) for share in peers.coreset]
+    states = ["cold" if count == whole else FEW for count, _ in peers["images"]]
+    both = pd.concat([rows, peers.assign(arm=names, state=states)], ignore_index=True)
+    both["total"] = both.fit + both.score
+    both["image"] = [1000 * s / n[1] for s, n in zip(both.score, both["images"], strict=True)]
+    groups = both.groupby(["arm", "state"], sort=False)
+    return pd.DataFrame(
+        {
+            "fit": groups.fit.median(),
+            "judge": groups.score.median(),
+            "total": groups.total.median(),
+            "low": groups.total.min(),
+            "high": groups.total.max(),
+            "image": groups.image.median(),
+            "peak_gb": groups.peak_mb.max() / 1000,
+            "auroc": groups.auroc.median(),
+        }
+    ).reset_index(names=["who", "state"])
+
+
+def beside(rows: pd.DataFrame) -> pd.DataFrame:
+    """What combined+ takes, against combined and patchcore measured beside it.
+
+    Returns
+    -------
+    DataFrame
+        One row a category: median ``ratio`` of the seconds from files to
+        scores over the repeats, with its ``low`` and ``high``; the medians of
+        the seconds themselves, ``combined``, ``combined_plus`` and
+        ``patchcore``, of the same image size; and ``peak_gb`` of combined+.
+    """
+    total = rows.assign(total=rows.fit + rows.score)
+    wide = total.pivot(index=["category", "repeat"], columns="arm", values="total")
+    ratio = (wide.combined_plus / wide.combined).groupby("category", sort=False)
+    own = wide.groupby("category", sort=False).median()
+    peak = rows[rows.arm == "combined_plus"].groupby("category").peak_mb.max() / 1000
+    found = own.assign(ratio=ratio.median(), low=ratio.min(), high=ratio.max(), peak_gb=peak)
+    return found.reset_index()
+
+
+def latencies(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
+    """Milliseconds of one image: ``who``, ``threads``, ``median``, ``low``, ``high``.
+
+    Low and high leave out a tenth of the repeats each. Of the peer, the run that
+    has learned from most images counts.
+    """
+    found = [(row.arm, row.threads, row.milliseconds) for row in rows.itertuples()]
+    peers = peers.assign(learned=[count for count, _ in peers["images"]])
+    most = peers[peers.learned == peers.groupby("coreset").learned.transform("max")]
+    for share, own in most.groupby("coreset", sort=False):
+        for threads in own.milliseconds.iloc[0]:
+            values = np.concatenate([repeat[threads] for repeat in own.milliseconds])
+            found.append((peer_name(share), int(threads), values))
+    table = []
+    for who, threads, values in found:
+        low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
+        table.append({"who": who, "threads": threads, "median": middle, "low": low, "high": high})
+    return pd.DataFrame(table)
+
+
+def precision_changes(rows: pd.DataFrame) -> pd.DataFrame:
+    """AUROC with bfloat16 less that with float32, of the same seeds."""
+    keys = ["category", "arm", "seed"]
+    wide = rows.pivot(index=keys, columns="precision", values="auroc").reset_index()
+    return wide.assign(change=wide.bfloat16 - wide.float32)
+
+
+def peer_name(share: float) -> str:
+    """What a page calls the peer with this coreset."""
+    return f"{PEER}, {share:.0%}"

@@ -1,0 +1,189 @@
+"""From per-image scores to the tables of the study: nothing here runs a model."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from anomalylib.detectors.thresholds import Conformal, MeanPlusSigma, Quantile
+from anomalylib.errors import UserError
+from anomalylib.metrics import image as metrics
+from anomalylib.metrics import intervals
+from study.checkout import ROOT
+
+REFERENCE = ROOT / "data" / "reference"
+GROUP = ["category", "variant", "arm", "backbone"]
+CONTROLS = ("mean grey", "contrast", "file size")
+SCORE = "score_top10"
+"""The score of the study; `score_mean` and `score_max` aggregate otherwise."""
+
+
+class Rule(NamedTuple):
+    """A threshold rule and the nominal scores it learns from."""
+
+    name: str
+    variant: str
+    rule: MeanPlusSigma | Quantile | Conformal
+
+
+RULES = (
+    Rule("mean + 3σ, training", "plain", MeanPlusSigma(sigma=3)),
+    Rule("99 % quantile, training", "plain", Quantile(share=0.99)),
+    Rule("mean + 3σ, held-out", "held-out", MeanPlusSigma(sigma=3)),
+    Rule("99 % quantile, held-out", "held-out", Quantile(share=0.99)),
+    Rule("conformal 5 %, held-out", "held-out", Conformal(alpha=0.05)),
+)
+"""The first is the original's."""
+
+
+def read_table(name: str, folder: str | Path = REFERENCE) -> pd.DataFrame:
+    """One of the committed tables, such as ``"scores"``.
+
+    Raises
+    ------
+    UserError
+        If it is not there.
+    """
+    path = ROOT / folder / f"{name}.csv"
+    if not path.is_file():
+        raise UserError(f"no reference results at {path}: `make reference` makes them")
+    table = pd.read_csv(path)
+    if "backbone" in table:
+        table["backbone"] = table["backbone"].fillna("")
+    return table
+
+
+def read_tables(*names: str, folder: str | Path = REFERENCE) -> list[pd.DataFrame]:
+    """Several of the committed tables, in the order asked for."""
+    return [read_table(name, folder) for name in names]
+
+
+def select(table: pd.DataFrame, **which: str) -> pd.DataFrame:
+    """The rows whose columns have the given values.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    for column, value in which.items():
+        table = table[table[column] == value]
+    if table.empty:
+        said = ", ".join(f"{column}={value}" for column, value in which.items())
+        raise UserError(f"the reference results have no rows of {said}: make them again")
+    return table
+
+
+def scores_of(
+    scores: pd.DataFrame, column: str = SCORE, **which: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (N,) and scores (S, N) of the test images, one row a seed.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        The table ``scores``.
+    column : str
+        Which aggregation.
+    **which
+        Values of the columns `GROUP`; plain runs where no variant is named.
+    """
+    mine = select(scores, **({"variant": "plain"} | which))
+    table = mine.pivot(index="image", columns="seed", values=column)  # (N, S), sorted by image
+    labels = mine.drop_duplicates("image").set_index("image").label[table.index]
+    return labels.to_numpy(), table.to_numpy().T
+
+
+def wins_of(scores: pd.DataFrame, column: str = SCORE, **which: str) -> np.ndarray:
+    """The win matrix (A, M) of an arm's mean AUROC over its seeds; see `intervals`."""
+    return intervals.win_matrix(*scores_of(scores, column, **which))
+
+
+def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """One row a category, variant, arm and backbone, over its seeds.
+
+    Parameters
+    ----------
+    scores, nominal, runs : DataFrame
+        The tables of those names: scores of test images, of nominal images, and
+        what there is one of for each run.
+
+    Returns
+    -------
+    DataFrame
+        ``auroc_sd`` is the spread over seeds; ``auroc_ci_*`` bootstrap and
+        ``auroc_delong_*`` DeLong intervals over the choice of test images, two
+        different uncertainties. Bounds of rates are Clopper and Pearson's,
+        one-sided 95 %, at the mean count rounded to the worse side.
+    """
+    decided = decisions(scores, nominal).set_index([*GROUP[:1], *GROUP[2:], "threshold_rule"])
+    rows = []
+    for key in scores[GROUP].drop_duplicates().itertuples(index=False):
+        which = key._asdict()
+        labels, values = scores_of(scores, **which)
+        wins = intervals.win_matrix(labels, values)
+        low, high = intervals.bootstrap(wins)[1:]
+        delong = intervals.delong(wins)
+        own = runs.loc[(runs[GROUP] == list(key)).all(axis=1)]
+        found = [metrics.auroc(labels, each) for each in values]
+        row = which | {
+            "layers": own.layers.iloc[0] if len(own) else "",
+            "image_size": own.image_size.iloc[0] if len(own) else np.nan,
+            "n_seeds": len(values),
+            "auroc_mean": np.mean(found),
+            "auroc_sd": np.std(found, ddof=1) if len(found) > 1 else np.nan,
+            "auroc_ci_low": low,
+            "auroc_ci_high": high,
+            "auroc_delong_low": delong.low,
+            "auroc_delong_high": delong.high,
+            "pixel_auroc_mean": own.pixel_auroc.mean(),
+            "aupro_mean": own.aupro.mean(),
+            "ap_mean": np.mean([metrics.average_precision(labels, each) for each in values]),
+            "f1max_mean": np.mean([metrics.f1_max(labels, each) for each in values]),
+        }
+        rule = RULES[0].name
+        where = (key.category, key.arm, key.backbone, rule)
+        if key.variant == RULES[0].variant and where in decided.index:
+            kept = ["fpr", "fpr_ci_high", "recall", "recall_ci_low"]
+            row |= {"threshold_rule": rule} | decided.loc[where, kept].to_dict()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def decisions(scores: pd.DataFrame, nominal: pd.DataFrame) -> pd.DataFrame:
+    """What each threshold rule decides, one row a category, arm, backbone and rule.
+
+    Counts and rates are means over seeds.
+    """
+    rows = []
+    for rule in RULES:
+        there = nominal[nominal.variant == rule.variant]
+        for key in there[GROUP].drop_duplicates().itertuples(index=False):
+            learned = select(there, **key._asdict()).groupby("seed").score.apply(np.array)
+            labels, values = scores_of(scores, **key._asdict())
+            thresholds = [rule.rule.fit(each).threshold_ for each in learned]
+            called = values > np.array(thresholds)[:, None]  # (S, N)
+            alarms, hits = called[:, labels == 0].sum(axis=1), called[:, labels == 1].sum(axis=1)
+            normal, anomalous = int((labels == 0).sum()), int((labels == 1).sum())
+            row = {
+                "category": key.category,
+                "arm": key.arm,
+                "backbone": key.backbone,
+                "threshold_rule": rule.name,
+                "n_nominal": len(learned.iloc[0]),
+                "n_seeds": len(thresholds),
+                "threshold": np.mean(thresholds),
+                "skewness": np.mean([stats.skew(each) for each in learned]),
+                "n_normal": normal,
+                "false_alarms": alarms.mean(),
+                "fpr": alarms.mean() / normal,
+                "fpr_ci_high": intervals.upper_bound(int(np.ceil(alarms.mean())), normal),
+                "n_anomalous": anomalous,
+                "hits": hits.mean(),
+                "recall": hits.mean() / anomalous,
+                "recall_ci_low": intervals.lower_bound(int(np.floor(hits.mean())), anomalous),
+            }
+            rows.append(row)
+    return pd.DataFrame(rows)

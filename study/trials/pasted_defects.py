@@ -1,0 +1,182 @@
+"""Defects pasted on normal images: what a setting may be chosen by, as no test label is.
+
+They are synthetic: whether they rank settings as real defects do has to be
+shown, not assumed.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import ndimage
+from sklearn.metrics import roc_auc_score
+
+from anomalylib.sources import code_hash
+
+EDGE = 4  # pixels along the border that are taken for background
+CONTRAST = 0.35  # of the strongest, from which on a pixel belongs to the part
+GAIN = (0.88, 1.12)
+"""Range of the light in which every image is judged, pasted or not."""
+
+
+def paste(image: np.ndarray, kind: str, random: np.random.Generator) -> np.ndarray:
+    """Put one small defect somewhere on the part.
+
+    Parameters
+    ----------
+    image : ndarray, shape (S, S, 3), uint8
+    kind : str
+        A key of `KINDS`.
+    random : Generator
+
+    Returns
+    -------
+    ndarray, shape (S, S, 3), uint8
+    """
+    pixels = image.astype(np.float64)
+    inside = np.argwhere(part_of(image))  # (n, 2)
+    place, other = inside[random.integers(len(inside), size=2)]
+    changed, weight = KINDS[kind](pixels, place, other, random)  # (S, S, 3), (S, S)
+    mixed = pixels + weight[..., None] * (changed - pixels)
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+
+
+def in_other_light(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The image a little darker or brighter: (S, S, 3), uint8."""
+    return np.clip(np.rint(image * random.uniform(*GAIN)), 0, 255).astype(np.uint8)
+
+
+def part_of(image: np.ndarray) -> np.ndarray:
+    """Where the part is: what differs from the border. Everything, if nothing does.
+
+    Shape (S, S, 3) to (S, S), bool.
+    """
+    grey = ndimage.gaussian_filter(image.mean(axis=-1), 0.003 * len(image))  # (S, S)
+    border = np.ones_like(grey, dtype=bool)
+    border[EDGE:-EDGE, EDGE:-EDGE] = False
+    contrast = np.abs(grey - np.median(grey[border]))
+    mask = contrast > max(CONTRAST * np.percentile(contrast, 98), 8)
+    mask = ndimage.binary_opening(mask)
+    return mask if mask.any() else np.ones_like(mask)
+
+
+def _ellipse(side: int, place: np.ndarray, axes: np.ndarray, angle: float) -> np.ndarray:
+    """1 inside, falling to 0 over the last of its radius: (S, S)."""
+    y, x = np.mgrid[:side, :side] - place[:, None, None]
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    radius = np.hypot(along / axes[0], across / axes[1])
+    return np.clip((1.15 - radius) / 0.3, 0, 1)
+
+
+def _spot(pixels: np.ndarray, place: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    side = len(pixels)
+    return _ellipse(side, place, random.uniform(0.012, 0.03, 2) * side, random.uniform(0, np.pi))
+
+
+def _piece(pixels, place, other, random):
+    """A piece of the same part, turned, where it does not belong."""
+    turned = _around(pixels, other, random.uniform(0, 360), place)
+    return turned, _spot(pixels, place, random)
+
+
+def _around(pixels, other, degrees, place) -> np.ndarray:
+    """The image turned about `other` and moved so that this comes to `place`."""
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = [
+        ndimage.affine_transform(colour, turn, other - turn @ place, order=1, mode="mirror")
+        for colour in np.moveaxis(pixels, -1, 0)
+    ]
+    return np.stack(moved, axis=-1)
+
+
+def _scratch(pixels, place, other, random):
+    """A thin line, darker or brighter."""
+    side = len(pixels)
+    axes = np.array([random.uniform(0.02, 0.05), random.uniform(0.003, 0.007)]) * side
+    change = random.choice([-1, 1]) * random.uniform(25, 70)
+    smooth = ndimage.gaussian_filter(pixels, (2, 2, 0))
+    return smooth + change, _ellipse(side, place, axes, random.uniform(0, np.pi))
+
+
+def _smear(pixels, place, other, random):
+    """Detail lost."""
+    width = 0.012 * len(pixels)
+    return ndimage.gaussian_filter(pixels, (width, width, 0)), _spot(pixels, place, random)
+
+
+def _bend(pixels, place, other, random):
+    """The surface pushed aside."""
+    side = len(pixels)
+    axes = random.uniform(0.02, 0.04, 2) * side
+    weight = _ellipse(side, place, axes, random.uniform(0, np.pi))
+    weight = ndimage.gaussian_filter(weight, 0.006 * side)
+    length, angle = random.uniform(0.008, 0.018) * side, random.uniform(0, 2 * np.pi)
+    y, x = np.mgrid[:side, :side] + 0.0
+    where = [y + weight * length * np.sin(angle), x + weight * length * np.cos(angle)]
+    bent = [
+        ndimage.map_coordinates(colour, where, order=1, mode="mirror")
+        for colour in np.moveaxis(pixels, -1, 0)
+    ]
+    return np.stack(bent, axis=-1), np.ones((side, side))
+
+
+def _stain(pixels, place, other, random):
+    """Darker or brighter in one place."""
+    factor = random.choice([random.uniform(0.6, 0.8), random.uniform(1.2, 1.4)])
+    return pixels * factor, _spot(pixels, place, random)
+
+
+KINDS: dict[str, Callable] = {
+    "piece": _piece,
+    "scratch": _scratch,
+    "smear": _smear,
+    "bend": _bend,
+    "stain": _stain,
+}
+
+
+class PastedImages:
+    """Normal images, each bare and with one defect of every kind, all in varying light.
+
+    Drawn anew each time they are read, and each time the same.
+
+    Parameters
+    ----------
+    images : sequence of ndarray (S, S, 3), uint8
+        Normal images that no detector has learned from.
+    seed : int
+    """
+
+    def __init__(self, images: Sequence[np.ndarray], seed: int = 0):
+        self.images = images
+        self.seed = seed
+        self.kinds = np.repeat(["", *KINDS], len(images))
+        """Of every image; empty where it is bare."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the images below, the seed and what draws on them."""
+        said = f"{self.images.fingerprint} pasted {self.seed} {code_hash(__name__)}"
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        random = np.random.default_rng((self.seed, index))
+        image = self.images[index % len(self.images)]
+        if kind := self.kinds[index]:
+            image = paste(image, kind, random)
+        return in_other_light(image, random)
+
+
+def aurocs(scores: np.ndarray, kinds: np.ndarray) -> dict[str, float]:
+    """AUROC of every kind of pasted defect against the bare images."""
+    bare = scores[kinds == ""]
+    found = {}
+    for kind in KINDS:
+        own = scores[kinds == kind]
+        labels = np.repeat([0, 1], [len(bare), len(own)])
+        found[kind] = float(roc_auc_score(labels, np.concatenate([bare, own])))
+    return found

@@ -1,0 +1,71 @@
+"""How the error of a patch depends on how rare it is among normal ones."""
+
+from typing import Any
+
+import numpy as np
+
+from anomalylib.detectors.base import blocks, joined
+from anomalylib.detectors.combined_plus import SEEDS, nearest
+from anomalylib.detectors.patchcore import as_rows, gather
+from anomalylib.features.cache import Stored
+from anomalylib.images.category import Category
+from anomalylib.metrics.pixel import cell_mask
+
+EDGES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1)
+"""Shares of the normal patches that are more common than a bin's."""
+
+
+def rarity_of(features: Stored, normal: Stored, seed: int = 0) -> np.ndarray:
+    """Distance of each patch to the nearest of a few hundred random normal ones.
+
+    A handful of random patches holds what is common; what is rare is far from
+    all of them.
+
+    Parameters
+    ----------
+    features : FileArray or ndarray, shape (N, H, W, C)
+    normal : FileArray or ndarray, shape (M, H, W, C)
+        Of images that the random patches are taken from.
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (N, H, W)
+    """
+    total = int(np.prod(normal.shape[:3]))
+    random = np.random.default_rng(seed)
+    seeds = gather(normal, np.sort(random.choice(total, min(SEEDS, total), replace=False)))
+    parts = (nearest(as_rows(block), seeds).reshape(block.shape[:3]) for block in blocks(features))
+    return joined(parts, len(features))
+
+
+def by_rarity(rarity: np.ndarray, errors: np.ndarray, category: Category) -> list[dict[str, Any]]:
+    """Mean error of normal patches and of defects, in bins of rarity.
+
+    Parameters
+    ----------
+    rarity, errors : ndarray, shape (N, H, W)
+        Of the category's test images.
+    category : Category
+        Its masks say which patches are defects: those that a mask touches.
+
+    Returns
+    -------
+    list of dict
+        A row a bin of `EDGES` and kind: ``kind``, ``above``, ``patches`` and
+        the mean ``error``, in units of the mean error of normal patches.
+    """
+    labels, side = category.test.labels, rarity.shape[1]
+    masks = np.stack([cell_mask(category, index, side) for index in range(len(labels))])
+    good = labels == 0
+    edges = np.quantile(rarity[good], EDGES)
+    rows = []
+    kinds = {"normal": np.broadcast_to(good[:, None, None], rarity.shape), "defect": masks}
+    for kind, there in kinds.items():
+        which = np.clip(np.searchsorted(edges, rarity[there], side="right") - 1, 0, len(EDGES) - 2)
+        relative = errors[there] / errors[good].mean()
+        for number, above in enumerate(EDGES[:-1]):
+            own = relative[which == number]
+            mean = float(own.mean()) if len(own) else None
+            rows.append({"kind": kind, "above": above, "patches": len(own), "error": mean})
+    return rows

@@ -1,0 +1,109 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from anomalylib.deploy import inspect as inspection
+from anomalylib.deploy.saving import load
+from anomalylib.errors import UserError
+from anomalylib.images.category import load_category
+from study.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def detector_file(tiny_root, tmp_path_factory):
+    """A resnet arm on the package's backbone, fitted on drawn nuts."""
+    from anomalylib.detectors.combined import Combined
+    from anomalylib.features.extractor import FeatureExtractor
+    from anomalylib.features.weights import resolve_backbone
+
+    folder = tmp_path_factory.mktemp("detector")
+    extractor = FeatureExtractor(resolve_backbone("efficientnet_lite0"), image_size=64)
+    detector = Combined(extractor, epochs=2, cache_folder=folder)
+    detector.fit(load_category(tiny_root, "metal_nut").train)
+    return detector.save(folder / "nut.safetensors")
+
+
+@pytest.fixture
+def parts(tiny_root, tmp_path):
+    """A training image, a picture of noise, a grey one and a file that is none."""
+    train = load_category(tiny_root, "metal_nut").train
+    folder = tmp_path / "neue Teile"
+    folder.mkdir()
+    Image.fromarray(train[2]).save(folder / "known.png")
+    noise = np.random.default_rng(0).integers(0, 256, (90, 70, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "noise.bmp")
+    Image.new("L", (64, 64), 128).save(folder / "grey.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing")
+    return folder
+
+
+def test_findings_agree_with_the_detector(detector_file, parts):
+    detector = load(detector_file)
+    paths = inspection.pictures_of([parts])
+    found = {each.path.name: each for each in inspection.inspect(detector, paths)}
+    assert list(found) == ["broken.jpg", "grey.png", "known.png", "noise.bmp"]
+    known, noise = found["known.png"], found["noise.bmp"]
+    pictures = [np.asarray(Image.open(parts / name)) for name in ("known.png", "noise.bmp")]
+    assert [known.score, noise.score] == pytest.approx(detector.score_samples(pictures), rel=1e-5)
+    assert noise.decision == "anomalous" and noise.score > noise.threshold == detector.threshold_
+    assert known.nearest == "train/good/002.png" and known.distance < 1e-3 < noise.distance
+    assert known.checked and not noise.checked
+    assert found["broken.jpg"].decision == "unreadable"
+    assert "broken.jpg" in found["broken.jpg"].reason
+    assert noise.map.shape == detector.anomaly_maps(pictures[1:])[0].shape
+
+
+def test_many_are_judged_as_one_alone(detector_file, parts, monkeypatch):
+    detector = load(detector_file)
+    paths = [parts / name for name in ("grey.png", "known.png", "noise.bmp")]
+    together = inspection.inspect(detector, paths)
+    monkeypatch.setattr(inspection, "AT_ONCE", 1)
+    alone = inspection.inspect(detector, paths)
+    assert [f.score for f in alone] == pytest.approx([f.score for f in together], rel=1e-5)
+    assert [f.nearest for f in alone] == [f.nearest for f in together]
+
+
+def test_the_usual_distance_is_the_loneliest_vectors():
+    vectors = np.array([[0.0, 0.0], [0.0, 1.0], [5.0, 0.0]])
+    assert inspection.usual_distance(vectors) == 5
+
+
+def test_the_table_begins_with_what_cannot_be_read(detector_file, parts):
+    findings = inspection.inspect(load(detector_file), inspection.pictures_of([parts]))
+    table = inspection.as_table(findings)
+    assert table.image.iloc[0].endswith("broken.jpg")
+    assert table.score.iloc[1:].is_monotonic_decreasing
+    said = json.loads(inspection.as_json(findings))
+    assert said[0]["score"] is None and {row["decision"] for row in said} >= {"unreadable"}
+
+
+def test_pictures_are_files_and_folders_in_order(parts, tmp_path):
+    given = [parts / "noise.bmp", parts]
+    names = [path.name for path in inspection.pictures_of(given)]
+    assert names == ["noise.bmp", "broken.jpg", "grey.png", "known.png", "noise.bmp"]
+    (tmp_path / "empty").mkdir()
+    for wrong in ([tmp_path / "empty"], [tmp_path / "gone.png"], []):
+        with pytest.raises(UserError, match=r"no picture|nothing at"):
+            inspection.pictures_of(wrong)
+
+
+def test_the_command_prints_writes_and_tells_by_its_exit_code(
+    detector_file, parts, tmp_path, capsys
+):
+    files = ["--csv", str(tmp_path / "t.csv"), "--html", str(tmp_path / "r.html")]
+    command = ["inspect", "--detector", str(detector_file)]
+    assert main([*command, *files, str(parts)]) == 2
+    out, err = capsys.readouterr()
+    assert "broken.jpg" in err and "4 pictures" in out and "noise.bmp" in out
+    assert len(pd.read_csv(tmp_path / "t.csv")) == 4
+    assert main([*command, "--json", str(parts / "noise.bmp")]) == 1
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["decision"] == "anomalous" and row["score"] > row["threshold"]
+    assert main([*command, "--json", str(tmp_path / "t.csv")]) == 2
+    assert json.loads(capsys.readouterr().out)[0]["decision"] == "unreadable"
+    assert main(["inspect", "--detector", str(parts / "grey.png"), str(parts)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and "no detector of this version" in line

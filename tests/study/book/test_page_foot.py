@@ -1,0 +1,103 @@
+import pytest
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from anomalylib.images.category import load_category
+from study.book import page_foot as foot
+from study.checkout import ROOT
+from study.names import ARMS
+from study.settings import EVIDENCE
+
+
+@pytest.fixture
+def footed(built):
+    """The foot of one page of the tiny study."""
+    study, _, _ = built
+
+    def make(notebook, launch=""):
+        task = next(t for stage in study.stages for t in stage if t.notebook == notebook)
+        timed = {"duration": 1.25, "end_time": "2026-11-23T04:05:06.7+00:00"}
+        versions = {"python": "3.11.9", "numpy": "1.2.3"}
+        executed = {"papermill": timed, "study": {"commit": "abc123", "versions": versions}}
+        return foot.foot(task, study, executed, launch)
+
+    return make
+
+
+def test_every_foot_says_when_from_what_and_how_long(footed):
+    for notebook in (*EVIDENCE, "data", *ARMS, "learning_curve", "ablation", "summary"):
+        said = footed(notebook)
+        assert "## Rerun this page" in said and "make " in said
+        for row in ("| executed | 2026-11-23 04:05 UTC |", "| wall time | 1.2 s |"):
+            assert row in said
+        assert "| commit | abc123 |" in said
+        assert "| drawn with | python 3.11.9, numpy 1.2.3 |" in said
+
+
+def test_a_notebook_of_an_earlier_run_has_a_foot_too():
+    rows = foot._page_rows({"study": {"commit": "abc123"}})
+    assert rows["commit"] == "abc123" and rows["drawn with"] == "unknown"
+
+
+def test_an_arm_names_its_data_weights_and_parameters(footed, built):
+    study, _, _ = built
+    said = footed("combined")
+    assert study.backbone.sha256[:16] in said
+    result = foot.results_of(next(t for t in study.stages[0] if t.notebook == "combined"), study)[0]
+    assert result.fingerprint[:16] in said
+    assert (
+        "epochs=1" in said
+        and "{download}`build/metal_nut.csv </tables/build/metal_nut.csv>`" in said
+    )
+
+
+def test_the_look_at_the_data_names_them_and_its_table(footed, built):
+    study, _, _ = built
+    said = footed("data")
+    assert "| images | 6 train/good, 3 test/good, 1 test/bent" in said
+    category = load_category(ROOT / study.stages[0][0].parameters["data_root"], "metal_nut")
+    assert category.fingerprint[:16] in said and study.backbone.sha256[:16] not in said
+    assert "{download}`build/metal_nut-data.csv </tables/build/metal_nut-data.csv>`" in said
+
+
+def test_a_page_without_results_says_its_data_backbone_and_parameters(footed, built):
+    said = footed("learning_curve")
+    assert built[0].backbone.sha256[:16] in said and "synthetic drawings, metal" in said
+    assert "sizes=3" in said and "threads=" not in said
+    name = "build/metal_nut-learning_curve.csv"
+    assert f"{{download}}`{name} </tables/{name}>`" in said
+
+
+def test_a_chapter_names_the_tables_and_what_they_were_measured_with(footed):
+    said = footed("thresholds")
+    assert "`make reference`" in said and "commit of the tables" in said
+    assert "MVTec AD" in said and "{download}`thresholds.csv </tables/thresholds.csv>`" in said
+    assert "make reference" not in footed("models")
+
+
+def test_signs_of_markdown_stay_as_they_are():
+    assert foot._cell("a|b_c\nd") == "a\\|b\\_c<br>d"
+    text = "a$b$c ![i](http://x) [1](y) <b> `d` {e} A&B \\ *f*"
+    parser = MarkdownIt("commonmark").use(dollarmath_plugin)
+    (inline,) = [token for token in parser.parse(foot._cell(text)) if token.type == "inline"]
+    assert {child.type for child in inline.children} <= {"text", "text_special"}
+    assert "".join(child.content for child in inline.children) == text
+
+
+def test_the_reference_results_say_where_they_come_from():
+    said = {
+        "data": {"nut": {"dataset": "X", "sha256": "ab" * 32, "images": {"train/good": 3}}},
+        "backbones": {"net": {"path": "f.pth", "sha256": "cd" * 32}},
+        "settings": {"combined": {"epochs": 2}},
+        "versions": {"torch": "2"},
+        "machines": ["cpu"],
+        "runs": 7,
+        "processor_hours": 0.5,
+        "measured": ["monday", "tuesday"],
+        "commit": "f00",
+    }
+    rows = foot.reference_rows(said)
+    assert rows["data"] == f"X, nut, SHA-256 {('ab' * 32)[:16]}…, 3 train/good"
+    assert rows["backbones"].startswith("net: f.pth, SHA-256 cdcd")
+    assert rows["parameters"] == "combined: epochs=2" and rows["commit of the tables"] == "f00"
+    assert rows["measured"] == "monday to tuesday" and rows["runs"] == "7, 0.5 processor hours"

@@ -1,0 +1,168 @@
+import json
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from anomalylib.errors import UserError
+from study.book import pages
+from study.book.options import open_study
+from study.settings import EVIDENCE, SETTINGS, TOOLS, evidence_files
+
+
+def text(source):
+    return {"cell_type": "markdown", "metadata": {}, "source": source}
+
+
+def figure(name):
+    return {"cell_type": "code", "metadata": {"mystnb": {"figure": {"name": name}}}, "source": "x"}
+
+
+def test_a_page_names_its_category_in_title_text_and_figures():
+    notebook = {"cells": [text(["# Pooled\n", "body"]), figure("fig-{category}-roc")]}
+    notebook["cells"].append(text("see {numref}`fig-{category}-roc`"))
+    pages.put_category(notebook, "metal_nut")
+    first, second, third = notebook["cells"]
+    assert first["source"] == "# Metal nut: Pooled\nbody"
+    assert second["metadata"]["mystnb"]["figure"]["name"] == "fig-metal-nut-roc"
+    assert third["source"] == "see {numref}`fig-metal-nut-roc`"
+    own = {"cells": [text("# Title")]}
+    pages.put_category(own, "my_PCB")
+    assert own["cells"][0]["source"] == "# My PCB: Title"
+    with pytest.raises(UserError, match="begin with its title"):
+        pages.put_category({"cells": [text("no title")]}, "screw")
+
+
+def test_the_paragraph_after_a_figure_is_its_caption():
+    notebook = {"cells": [figure("fig-a"), text("**Figure.** What *this* is.\n\n## Next\n\nrest")]}
+    pages.caption_figures(notebook, "Drawn by me.")
+    first, second = notebook["cells"]
+    assert first["metadata"]["mystnb"]["figure"]["caption"] == "What *this* is. Drawn by me."
+    assert second["source"] == "## Next\n\nrest"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [figure("fig-a"), text("no caption")],
+        [figure("fig-a")],
+        [{"cell_type": "code", "metadata": {}, "source": ""}, text("**Figure.** of nothing")],
+    ],
+)
+def test_figure_and_caption_come_together(cells):
+    with pytest.raises(UserError, match="figure and caption"):
+        pages.caption_figures({"cells": cells}, "")
+
+
+def test_a_page_is_described_by_what_it_says_first():
+    box = "```{admonition} What you will see\n:class: tip\nOne *map* {cite}`x` and `code`.\n```"
+    notebook = {"cells": [text(f"# Title\n\n{box}")]}
+    pages.describe(notebook)
+    source = notebook["cells"][0]["source"]
+    assert ".. meta::\n   :description: One map  and code.\n" in source
+    assert source.endswith(box)
+    empty = {"cells": [text("# Title")]}
+    pages.describe(empty)
+    assert empty["cells"][0]["source"] == "# Title"
+
+
+def test_what_papermill_put_in_is_shown_like_what_it_replaces():
+    cells = [{"metadata": {"tags": ["parameters", "remove-cell"]}}]
+    cells += [{"metadata": {"tags": ["injected-parameters"]}}, {"metadata": {}}]
+    pages.fold_code({"cells": cells})
+    assert cells[1]["metadata"]["tags"] == ["injected-parameters", "remove-cell"]
+    assert cells[2]["metadata"] == {}
+
+
+def test_a_notebook_is_launched_only_from_a_known_repository():
+    path = "notebooks/claims.ipynb"
+    assert pages.launch_address({"url": ""}, path) == ""
+    found = pages.launch_address({"url": "https://github.com/us/it.git", "branch": "dev"}, path)
+    assert found == "https://mybinder.org/v2/gh/us/it/dev?urlpath=lab/tree/notebooks/claims.ipynb"
+    with pytest.raises(UserError, match="owner/name"):
+        pages.launch_address({"url": "https://example.org/us/it"}, path)
+
+
+@pytest.mark.parametrize("notebook", EVIDENCE)
+def test_every_chapter_keeps_the_plan_of_all(notebook):
+    cells = json.loads((pages.ROOT / "notebooks" / f"{notebook}.ipynb").read_text())["cells"]
+    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    if notebook != "landing":
+        order = ["What you will see", "**Figure.** ", "## What it shows", "## How sure"]
+        assert [prose.count(part) > 0 for part in order] == [True] * 4
+        assert sorted(order, key=prose.index) == order
+        assert re.findall(r"^## .*", prose, re.MULTILINE) == order[2:]
+    for cell in cells:
+        code = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
+        assert len(code.splitlines()) <= 15
+        described = cell["metadata"].get("mystnb", {})
+        assert ("figure" in described) == ("image" in described)
+        assert len(described.get("image", {}).get("alt", "x" * 40)) >= 40
+
+
+@pytest.mark.parametrize("notebook", SETTINGS | TOOLS)
+def test_every_figure_is_spoken_of(notebook):
+    text = (pages.ROOT / "notebooks" / f"{notebook}.ipynb").read_text()
+    named = set(re.findall(r'"name": "(fig-[^"]+)"', text))
+    assert named and named == set(re.findall(r"{numref}`(fig-[^`]+)`", text))
+
+
+@pytest.mark.parametrize("notebook", EVIDENCE)
+def test_a_chapter_says_which_tables_it_reads(notebook):
+    cells = json.loads((pages.ROOT / "notebooks" / f"{notebook}.ipynb").read_text())["cells"]
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    known = {path.stem for path in (pages.ROOT / "data" / "reference").glob("*.csv")}
+    calls = [part.split(")")[0] for part in code.split("read_table")[1:]]
+    read = {name for call in calls for name in known if f'"{name}"' in call}
+    read |= {"benchmarks.json"} if "read_benchmarks(" in code else set()
+    assert read == set(EVIDENCE[notebook])
+
+
+def test_the_data_of_every_figure_lies_beside_the_book(built):
+    study, _, index = built
+    found = pages.tables(study)
+    assert {name for chapter in EVIDENCE for name in evidence_files(chapter)} < set(found)
+    rows = found["build/metal_nut.csv"].decode().splitlines()
+    assert rows[0].startswith("image,defect_type,label,mean_grey,autoencoder,")
+    assert len(rows) == 1 + 7
+    looked = found["build/metal_nut-data.csv"].decode().splitlines()
+    assert looked[0].startswith("image,set,defect_type,label,format,") and len(looked) == 1 + 13
+    rows = found["build/metal_nut-learning_curve.csv"].decode().splitlines()
+    assert rows[0].startswith("category,arm,backbone,seed,images,") and len(rows) == 1 + 2 * 2
+    page = (index.parent / "chapters" / "claims.html").read_text()
+    assert "summary.csv" in page and "_sources/chapters/claims.ipynb" in page
+
+
+def test_a_page_with_a_repository_has_a_link_that_runs_it(built):
+    study, _, _ = built
+    task = next(task for task in study.stages[0] if task.notebook == "claims")
+    url = {"url": "https://github.com/us/it", "branch": "main"}
+    with_link = pages.page(task, study, url)["cells"][-1]["source"]
+    without = pages.page(task, study, {"url": ""})["cells"][-1]["source"]
+    assert "mybinder.org/v2/gh/us/it/main" in with_link and "mybinder" not in without
+
+
+def test_options_are_repeated_in_the_command(tiny_root):
+    study = open_study(
+        categories=["metal_nut"],
+        data_root=str(tiny_root),
+        backbone="efficientnet_lite0",
+        seed=2,
+        parameters={"latent": 9},
+    )
+    arm = SimpleNamespace(notebook="combined", subject="metal_nut")
+    said = pages.made_by(arm, study)
+    assert said == "Drawn by `make notebooks CATEGORIES=metal_nut`, with the settings below."
+    lines = pages.command(arm, study).split(" \\\n    ")
+    assert lines[1:] == [
+        f"DATA_ROOT={tiny_root}",
+        "BACKBONE=efficientnet_lite0",
+        "SEED=2",
+        "PARAMS=latent=9",
+    ]
+    chapter = SimpleNamespace(notebook="sensitivity", subject="")
+    both = "`make sensitivity` and `make reference`"
+    assert pages.made_by(chapter, study) == f"Measured by {both}, drawn by `make book`."
+    chapter = SimpleNamespace(notebook="where_it_fails", subject="")
+    three = "`make reference`, `make sensitivity` and `make trials`"
+    assert pages.made_by(chapter, study) == f"Measured by {three}, drawn by `make book`."

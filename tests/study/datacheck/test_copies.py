@@ -1,0 +1,89 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from study.datacheck import copies
+from study.datacheck.survey import statistics
+
+RANDOM = np.random.default_rng(0)
+
+
+def blobs(count, side=128):
+    """Pictures of a few random blobs, (N, S, S, 3)."""
+    coarse = RANDOM.integers(0, 256, (count, 6, 6), dtype=np.uint8)
+    grown = [Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC) for one in coarse]
+    return np.stack([np.repeat(np.asarray(one)[..., None], 3, axis=-1) for one in grown])
+
+
+def looked(images):
+    """Thumbnails and pixel hashes."""
+    found = [statistics(image) for image in images]
+    return np.stack([thumbnail for _, thumbnail in found]), [said["pixels"] for said, _ in found]
+
+
+def test_distances_follow_the_correlation():
+    thumbnails, _ = looked(blobs(7))
+    distances, rows = copies.neighbours(thumbnails, 6)
+    correlation = np.corrcoef(thumbnails.reshape(7, -1))
+    for own in range(7):
+        expected = sorted((np.sqrt(2 - 2 * correlation[own, j]), j) for j in range(7) if j != own)
+        assert rows[own].tolist() == [j for _, j in expected]
+        np.testing.assert_allclose(distances[own], [d for d, _ in expected], atol=1e-3)
+
+
+def test_rows_are_taken_in_parts_without_a_difference(monkeypatch):
+    thumbnails, _ = looked(blobs(9))
+    whole = copies.neighbours(thumbnails, 3)
+    monkeypatch.setattr(copies, "ROWS", 2)
+    for one, other in zip(whole, copies.neighbours(thumbnails, 3), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def as_jpeg(image):
+    kept = io.BytesIO()
+    Image.fromarray(image).save(kept, "JPEG", quality=50)
+    return np.asarray(Image.open(kept))
+
+
+CHANGES = {
+    "jpeg": as_jpeg,
+    "brighter": lambda image: np.clip(image * 1.1, 0, 255).astype(np.uint8),
+    "half": lambda image: np.asarray(Image.fromarray(image).resize((64, 64))),
+    "noise": lambda image: np.clip(image + RANDOM.normal(0, 6, image.shape), 0, 255).astype(
+        np.uint8
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_found_and_nothing_else(change):
+    images = list(blobs(12))
+    images.append(CHANGES[change](images[4]))
+    thumbnails, pixels = looked(images)
+    assert copies.exact(pixels) == []
+    (pair,) = copies.near(thumbnails, pixels)
+    assert pair[:2] == (4, 12) and copies.ALIKE <= pair.correlation < 1
+
+
+def test_equal_pixels_are_found_whatever_the_file_and_only_once():
+    images = blobs(5)
+    thumbnails, pixels = looked(images[[0, 1, 2, 0, 3, 0, 4]])
+    assert copies.exact(pixels) == [(0, 3, 1.0), (0, 5, 1.0)]
+    assert copies.near(thumbnails, pixels) == []
+
+
+def test_a_part_that_always_lies_in_one_place_is_no_copy_of_itself():
+    one = blobs(1)[0]
+    noisy = [np.clip(one + RANDOM.normal(0, 4, one.shape), 0, 255) for _ in range(12)]
+    thumbnails, pixels = looked([image.astype(np.uint8) for image in noisy])
+    assert copies.closest(thumbnails, pixels)[0][0].correlation > copies.ALIKE
+    assert copies.near(thumbnails, pixels) == []
+
+
+def test_one_picture_or_none_has_no_neighbour():
+    thumbnails, pixels = looked(blobs(1))
+    assert copies.near(thumbnails, pixels) == []
+    assert copies.near(np.zeros((0, 32, 32)), []) == []
+    assert copies.near(np.repeat(thumbnails, 4, axis=0), pixels * 4) == []

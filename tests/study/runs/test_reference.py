@@ -1,0 +1,131 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from anomalylib.features.weights import resolve_backbone
+from anomalylib.images.category import load_category
+from anomalylib.metrics.pixel import cell_mask
+from study.runs import reference
+from study.runs.experiment import Experiment
+from study.runs.measurement import GREY, HELD_OUT, Run
+from study.tables import reference as tables
+
+SMALL = {"image_size": 64}
+
+
+@pytest.fixture(scope="module")
+def collected(tiny_root, resnet18_file, tmp_path_factory):
+    """A few quick runs on a drawn category, and the tables made of them."""
+    folder = tmp_path_factory.mktemp("reference")
+    backbone = resolve_backbone("resnet18", str(resnet18_file), "layer2")
+    experiment = Experiment(str(tiny_root), {"small": backbone}, folder / "runs")
+    own = {"category": "screw", "backbone": "small"}
+    runs = [
+        Run(category="screw", arm="autoencoder", changes={"epochs": 1}),
+        Run(arm="resnet", changes=SMALL, **own),
+        Run(arm="resnet", variant=HELD_OUT, changes=SMALL, **own),
+        Run(arm="resnet", variant=GREY, changes=SMALL, **own),
+        Run(arm="combined", changes=SMALL | {"epochs": 1, "latent": 4}, **own),
+    ]
+    experiment.carry_out(runs, jobs=2)
+    return experiment, runs, reference.collect(experiment, runs, folder / "tables"), folder
+
+
+def test_every_arm_seed_and_control_is_planned_once():
+    runs = reference.reference_runs(["a", "b"], ["first", "second"])
+    names = [run.name for run in runs]
+    assert len(set(names)) == len(names)
+    plain = [run for run in runs if run.variant == "plain" and run.category == "a"]
+    assert len(plain) == 5 * (1 + 3 * 2 + 1)
+    assert {run.backbone for run in runs if run.arm == "combined_plus"} == {"first"}
+    (larger,) = {run.arm for run in runs if run.variant == "384 pixels"}
+    assert larger == "patchcore"
+    assert {run.backbone for run in runs if run.variant != "plain"} == {"", "first"}
+
+
+def test_the_tables_are_read_back_as_they_were_made(collected):
+    _, _, made, folder = collected
+    for name, table in made.items():
+        again = tables.read_table(name, folder / "tables")
+        assert len(again) == len(table), name
+        numbers = table.select_dtypes("number").to_numpy(dtype=float)
+        read = again[table.select_dtypes("number").columns].to_numpy(dtype=float)
+        assert np.allclose(numbers, read, rtol=1e-8, equal_nan=True), name
+
+
+def test_every_score_is_that_of_its_measurement(collected):
+    experiment, runs, made, _ = collected
+    for run in runs:
+        own = tables.select(made["scores"], arm=run.arm, variant=run.variant)
+        result = experiment.load(run).result
+        assert dict(zip(own.image, own.score_top10, strict=True)) == dict(
+            zip(result.names, result.scores, strict=True)
+        )
+
+
+def test_thresholds_learn_from_the_scores_meant_for_them(collected):
+    experiment, runs, made, _ = collected
+    plain, held_out = (
+        tables.select(made["nominal"], arm="resnet", variant=v).score.tolist()
+        for v in ("plain", "held-out")
+    )
+    assert plain == experiment.load(runs[1]).result.nominal_scores
+    assert held_out == experiment.load(runs[2]).held_out_scores
+    assert GREY not in set(made["nominal"].variant)
+
+
+def test_controls_are_scored_without_a_detector(collected, tiny_root):
+    _, _, made, _ = collected
+    category = load_category(tiny_root, "screw")
+    own = tables.select(made["scores"], arm="file size", variant="plain")
+    sizes = [float(path.stat().st_size) for path in category.test.paths]
+    assert own.score_top10.tolist() == sizes
+    row = tables.select(made["summary"], arm="file size").iloc[0]
+    assert row.auroc_mean == pytest.approx(roc_auc_score(category.test.labels, sizes))
+
+
+def test_errors_are_placed_by_the_masks(collected, tiny_root):
+    experiment, runs, made, _ = collected
+    category, maps = load_category(tiny_root, "screw"), experiment.maps(runs[4])
+    index = int(np.flatnonzero(category.test.labels)[0])
+    mask = cell_mask(category, index, maps.shape[-1])
+    assert mask.any() and not mask.all()
+    row = tables.select(made["places"], arm="combined", image=category.test.names[index]).iloc[0]
+    assert row.inside == pytest.approx(maps[index][mask].mean())
+    assert row.outside == pytest.approx(maps[index][~mask].mean())
+    assert row.usual == pytest.approx(maps[category.test.labels == 0].mean(axis=0)[mask].mean())
+    highest = np.argsort(maps[index].ravel())[-10:]
+    assert row.top_inside == pytest.approx(mask.ravel()[highest].mean())
+
+
+def test_a_cell_that_touches_the_defect_belongs_to_it(tiny_root):
+    category = load_category(tiny_root, "screw")
+    index = int(np.flatnonzero(category.test.labels)[0])
+    fine = category.test.mask(index, 252)
+    coarse = cell_mask(category, index, 28)
+    for row, column in np.ndindex(28, 28):
+        block = fine[9 * row : 9 * row + 9, 9 * column : 9 * column + 9]
+        assert coarse[row, column] == block.any()
+
+
+def test_mean_error_maps_keep_the_mean(collected):
+    experiment, runs, made, _ = collected
+    maps = experiment.maps(runs[0])
+    kinds = np.array(experiment.load(runs[0]).result.defect_types)
+    own = made["error_maps"]
+    assert isinstance(own, pd.DataFrame) and len(own) == 32 * 32 * len(set(kinds))
+    good = own[own.defect_type == "good"].error.mean()
+    assert good == pytest.approx(maps[kinds == "good"].mean(), rel=1e-3)
+
+
+def test_the_provenance_is_complete(collected):
+    _, runs, _, folder = collected
+    said = json.loads((folder / "tables" / "provenance.json").read_text())
+    assert said["data"]["screw"]["images"]["train/good"] == 6
+    assert said["backbones"]["small"]["name"] == "resnet18"
+    assert said["settings"]["combined"]["latent"] == 4
+    assert said["runs"] == len(runs)
+    assert said["commit"]

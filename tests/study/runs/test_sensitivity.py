@@ -1,0 +1,53 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from anomalylib.features.weights import EXPORTED, resolve_backbone
+from study.runs import sensitivity
+from study.runs.experiment import Experiment
+from study.settings import make_settings
+
+
+@pytest.fixture
+def offline(tiny_root, tmp_path):
+    lite0 = resolve_backbone("efficientnet_lite0")
+    return Experiment(str(tiny_root), {"lite0": lite0}, tmp_path)
+
+
+def test_every_level_is_a_setting_that_its_arms_know():
+    for level in sensitivity.LEVELS:
+        for arm in level.arms:
+            make_settings(arm, level.changes)
+        assert level.factor in sensitivity.USUAL
+
+
+def test_no_level_repeats_the_usual_value():
+    for level in sensitivity.LEVELS:
+        if not level.exported:
+            for arm in level.arms:
+                assert make_settings(arm, level.changes) != make_settings(arm, {})
+
+
+def test_levels_of_an_exported_backbone_need_one(offline):
+    runs = sensitivity.sensitivity_runs(offline, ["screw"])
+    assert not any(level.exported for level, _ in runs)
+    assert {run.backbone for _, run in runs} == {"lite0", ""}
+    names = [run.name for _, run in runs]
+    assert len(set(names)) == len(names)
+    assert EXPORTED not in names
+
+
+def test_the_table_compares_with_the_usual_value():
+    random = np.random.default_rng(0)
+    labels = np.array([0] * 10 + [1] * 12)
+    frames = []
+    for value, strength in (("50", 1.0), ("200", 3.0)):
+        own = {"category": "nut", "arm": "combined", "factor": "latent channels", "value": value}
+        own |= {"seed": 0, "image": [f"{i:02d}" for i in range(22)], "label": labels}
+        frames.append(
+            pd.DataFrame(own | {"score_top10": random.normal(size=22) + strength * labels})
+        )
+    table = sensitivity.summarise(pd.concat(frames)).set_index("value")
+    assert table.usual.to_dict() == {"50": True, "200": False}
+    assert table.change["50"] == 0 and table.p["50"] == 1
+    assert table.change["200"] == pytest.approx(table.auroc["200"] - table.auroc["50"])

@@ -1,0 +1,117 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from study.tables import comparisons
+from study.tables import reference as tables
+
+LABELS = np.array([0] * 20 + [1] * 30)
+IMAGES = [f"test/good/{i}.png" for i in range(20)] + [f"test/bent/{i}.png" for i in range(30)]
+
+
+def rows(category, arm, strength, variant="plain", backbone="small", seeds=(0, 1)):
+    random = np.random.default_rng(len(arm))
+    frames = []
+    for seed in seeds:
+        own = {"category": category, "variant": variant, "arm": arm, "backbone": backbone}
+        own |= {"seed": seed, "image": IMAGES, "label": LABELS}
+        own["defect_type"] = ["good"] * 20 + ["bent"] * 15 + ["flip"] * 15
+        frames.append(
+            pd.DataFrame(own | {"score_top10": random.normal(size=50) + strength * LABELS})
+        )
+    return pd.concat(frames)
+
+
+@pytest.fixture
+def scores():
+    """On `nut` every claim holds, on `screw` none does."""
+    return pd.concat(
+        [
+            rows("nut", "autoencoder", -0.6, backbone=""),
+            rows("nut", "resnet", 1.5),
+            rows("nut", "combined", 5),
+            rows("nut", "patchcore", 5),
+            rows("screw", "autoencoder", 2.5, backbone=""),
+            rows("screw", "resnet", 1.0),
+            rows("screw", "combined", 0.5),
+            rows("screw", "patchcore", 2),
+            rows("nut", "resnet", 0.2, variant="untrained", seeds=(1,)),
+        ]
+    )
+
+
+@pytest.fixture
+def summary(scores):
+    random = np.random.default_rng(0)
+    nominal = scores[(scores.variant == "plain") & (scores.label == 0)]
+    nominal = nominal.assign(score=random.normal(0, 0.9, len(nominal)))
+    runs = scores[[*tables.GROUP, "seed"]].drop_duplicates()
+    runs = runs.assign(layers="", image_size=1, pixel_auroc=np.nan, aupro=np.nan)
+    return tables.summarise(scores, nominal, runs)
+
+
+def test_arms_are_compared_on_the_same_images(scores):
+    first = {"category": "nut", "arm": "resnet"}
+    second = {"category": "nut", "arm": "autoencoder"}
+    found = comparisons.compare(scores, first, second)
+    means = []
+    for which in (first, second):
+        own = scores[(scores.arm == which["arm"]) & (scores.category == "nut")]
+        own = own[own.variant == "plain"]
+        means.append(
+            np.mean([roc_auc_score(s.label, s.score_top10) for _, s in own.groupby("seed")])
+        )
+    assert found.difference == pytest.approx(means[0] - means[1])
+    assert found.low < found.difference < found.high
+    assert found.p < 0.001
+
+
+def test_every_arm_meets_the_one_before_it(scores):
+    pairs = comparisons.between_arms(scores, "small")
+    assert len(pairs) == 6
+    assert pairs["first"].tolist()[:3] == ["resnet", "combined", "patchcore"]
+    backwards = comparisons.compare(
+        scores, {"category": "screw", "arm": "resnet"}, {"category": "screw", "arm": "combined"}
+    )
+    row = pairs[(pairs.category == "screw") & (pairs["first"] == "combined")].iloc[0]
+    assert row.difference == pytest.approx(-backwards.difference)
+
+
+def test_a_variant_is_compared_with_the_same_seeds(scores):
+    (row,) = comparisons.between_variants(scores, "untrained", "small").itertuples()
+    plain = scores.query(
+        "category == 'nut' and arm == 'resnet' and variant == 'plain' and seed == 1"
+    )
+    assert row.before == pytest.approx(roc_auc_score(plain.label, plain.score_top10))
+    assert row.after < row.before
+
+
+def test_defect_types_are_judged_apart(scores):
+    kinds = comparisons.by_defect_type(scores, "small")
+    own = scores.query("category == 'nut' and arm == 'combined' and seed == 0")
+    bent = own[own.defect_type != "flip"]
+    other = scores.query("category == 'nut' and arm == 'combined' and seed == 1")
+    other = other[other.defect_type != "flip"]
+    expected = np.mean([roc_auc_score(s.label, s.score_top10) for s in (bent, other)])
+    row = kinds.query("category == 'nut' and arm == 'combined' and defect_type == 'bent'").iloc[0]
+    assert (row.auroc, row.images) == (pytest.approx(expected), 15)
+
+
+def test_shuffled_labels_give_one_half(scores):
+    drawn = comparisons.shuffled(scores, draws=400, category="nut", arm="combined")
+    assert drawn.mean() == pytest.approx(0.5, abs=0.02)
+    assert drawn.std() == pytest.approx(np.sqrt(51 / (12 * 20 * 30)), rel=0.15)  # Mann and Whitney
+
+
+def test_each_claim_gets_the_verdict_that_its_rule_says(scores, summary):
+    found = comparisons.verdicts(scores, summary, "small")
+    assert found.verdict.tolist() == ["holds in part: on nut"] * 5
+    only_nut = comparisons.verdicts(
+        scores[scores.category == "nut"], summary[summary.category == "nut"], "small"
+    )
+    assert set(only_nut.verdict) == {"holds"}
+    only_screw = comparisons.verdicts(
+        scores[scores.category == "screw"], summary[summary.category == "screw"], "small"
+    )
+    assert set(only_screw.verdict) == {"does not hold"}

@@ -1,0 +1,78 @@
+import pytest
+
+from study.__main__ import main
+from study.runs.controls import random_resnet50
+
+MEASURING = ("reference", "sensitivity", "curve")
+
+
+@pytest.fixture
+def complains(capsys, monkeypatch, tmp_path):
+    """Run a command; give its only line on stderr."""
+    monkeypatch.setattr("study.book.options.BUILD", tmp_path / "build")
+    monkeypatch.setattr("study.book.options.CHOICE", tmp_path / "build" / "choice.json")
+
+    def run(*arguments):
+        assert main(["notebooks", "--backbone", "efficientnet_lite0", *arguments]) == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1 and lines[0].startswith("error: ")
+        return lines[0]
+
+    return run
+
+
+def test_bad_input_is_one_line(complains, tiny_root, tmp_path):
+    data = ["--data-root", str(tiny_root)]
+    assert "found: metal_nut, screw" in complains(*data, "--categories", "bolt")
+    assert "no data folder" in complains("--data-root", str(tmp_path / "nowhere"))
+    assert "found: none" in complains("--data-root", str(tmp_path))
+    assert "no category" in complains(*data, "--categories", " ")
+    assert "latent=0" in complains(*data, "--params", "latent=0")
+    assert "did you mean latent?" in complains(*data, "--params", "latnt=5")
+    assert "layers holds for the whole study: LAYERS sets it" in complains(
+        *data, "--params", "layers=layer1"
+    )
+    assert "cannot read the value of 'latent={'" in complains(*data, "--params", "latent={")
+    assert "is not name=value" in complains(*data, "--params", "latent")
+    assert "seed='x'" in complains(*data, "--seed", "x")
+    assert "JOBS" in complains(*data, "--jobs", "0")
+    assert "no backbone 'vgg'" in complains(*data, "--backbone", "vgg")
+    assert "no weights file" in complains(*data, "--backbone", "auto", "--weights", "x.pth")
+
+
+@pytest.mark.parametrize("command", ["notebooks", "book", "pdf", *MEASURING])
+def test_a_cluster_that_is_not_there_is_one_line(command, capsys, monkeypatch, tiny_root, tmp_path):
+    monkeypatch.setattr("study.runs.workers.PATIENCE", 0.2)
+    monkeypatch.setattr("study.book.pdf.find_browser", lambda: None)
+    given = ["--data-root", str(tiny_root), "--scheduler", "tcp://127.0.0.1:1"]
+    if command in MEASURING:
+        given += ["--output", str(tmp_path), "--weights", str(random_resnet50(tmp_path, 0))]
+    assert main([command, *given]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("error: no Dask scheduler answers at SCHEDULER=tcp://127.0.0.1:1")
+
+
+def test_an_interrupt_is_one_line(capsys, monkeypatch):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("study.book.options.open_study", interrupted)
+    assert main(["notebooks"]) == 130
+    assert capsys.readouterr().err == "stopped; run again to go on from here\n"
+
+
+@pytest.mark.parametrize("command", MEASURING)
+def test_reference_results_are_not_made_of_the_wrong_things(command, capsys, tiny_root, tmp_path):
+    def complaint(*arguments):
+        assert main([command, *arguments]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        return line
+
+    assert "real parts are needed" in complaint()
+    data = ["--data-root", str(tiny_root)]
+    assert "drawn parts give no reference results" in complaint(*data)
+    assert "chapters are about metal_nut and screw" in complaint(*data, "--categories", "screw")
+    out = ["--output", str(tmp_path / "out")]
+    assert "no weights file" in complaint(*data, *out, "--weights", "x.safetensors")
+    assert "JOBS" in complaint(*data, *out, "--jobs", "none")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,117 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from anomalylib.detectors.combined_plus import CombinedPlus
+from anomalylib.detectors.patchcore import PatchCore
+from anomalylib.features.extractor import FeatureExtractor
+from anomalylib.features.weights import resolve_backbone
+from study.tables import reference as tables
+from study.trials import judged, trials
+from study.trials.pasted_defects import KINDS
+
+
+@pytest.fixture(scope="module")
+def collected(tiny_root, resnet18_file, tmp_path_factory):
+    """Two quick trials on a drawn category, and the tables made of them."""
+    folder = tmp_path_factory.mktemp("trials")
+    backbone = resolve_backbone("resnet18", str(resnet18_file), "layer2")
+    experiment = trials.Trials(str(tiny_root), {"small": backbone}, folder / "runs")
+    small = [
+        judged.Trial("patchcore", "224 pixels", PatchCore, 64, {"coreset": 0.1}),
+        judged.Trial("combined+", trials.CHOSEN, CombinedPlus, 64, {"bank": 30}),
+    ]
+    runs = [trials.TrialRun(trial, "screw", "small") for trial in reversed(small)]
+    assert experiment.carry_out(runs, jobs=2) == 2
+    return experiment, runs, trials.collect(experiment, runs, folder / "tables"), folder
+
+
+def test_every_trial_has_a_name_of_its_own_and_one_is_chosen():
+    names = [(trial.family, trial.name) for trial in trials.TRIALS]
+    assert len(set(names)) == len(names)
+    assert [family for family, name in names if name == trials.CHOSEN] == ["combined+"]
+    chosen = next(trial for trial in trials.TRIALS if trial.name == trials.CHOSEN)
+    assert chosen.settings == {}  # the defaults of the arm are what was chosen
+
+
+def test_runs_that_share_an_image_size_follow_each_other(collected):
+    experiment = collected[0]
+    runs = trials.trial_runs(experiment, ["metal_nut", "screw"])
+    sizes = [run.trial.image_size for run in runs]
+    assert sizes == sorted(sizes) and len(runs) == 2 * len(trials.TRIALS)
+    assert len({run.name for run in runs}) == len(runs)
+
+
+def test_the_rows_come_in_the_order_of_the_list(collected):
+    made = collected[2]["trials"]
+    assert made.family.tolist() == ["patchcore", "combined+"]
+    assert made[[*KINDS]].mean(axis=1).to_numpy() == pytest.approx(made.pasted.to_numpy())
+
+
+def test_a_trial_judges_what_it_has_not_learned_from(collected, tiny_root):
+    category, learned, pasted, matched = judged.images_of(str(tiny_root), "screw")
+    assert len(learned) + len(pasted) // (1 + len(KINDS)) == len(category.train)
+    below = {tuple(image.ravel()[:500]) for image in learned}
+    assert not below & {tuple(image.ravel()[:500]) for image in pasted.images}
+    means = [matched[i].mean() for i in range(len(matched))]
+    assert np.ptp(means) < 1
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny_root, resnet18_file):
+    backbone = resolve_backbone("resnet18", str(resnet18_file), "layer2")
+    extractor = FeatureExtractor(backbone, image_size=64)
+    found = judged.images_of(str(tiny_root), "screw")
+    return PatchCore(extractor, coreset=0.1, keep=False).fit(found.learned_from), found
+
+
+def share_of_wins(high, low):
+    """The AUROC by counting pairs."""
+    return np.mean([(a > b) + 0.5 * (a == b) for a in high for b in low])
+
+
+def test_what_chooses_is_counted_on_pasted_defects(collected, fitted):
+    detector, found = fitted
+    scores = detector.score_samples(found.pasted)
+    by_kind = {kind: scores[found.pasted.kinds == kind] for kind in ("", *KINDS)}
+    expected = np.mean([share_of_wins(by_kind[kind], by_kind[""]) for kind in KINDS])
+    row = collected[2]["trials"].set_index("family").loc["patchcore"]
+    assert row.pasted == pytest.approx(expected)
+
+
+def test_test_images_are_judged_bare_and_matched(collected, fitted):
+    detector, found = fitted
+    row = collected[2]["trials"].set_index("family").loc["patchcore"]
+    labels = found.category.test.labels
+    for images, column in ((found.category.test, "plain"), (found.matched, "grey_matched")):
+        scores = detector.score_samples(images)
+        expected = share_of_wins(scores[labels == 1], scores[labels == 0])
+        assert row[column] == pytest.approx(expected), column
+
+
+def test_no_test_image_touches_what_chooses(collected, tiny_root, tmp_path):
+    experiment, runs, made, _ = collected
+    shutil.copytree(tiny_root, tmp_path / "other")
+    kinds = sorted(path for path in (tmp_path / "other/screw/test").iterdir())
+    kinds[0].rename(kinds[0].parent / "kept")  # defects become good, and good ones a defect
+    (kinds[0].parent / "good").rename(kinds[0].parent / "swapped")
+    (kinds[0].parent / "kept").rename(kinds[0].parent / "good")
+    other = trials.Trials(str(tmp_path / "other"), experiment.backbones, tmp_path / "runs")
+    other.carry_out(runs, jobs=2)
+    again = trials.collect(other, runs, tmp_path / "tables")["trials"]
+    assert again.pasted.tolist() == made["trials"].pasted.tolist()
+    assert again.plain.tolist() != made["trials"].plain.tolist()
+
+
+def test_a_second_time_nothing_is_measured_and_another_setting_has_another_key(collected):
+    experiment, runs, _, _ = collected
+    assert experiment.carry_out(runs, jobs=1) == 0
+    other = runs[0]._replace(trial=runs[0].trial._replace(settings={"bank": 31}))
+    assert experiment.path(other) != experiment.path(runs[0])
+
+
+def test_the_tables_are_read_back(collected):
+    _, _, made, folder = collected
+    for name in ("trials", "rarity"):
+        assert len(tables.read_table(name, folder / "tables")) == len(made[name]) > 0
