@@ -11,11 +11,18 @@ import importlib
 __version__ = "0.2.0"
 
 HOMES = {
+    "UserError": "anomalylib.errors",
     "load_category": "anomalylib.images.category",
     "list_categories": "anomalylib.images.folders",
     "read_image": "anomalylib.images.reading",
     "resolve_backbone": "anomalylib.features.weights",
     "FeatureExtractor": "anomalylib.features.extractor",
+    "Autoencoder": "anomalylib.detectors.autoencoder",
+    "Pooled": "anomalylib.detectors.pooled",
+    "Combined": "anomalylib.detectors.combined",
+    "PatchCore": "anomalylib.detectors.patchcore",
+    "CombinedPlus": "anomalylib.detectors.combined_plus",
+    "DETECTORS": "anomalylib.detectors.registry",
     "FeatCAE": "anomalylib.detectors.networks",
     "ImageAutoencoder": "anomalylib.detectors.networks",
     "MeanPlusSigma": "anomalylib.detectors.thresholds",

@@ -1,9 +1,10 @@
-"""The command line: ``python -m anomalylib inspect``."""
+"""Use on your own parts: ``python -m anomalylib fit``, then ``inspect``, or ``export``."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from anomalylib.detectors.registry import DETECTORS
 from anomalylib.errors import UserError, first_line
 
 
@@ -11,61 +12,114 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit code. A user's error is one line."""
     options = _parser().parse_args(arguments)
     try:
-        return _inspect(options)
+        return options.run(options)
     except (UserError, OSError) as error:
         print(f"error: {first_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; run again to go on from here", file=sys.stderr)
+        print("stopped: nothing half-written is left", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="anomalylib", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("inspect", help="judge pictures with a saved detector")
-    command.add_argument("pictures", nargs="+", help="files or folders")
-    command.add_argument("--detector", required=True, help="file that a notebook has written")
-    command.add_argument("--weights", default="", help="the backbone's file, where it had one")
-    command.add_argument("--json", action="store_true", help="print JSON, not a table")
-    command.add_argument("--csv", default="", help="write the table to this file")
-    command.add_argument("--html", default="", help="write a report with pictures to this file")
+    parser = argparse.ArgumentParser(prog="python -m anomalylib", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="fit | inspect | export")
+
+    def command(run, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(run.__name__.strip("_"), help=text, description=text)
+        added.set_defaults(run=run)
+        added.add_argument("--weights", default="", help="the backbone's file, if it is your own")
+        return added
+
+    fit = command(_fit, "learn from a folder of normal images; write a detector file")
+    fit.add_argument("folder", type=Path, help="with normal, or train/good and test, in it")
+    fit.add_argument("--detector", required=True, help="file to write, ….safetensors")
+    fit.add_argument("--model", default="combined", choices=list(DETECTORS))
+    fit.add_argument("--backbone", default="auto", help="auto or a backbone's name")
+    fit.add_argument("--layers", default="", help="names, with commas")
+    fit.add_argument("--image-size", type=int, help="pixels a side; default: the model's own")
+    fit.add_argument("--seed", type=int, default=0, help="of every random choice")
+
+    inspect = command(_inspect, "judge images with a detector file")
+    inspect.add_argument("images", nargs="+", help="files or folders")
+    inspect.add_argument("--detector", required=True, help="file that fit has written")
+    inspect.add_argument("--json", action="store_true", help="print JSON, not a table")
+    inspect.add_argument("--csv", default="", help="write the table to this file")
+    inspect.add_argument("--html", default="", help="write a report with images to this file")
+
+    export = command(_export, "write a detector file as ONNX, for programs without this library")
+    export.add_argument("--detector", required=True, help="file that fit has written")
+    export.add_argument("--output", required=True, help="file to write, ….onnx")
     return parser
 
 
+def _fit(options: argparse.Namespace) -> int:
+    """Learn from the normal images of a folder, and say what came of it."""
+    import anomalylib as al
+
+    folder = options.folder.resolve()
+    parts = al.load_category(folder.parent, folder.name)
+    kind, settings = DETECTORS[options.model], {"seed": options.seed}
+    if hasattr(kind, "IMAGE_SIZE"):
+        backbone = al.resolve_backbone(options.backbone, options.weights, options.layers)
+        print(f"backbone: {backbone}")
+        size = options.image_size or kind.IMAGE_SIZE
+        detector = kind(al.FeatureExtractor(backbone, image_size=size), **settings)
+    else:
+        detector = kind(**settings | ({"side": options.image_size} if options.image_size else {}))
+    path = al.save(detector.fit(parts.train), options.detector)
+    above, labels = detector.predict(parts.test), parts.test.labels
+    print(f"learned from {len(parts.train)} normal images of {folder}")
+    print(f"threshold {detector.threshold_:.4g}, {detector.rule_}")
+    for label, name in enumerate(("normal images that were held out", "anomalous images")):
+        if (labels == label).any():
+            print(f"above it: {above[labels == label].sum()} of {(labels == label).sum()} {name}")
+    print(path)
+    return 0
+
+
 def _inspect(options: argparse.Namespace) -> int:
-    """Judge pictures; 0 where all are normal, 1 where one is not, 2 where one is unreadable."""
+    """Judge images; 0 where all are normal, 1 where one is not, 2 where one is unreadable."""
     from anomalylib.deploy.inspect import (
         ANOMALOUS,
         UNREADABLE,
         as_json,
         as_table,
+        images_of,
         inspect,
-        pictures_of,
+        summary,
     )
-    from anomalylib.deploy.report import summary, write_report
+    from anomalylib.deploy.report import write_report
     from anomalylib.deploy.saving import load
     from anomalylib.files import written_whole
 
-    pictures = pictures_of(options.pictures)
+    paths = images_of(options.images)  # which may complain: before the backbone is loaded
     detector = load(options.detector, options.weights)
-    findings = inspect(detector, pictures)
+    findings = inspect(detector, paths)
     table = as_table(findings)
     if options.csv:
         with written_whole(Path(options.csv)) as beside:
             table.to_csv(beside, index=False)
     if options.html:
-        write_report(detector, findings, Path(options.html))
+        write_report(detector, findings, options.html)
     if options.json:
         print(as_json(findings))
     else:
         print(table[["decision", "score", "threshold", "image"]].to_string(index=False))
         print(summary(findings))
-    for found in findings:
-        if found.reason:
-            print(f"error: {found.reason}", file=sys.stderr)
-    decisions = {found.decision for found in findings}
+    for finding in findings:
+        if finding.reason:
+            print(f"error: {finding.reason}", file=sys.stderr)
+    decisions = {finding.decision for finding in findings}
     return 2 if UNREADABLE in decisions else int(ANOMALOUS in decisions)
+
+
+def _export(options: argparse.Namespace) -> int:
+    """Write a detector as ONNX."""
+    import anomalylib as al
+
+    print(al.to_onnx(al.load(options.detector, options.weights), options.output))
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The part in your hand: pictures judged by a saved detector."""
+"""The part in your hand: images judged by a fitted detector."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -12,17 +12,17 @@ from tqdm import tqdm
 from anomalylib.detectors.base import Detector
 from anomalylib.errors import UserError
 from anomalylib.images.category import resize
-from anomalylib.images.folders import pictures_in
+from anomalylib.images.folders import images_in
 from anomalylib.images.reading import SUFFIXES, has_checksums, read_image
 
 AT_ONCE = 8
-"""Pictures in memory at a time."""
+"""Images in memory at a time."""
 ANOMALOUS, NORMAL, UNREADABLE = "anomalous", "normal", "unreadable"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a detector says of one picture.
+    """What a detector says of one image.
 
     Parameters
     ----------
@@ -32,14 +32,16 @@ class Finding:
         why, and there is nothing else.
     score, threshold : float
         Higher is more anomalous; above the threshold the decision is so.
-    nearest : str
-        The training image that is most like it.
+    nearest : int
+        Number of the training image that is most like it, in the gallery.
+    nearest_name : str
+        Its name.
     distance : float
         To the nearest, in units of the largest such distance among the
-        training images themselves: far above 1 it is another kind of picture.
+        training images themselves: far above 1 it is another kind of image.
     checked : bool
         Whether the file's own checksums say that it is undamaged.
-    picture : ndarray, shape (S, S, 3), uint8
+    image : ndarray, shape (S, S, 3), uint8
         As the detector saw it.
     map : ndarray, shape (H, W)
         How anomalous each place is.
@@ -50,10 +52,11 @@ class Finding:
     decision: str
     score: float = np.nan
     threshold: float = np.nan
-    nearest: str = ""
+    nearest: int = -1
+    nearest_name: str = ""
     distance: float = np.nan
     checked: bool = False
-    picture: np.ndarray | None = None
+    image: np.ndarray | None = None
     map: np.ndarray | None = None
     reason: str = ""
 
@@ -61,56 +64,67 @@ class Finding:
     def row(self) -> dict:
         """Its numbers and words, without arrays."""
         numbers = {"score": self.score, "threshold": self.threshold, "distance": self.distance}
-        rounded = {name: None if np.isnan(v) else float(v) for name, v in numbers.items()}
-        words = {"image": str(self.path), "decision": self.decision}
-        known = {"nearest": self.nearest, "checked": self.checked, "reason": self.reason}
-        return words | rounded | known
+        return {
+            "image": str(self.path),
+            "decision": self.decision,
+            **{name: None if np.isnan(v) else float(v) for name, v in numbers.items()},
+            "nearest": self.nearest_name,
+            "checked": self.checked,
+            "reason": self.reason,
+        }
 
 
-def pictures_of(given: Iterable[str | Path]) -> list[Path]:
-    """The pictures that files and folders name, in that order.
+def images_of(given: Iterable[str | Path]) -> list[Path]:
+    """The images that files and folders name, in that order.
 
     Raises
     ------
     UserError
-        If one is not there, or a folder has no pictures.
+        If one is not there, or a folder has no images.
     """
-    found: list[Path] = []
+    paths: list[Path] = []
     for path in map(Path, given):
         if path.is_dir():
-            inside = pictures_in(path)
+            inside = images_in(path)
             if not inside:
-                raise UserError(f"no pictures in {path}: they end in {' '.join(sorted(SUFFIXES))}")
-            found += inside
+                raise UserError(f"no images in {path}: they end in {' '.join(sorted(SUFFIXES))}")
+            paths += inside
         elif path.exists():
-            found.append(path)
+            paths.append(path)
         else:
-            raise UserError(f"nothing at {path}: give pictures or folders of them")
-    if not found:
-        raise UserError("no picture given: name files or folders")
-    return found
+            raise UserError(f"nothing at {path}: give images or folders of them")
+    if not paths:
+        raise UserError("no image given: name files or folders")
+    return paths
 
 
-def inspect(detector: Detector, paths: Sequence[Path]) -> list[Finding]:
-    """Judge pictures.
+def inspect(detector: Detector, given: Iterable[str | Path]) -> list[Finding]:
+    """Judge images.
 
     Parameters
     ----------
     detector : Detector
-        From `anomalylib.load`.
-    paths : sequence of Path
+        Fitted or loaded.
+    given : iterable of str or Path
+        Files, or folders of them.
 
     Returns
     -------
     list of Finding
         In the order given. One that cannot be read is a finding too.
+
+    Raises
+    ------
+    UserError
+        If a file or folder is not there.
     """
-    spread = usual_distance(detector.nominal_vectors_)
+    paths = images_of(given)
+    spread = usual_distance(detector.gallery().vectors)
     findings: list[Finding] = []
     with tqdm(total=len(paths), desc="inspecting", unit="image", disable=len(paths) < 2) as bar:
         for start in range(0, len(paths), AT_ONCE):
             some = paths[start : start + AT_ONCE]
-            findings += _some(detector, some, spread)
+            findings += _judged(detector, some, spread)
             bar.update(len(some))
     return findings
 
@@ -121,44 +135,59 @@ def usual_distance(vectors: np.ndarray) -> float:
 
 
 def as_table(findings: Sequence[Finding]) -> pd.DataFrame:
-    """One row a picture: first those that cannot be read, then by falling score."""
-    order = sorted(findings, key=lambda found: (found.decision != UNREADABLE, -found.score))
-    return pd.DataFrame([found.row for found in order])
+    """One row an image: first those that cannot be read, then by falling score."""
+    return pd.DataFrame([finding.row for finding in by_score(findings)])
+
+
+def by_score(findings: Sequence[Finding]) -> list[Finding]:
+    """First those that cannot be read, then by falling score."""
+    return sorted(findings, key=lambda each: (each.decision != UNREADABLE, -each.score))
 
 
 def as_json(findings: Sequence[Finding]) -> str:
     """The findings as a JSON array, in the order given."""
-    return json.dumps([found.row for found in findings], indent=1, ensure_ascii=False)
+    return json.dumps([finding.row for finding in findings], indent=1, ensure_ascii=False)
 
 
-def _some(detector: Detector, paths: Sequence[Path], spread: float) -> list[Finding]:
-    """Judge as many as fit into memory."""
-    found: dict[Path, Finding] = {}
-    pictures: dict[Path, np.ndarray] = {}
-    for path in paths:
+def summary(findings: Sequence[Finding]) -> str:
+    """How many of which decision, in one line."""
+    decisions = [finding.decision for finding in findings]
+    counts = {name: decisions.count(name) for name in (ANOMALOUS, NORMAL, UNREADABLE)}
+    parts = [f"{count} {name}" for name, count in counts.items() if count or name != UNREADABLE]
+    return f"{len(findings)} images: {', '.join(parts)}"
+
+
+def _judged(detector: Detector, paths: Sequence[Path], spread: float) -> list[Finding]:
+    """Judge as many as fit into memory: the backbone sees each image once."""
+    findings: dict[int, Finding] = {}
+    images: dict[int, np.ndarray] = {}
+    for place, path in enumerate(paths):
         try:
-            pictures[path] = resize(read_image(path), detector.side)
+            images[place] = resize(read_image(path), detector.side)
         except UserError as error:
-            found[path] = Finding(path, UNREADABLE, reason=str(error))
-    if pictures:
-        images = list(pictures.values())
-        maps = detector.anomaly_maps(images)
-        judged = zip(pictures, maps, detector.score_samples(images), strict=True)
-        for vector, (path, each, score) in zip(detector.embed(images), judged, strict=True):
-            distances = _distances(detector.nominal_vectors_, vector)
+            findings[place] = Finding(path, UNREADABLE, reason=str(error))
+    if images:
+        inputs = detector.prepare(list(images.values()))
+        maps = np.concatenate(list(detector.maps(inputs)))  # (n, H, W)
+        scores = detector.score_maps(maps, [str(paths[place]) for place in images])
+        names, _, vectors, _ = detector.gallery()
+        judged = zip(images, maps, scores, detector.vectors(inputs), strict=True)
+        for place, anomaly_map, score, vector in judged:
+            distances = _distances(vectors, vector)  # (N,)
             nearest = int(distances.argmin())
-            found[path] = Finding(
-                path=path,
+            findings[place] = Finding(
+                path=paths[place],
                 decision=ANOMALOUS if score > detector.threshold_ else NORMAL,
                 score=float(score),
                 threshold=detector.threshold_,
-                nearest=detector.card_.images[nearest],
+                nearest=nearest,
+                nearest_name=names[nearest],
                 distance=float(distances[nearest] / spread) if spread else np.nan,
-                checked=has_checksums(path),
-                picture=pictures[path],
-                map=each,
+                checked=has_checksums(paths[place]),
+                image=images[place],
+                map=anomaly_map,
             )
-    return [found[path] for path in paths]
+    return [findings[place] for place in range(len(paths))]
 
 
 def _distances(vectors: np.ndarray, one: np.ndarray) -> np.ndarray:

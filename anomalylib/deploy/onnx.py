@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import PIL
 import torch
+from torch import nn
 
 import anomalylib
-from anomalylib.deploy.graphs import Graph, graph_of
+from anomalylib.deploy.resizing import resized
+from anomalylib.deploy.saving import describe
 from anomalylib.detectors.base import Detector
 from anomalylib.errors import UserError, first_line
 from anomalylib.files import written_whole
@@ -25,14 +27,40 @@ CELLS = 0.99
 way moves its cell, and may give *combined+* another neighbour there."""
 
 
+class WholePath(nn.Module):
+    """The way of a fitted detector from images to scores, as one module that can be traced.
+
+    Parameters
+    ----------
+    detector : Detector
+    """
+
+    def __init__(self, detector: Detector):
+        super().__init__()
+        self.side, self.top_k = detector.side, detector.top_k
+        self.model = detector.model_
+        self.features = getattr(detector, "features", None)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores (N,) and maps (N, h, w) of images of one size, (N, H, W, 3), uint8."""
+        x = resized(images, self.side)  # (N, S, S, 3)
+        if self.features is not None:
+            maps = self.features.feature_maps(x).permute(0, 2, 3, 1)  # (N, h, w, C)
+            x = maps.half().clone(memory_format=torch.contiguous_format)  # as the cache keeps them
+        maps = self.model(x)  # (N, h, w)
+        cells = maps.flatten(1)  # (N, h*w)
+        largest = cells.topk(min(self.top_k, cells.shape[1])).values  # (N, k)
+        return largest.mean(dim=1), maps
+
+
 def to_onnx(detector: Detector, path: str | Path) -> Path:
     """Write a fitted detector, from the resize to the score, as an ONNX file.
 
     Its input ``images`` is (N, H, W, 3), `uint8`, red first, of any N and any
-    size: the resize is inside and gives bit for bit what `data.resize` gives.
+    size: the resize is inside and gives bit for bit what Pillow gives.
     Its outputs are ``score``, (N,), and ``map``, (N, h, w), both `float32`. A
     part is called anomalous where ``score > threshold``; the threshold is in
-    the file's metadata, with the arm, the image size, the backbone with the
+    the file's metadata, with the model, the image size, the backbone with the
     hash of its weights, and this library's version.
 
     Before it gets its name the file is run with onnxruntime on drawn images
@@ -41,7 +69,7 @@ def to_onnx(detector: Detector, path: str | Path) -> Path:
     Parameters
     ----------
     detector : Detector
-        One of the five arms, fitted, with a backbone in single precision.
+        Fitted, with a backbone in single precision.
     path : str or Path
         Where to write; the name ends in ``.onnx``.
 
@@ -69,12 +97,12 @@ def to_onnx(detector: Detector, path: str | Path) -> Path:
     if path.suffix != ".onnx":
         raise UserError(f"{path} is no name for an ONNX file: let it end in .onnx")
     _need("onnx", "onnxscript", "onnxruntime")
-    graph = graph_of(detector)
-    program = _traced(graph)
-    program.model.metadata_props.update(_metadata(detector, graph))
+    metadata = _metadata(detector)
+    program = _traced(WholePath(detector).eval(), metadata["model"])
+    program.model.metadata_props.update(metadata)
     with written_whole(path) as beside:
         program.save(beside, external_data=False)
-        _verify(detector, beside, graph.size)
+        _verify(detector, beside)
     return path
 
 
@@ -101,47 +129,75 @@ def _need(*packages: str) -> None:
         try:
             importlib.import_module(package)
         except ImportError:
-            install = "pip install --constraint constraints.txt --editable '.[onnx]'"
+            install = "pip install onnx onnxscript onnxruntime"
             raise UserError(f"ONNX files need the package {package}: {install}") from None
 
 
-def _traced(graph: Graph) -> "torch.onnx.ONNXProgram":
-    held = sum(tensor.nbytes for tensor in graph.state_dict().values())
-    if held > LARGEST:
-        large = f"this {graph.arm} holds {held / 1e9:.1f} GB, and an ONNX file at most 2"
+def _distances(x: torch.Tensor, others: torch.Tensor, *_) -> torch.Tensor:
+    """What ONNX has no operator for: distances (N, M) of rows (N, D) to others (M, D)."""
+    return (x[:, None] - others).square().sum(dim=2).sqrt()
+
+
+def _solved(systems: torch.Tensor, right: torch.Tensor, **_) -> tuple[torch.Tensor, ...]:
+    """What ONNX has no operator for: solve systems (n, k, k) with right sides (n, k, m).
+
+    By Gauss-Jordan elimination without pivoting; for symmetric positive definite
+    systems that is stable.
+    """
+    size = systems.shape[1]
+    table = torch.cat([systems, right], dim=2)  # (n, k, k + m)
+    for i in range(size):
+        row = table[:, i : i + 1] / table[:, i : i + 1, i : i + 1]  # (n, 1, k + m)
+        others = table - table[:, :, i : i + 1] * row
+        table = torch.cat([others[:, :i], row, others[:, i + 1 :]], dim=1)
+    pivots = torch.zeros_like(systems[:, :, 0], dtype=torch.int32)  # nobody asks for them
+    return table[:, :, size:], systems, pivots, pivots[:, 0]
+
+
+def _traced(whole: WholePath, name: str) -> "torch.onnx.ONNXProgram":
+    """The module, traced for any number and size of images, in ONNX's operators."""
+    size = sum(tensor.nbytes for tensor in whole.state_dict().values())
+    if size > LARGEST:
+        large = f"this {name} holds {size / 1e9:.1f} GB, and an ONNX file at most 2"
         raise UserError(f"{large}: fit it so that it keeps less")
-    example = torch.zeros(2, graph.size + 2, graph.size + 1, 3, dtype=torch.uint8)
+    example = torch.zeros(2, whole.side + 2, whole.side + 1, 3, dtype=torch.uint8)
+    any_size = {"images": {i: torch.export.Dim(name) for i, name in enumerate("NHW")}}
+    replaced = torch.export.default_decompositions()
+    replaced[torch.ops.aten._cdist_forward.default] = _distances
+    replaced[torch.ops.aten._linalg_solve_ex.default] = _solved
     try:
+        exported = torch.export.export(whole, (example,), dynamic_shapes=any_size)
         return torch.onnx.export(
-            graph,
-            (example,),
+            exported.run_decompositions(replaced),
             input_names=["images"],
             output_names=["score", "map"],
-            dynamic_shapes={"images": {0: "N", 1: "H", 2: "W"}},
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
         )
     except Exception as error:  # the exporter raises whatever a traced program provokes
         why = first_line(error.__cause__ or error)
-        raise UserError(f"this {graph.arm} cannot be written as ONNX ({why})") from None
+        raise UserError(f"this {name} cannot be written as ONNX ({why})") from None
 
 
-def _metadata(detector: Detector, graph: Graph) -> dict[str, str]:
-    said = {
-        "arm": graph.arm,
-        "image_size": str(graph.size),
+def _metadata(detector: Detector) -> dict[str, str]:
+    card = describe(detector)
+    if card.preprocessing.get("precision", "float32") != "float32":
+        asked = card.preprocessing["precision"]
+        raise UserError(f"a backbone in {asked} has no ONNX form: fit with precision='float32'")
+    texts = {
+        "model": card.model,
+        "image_size": str(detector.side),
         "input": "RGB, uint8, any size: resized inside",
         "resize": f"as Image.resize, BILINEAR, of Pillow {PIL.__version__}",
-        "threshold": repr(detector.threshold_),
+        "threshold": repr(card.threshold),
         "decision": "anomalous where score > threshold",
         "anomalylib": anomalylib.__version__,
     }
-    if hasattr(detector, "extractor"):
-        backbone = detector.extractor.backbone
-        said |= {"backbone": backbone.name, "layers": ",".join(backbone.layers)}
-        said |= {"weights_sha256": backbone.sha256}
-    return said
+    if card.backbone:
+        texts |= {"backbone": card.backbone["name"], "layers": ",".join(card.backbone["layers"])}
+        texts |= {"weights_sha256": card.backbone["sha256"]}
+    return texts
 
 
 def _opened(path: Path):
@@ -158,21 +214,22 @@ def _opened(path: Path):
         raise UserError(f"onnxruntime cannot open {path}: {first_line(error)}") from None
 
 
-def _verify(detector: Detector, path: Path, size: int) -> None:
+def _verify(detector: Detector, path: Path) -> None:
     """Compare a file with its detector on drawn images, four together and one alone."""
-    tall = _drawn_images(size)
+    tall = _drawn_images(detector.side)
     wide = np.ascontiguousarray(tall[:1].swapaxes(1, 2))
     session = _opened(path)
     for batch in (tall, wide):
         scores, maps = session.run(["score", "map"], {"images": batch})
-        _compare("score", scores, detector.score_samples(batch), detector.threshold_, 1)
-        _compare("map", maps, detector.anomaly_maps(batch), detector.threshold_, CELLS)
+        expected = detector.anomaly_maps(batch)
+        _compare("score", scores, detector.score_maps(expected), detector.threshold_, 1)
+        _compare("map", maps, expected, detector.threshold_, CELLS)
 
 
 def _compare(
-    name: str, found: np.ndarray, expected: np.ndarray, threshold: float, share: float
+    name: str, given: np.ndarray, expected: np.ndarray, threshold: float, share: float
 ) -> None:
-    off = np.abs(found - expected)
+    off = np.abs(given - expected)
     close = off <= TOLERANCE * np.maximum(np.abs(expected), threshold)
     if close.mean() < share:
         raise UserError(

@@ -5,35 +5,30 @@ everything that is no tensor. It holds no weights of the backbone, but their
 hash, and small copies of the training images, so that one can be shown.
 """
 
-import inspect
-import json
+import dataclasses
 import math
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import safetensors.torch
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 
-from anomalylib.detectors import thresholds
-from anomalylib.detectors.base import Detector, FeatureDetector
+from anomalylib.detectors.base import Detector, Gallery
 from anomalylib.detectors.registry import DETECTORS
+from anomalylib.detectors.thresholds import RULES
 from anomalylib.errors import UserError, first_line
-from anomalylib.features import cache
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import EXPORTED, RESNETS, Backbone, resolve_backbone
 from anomalylib.files import written_whole
+from anomalylib.parameters import parameters_of
 
-THUMBNAIL = 96
-"""Pixels a side of the copies of the training images."""
-PREPROCESSING = ("image_size", "pool_padding", "normalise", "precision")
-"""Settings of the extractor that belong to the file."""
-NOT_SETTINGS = {"self", "extractor", "settings", "cache_folder", "keep", "on_epoch"}
 PACKAGES = ("anomalylib", "torch", "numpy", "pillow")
+NOMINAL = ("scores", "vectors", "thumbnails")
+"""What is kept of the training images, besides their names."""
 
 
 class Card(BaseModel):
@@ -41,51 +36,54 @@ class Card(BaseModel):
 
     Parameters
     ----------
-    arm : str
+    model : str
         A key of `DETECTORS`.
     settings : dict
-        Of the arm's constructor.
+        The plain parameters of its constructor.
     backbone : dict or None
         `Backbone.describe()`, with the SHA-256 of the weights.
     preprocessing : dict
-        Settings of `FeatureExtractor`; for the arm on pixels only the size.
+        The plain parameters of `FeatureExtractor`; empty without a backbone.
     threshold : float
         Scores above it are called anomalous.
-    rule : dict
-        Name and settings of the threshold rule.
+    rule : str
+        A key of `RULES`.
+    rule_settings : dict
+        Its parameters.
     fingerprint : str
         SHA-256 of the training images.
     images : list of str
         Names of the training images.
     versions : dict
-        Of the packages that it was fitted with.
+        Of the packages that it was saved with.
     date : str
         When it was saved, UTC.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["anomalylib detector 1"] = "anomalylib detector 1"
-    arm: Literal["autoencoder", "resnet", "combined", "patchcore", "combined_plus"]
+    format: Literal["anomalylib detector 2"] = "anomalylib detector 2"
+    model: str
     settings: dict[str, Any]
     backbone: dict[str, Any] | None
     preprocessing: dict[str, Any]
     threshold: float
-    rule: dict[str, Any]
+    rule: str
+    rule_settings: dict[str, Any]
     fingerprint: str
     images: list[str]
     versions: dict[str, str]
     date: str
 
 
-def save(detector: Detector, path: Path) -> Path:
-    """Write a fitted detector.
+def save(detector: Detector, path: str | Path) -> Path:
+    """Write a fitted detector; one that was loaded can be written again.
 
     Parameters
     ----------
     detector : Detector
         One of `DETECTORS`, fitted.
-    path : Path
+    path : str or Path
         By custom ``….safetensors``.
 
     Returns
@@ -96,38 +94,51 @@ def save(detector: Detector, path: Path) -> Path:
     Raises
     ------
     UserError
-        If it is not fitted, its threshold is not finite, or its kind is not one
-        of the arms.
+        If it is not fitted, its threshold is not finite, or its class is not
+        one of `DETECTORS`.
     """
-    arm = DETECTORS.name_of(type(detector))
-    if arm is None:
-        raise UserError(f"{type(detector).__name__} is none of the arms: it cannot be saved")
-    if not hasattr(detector, "threshold_"):
-        raise UserError("this detector has learned nothing yet: fit it before it is saved")
-    if not math.isfinite(detector.threshold_):
-        raise UserError(f"its threshold is {detector.threshold_}: give its rule more images")
-    images, rule = detector.images_, detector.rule_
-    card = Card(
-        arm=arm,
-        settings=settings_of(detector),
-        backbone=_backbone(detector),
-        preprocessing=_preprocessing(detector),
+    path, card = Path(path), describe(detector)
+    if not math.isfinite(card.threshold):
+        raise UserError(f"its threshold is {card.threshold}: give its rule more images")
+    gallery = detector.gallery()
+    tensors = {f"learned.{name}": tensor for name, tensor in detector.learned().items()}
+    nominal = (detector.nominal_scores_, gallery.vectors, gallery.thumbnails)
+    for name, array in zip(NOMINAL, nominal, strict=True):
+        tensors[f"nominal.{name}"] = torch.from_numpy(array)
+    whole = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    with written_whole(path) as beside:
+        safetensors.torch.save_file(whole, beside, {"anomalylib": card.model_dump_json()})
+    return path
+
+
+def describe(detector: Detector) -> Card:
+    """What a file, a report and an ONNX file say of a fitted detector.
+
+    Raises
+    ------
+    UserError
+        If it is not fitted, or its class is not one of `DETECTORS`.
+    """
+    kind = type(detector)
+    name = DETECTORS.name_of(kind)
+    if name is None:
+        raise UserError(f"{kind.__name__} is none of {', '.join(DETECTORS)}: it has no file format")
+    if not hasattr(detector, "rule_"):
+        raise UserError(f"this {kind.__name__} has not learned yet: call its fit first")
+    features, gallery = getattr(detector, "features", None), detector.gallery()
+    return Card(
+        model=name,
+        settings=_plain(detector),
+        backbone=features and features.backbone.describe(),
+        preprocessing=_plain(features) if features else {},
         threshold=detector.threshold_,
-        rule={"name": type(rule).__name__} | {k: v for k, v in vars(rule).items() if k[-1] != "_"},
-        fingerprint=fingerprint_of(images),
-        images=list(getattr(images, "names", map(str, range(len(images))))),
+        rule=type(detector.rule_).__name__,
+        rule_settings=dataclasses.asdict(detector.rule_),
+        fingerprint=gallery.fingerprint,
+        images=gallery.names,
         versions={name: metadata.version(name) for name in PACKAGES},
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    copies = cache.pixels_of(images, THUMBNAIL, detector.cache_folder)[:]  # (N, s, s, 3)
-    tensors = {f"learned.{name}": tensor for name, tensor in detector.learned_.items()}
-    tensors["nominal.scores"] = torch.from_numpy(detector.nominal_scores_)
-    tensors["nominal.vectors"] = torch.from_numpy(detector.embed(images))
-    tensors["nominal.pictures"] = torch.from_numpy(copies)
-    held = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
-    with written_whole(path) as beside:
-        safetensors.torch.save_file(held, beside, {"anomalylib": card.model_dump_json()})
-    return path
 
 
 def load(path: str | Path, weights: str = "") -> Detector:
@@ -143,8 +154,7 @@ def load(path: str | Path, weights: str = "") -> Detector:
     Returns
     -------
     Detector
-        Fitted; its `card_` is the file's `Card`, `nominal_vectors_` and
-        `nominal_pictures_` show the training images.
+        Fitted.
 
     Raises
     ------
@@ -154,92 +164,59 @@ def load(path: str | Path, weights: str = "") -> Detector:
     """
     path = Path(path)
     card, tensors = _read(path)
-    kind = DETECTORS[card.arm]
     try:
-        if issubclass(kind, FeatureDetector):
-            extractor = FeatureExtractor(_same_backbone(path, card, weights), **card.preprocessing)
-            detector = kind(extractor, **card.settings)
-        else:
-            detector = kind(**card.settings)
-        learned = {name: t for name, t in tensors.items() if name.startswith("learned.")}
-        detector.learned_ = {name.removeprefix("learned."): t for name, t in learned.items()}
-        detector._take(detector.learned_)
-        detector.rule_ = _rule(card)
-        detector.nominal_scores_ = tensors["nominal.scores"].numpy()
-        detector.nominal_vectors_ = tensors["nominal.vectors"].numpy()  # (N, D)
-        detector.nominal_pictures_ = tensors["nominal.pictures"].numpy()  # (N, s, s, 3)
+        kind = DETECTORS[card.model]
+        inputs = [_extractor(path, card, weights)] if card.backbone else []
+        detector = kind(*inputs, **card.settings)
+        start = "learned."
+        learned = {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
+        detector.restore(learned)
+        scores, vectors, thumbnails = (tensors[f"nominal.{name}"].numpy() for name in NOMINAL)
+        detector.nominal_scores_ = scores
+        detector.set_gallery(Gallery(card.images, card.fingerprint, vectors, thumbnails))
+        detector.rule_ = RULES[card.rule](**card.rule_settings)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         why = first_line(error)
         raise UserError(f"{path} does not hold what it says ({why}): save it again") from None
-    detector.threshold_ = detector.rule_.threshold_ = card.threshold
-    detector.card_ = card
+    detector.rule_.threshold_ = card.threshold
     return detector
 
 
-def settings_of(detector: Detector) -> dict[str, Any]:
-    """The settings that its constructor was given, by name."""
-    known = [inspect.signature(kind.__init__).parameters for kind in type(detector).__mro__[:-2]]
-    names = {name for parameters in known for name in parameters} - NOT_SETTINGS
-    return {name: getattr(detector, name) for name in sorted(names)}
-
-
-def fingerprint_of(images: Any) -> str:
-    """SHA-256 of images: their own, or of their pixels where they have none."""
-    own = getattr(images, "fingerprint", None)
-    return own if own is not None else cache.pixel_hash(images)
-
-
-def _preprocessing(detector: Detector) -> dict[str, Any]:
-    if not isinstance(detector, FeatureDetector):
-        return {"image_size": detector.side}
-    return {name: getattr(detector.extractor, name) for name in PREPROCESSING}
-
-
-def _backbone(detector: Detector) -> dict[str, Any] | None:
-    extractor = getattr(detector, "extractor", None)
-    return extractor.backbone.describe() if extractor else None
+def _plain(thing: Detector | FeatureExtractor) -> dict[str, Any]:
+    """The plain parameters of a detector or an extractor, as it has them."""
+    return {name: getattr(thing, name) for name in parameters_of(type(thing))}
 
 
 def _read(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     """The description and the tensors of a file, checked."""
     if not path.is_file():
-        raise UserError(f"no detector at {path}: a notebook of an arm writes one")
+        raise UserError(f"no detector at {path}: `python -m anomalylib fit` writes one")
     try:
         with safetensors.safe_open(path, "pt") as file:
-            said = (file.metadata() or {})["anomalylib"]
+            text = (file.metadata() or {})["anomalylib"]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        card = Card.model_validate_json(said)
-    except (SafetensorError, KeyError, ValidationError, json.JSONDecodeError):
+        card = Card.model_validate_json(text)
+    except (SafetensorError, KeyError, ValidationError):
         raise UserError(f"{path} is no detector of this version: save it again") from None
-    strange = [name for name, tensor in tensors.items() if not _finite(tensor)]
-    if strange or not math.isfinite(card.threshold):
+    finite = all(t.isfinite().all() for t in tensors.values() if t.is_floating_point())
+    if not finite or not math.isfinite(card.threshold):
         raise UserError(f"{path} holds numbers that are not finite: save it again")
     return card, tensors
 
 
-def _finite(tensor: torch.Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(np.isfinite(tensor.numpy()).all())
-
-
-def _same_backbone(path: Path, card: Card, weights: str) -> Backbone:
-    """The backbone that the detector was fitted with, or an error."""
-    said = card.backbone
-    name, file, sha256 = said["name"], said["path"], said["sha256"]
-    given = name == EXPORTED or (name in RESNETS and file != RESNETS[name])
-    if given and not weights:
+def _extractor(path: Path, card: Card, weights: str) -> FeatureExtractor:
+    """The extractor that the detector was fitted with, or an error."""
+    name, file, sha256 = (card.backbone[key] for key in ("name", "path", "sha256"))
+    from_a_file = name == EXPORTED or (name in RESNETS and file != RESNETS[name])
+    if from_a_file and not weights:
         which = f"{file}, SHA-256 {sha256[:12]}…"
         raise UserError(f"{path} was fitted with a weights file of its own ({which}): give it too")
-    found = resolve_backbone(name, weights, ",".join(said["layers"]), said["chosen"])
-    if found.sha256 != sha256:
-        other = f"{found.path} has SHA-256 {found.sha256[:12]}…, it was fitted with {sha256[:12]}…"
-        raise UserError(f"{path} does not go with these weights ({other}): give {file}")
-    return found
-
-
-def _rule(card: Card) -> Any:
-    """The threshold rule, by its name."""
-    said = dict(card.rule)
-    name = said.pop("name")
-    known = {each.__name__: each for each in (thresholds.MeanPlusSigma, thresholds.Quantile)}
-    known[thresholds.Conformal.__name__] = thresholds.Conformal
-    return known[name](**said)
+    layers = ",".join(card.backbone["layers"])
+    backbone: Backbone = resolve_backbone(name, weights, layers, card.backbone["chosen"])
+    if backbone.sha256 != sha256:
+        other = f"{backbone.path} has SHA-256 {backbone.sha256[:12]}…"
+        raise UserError(
+            f"{path} does not go with these weights ({other}, it was fitted with "
+            f"{sha256[:12]}…): give {file}"
+        )
+    return FeatureExtractor(backbone, **card.preprocessing)

@@ -1,39 +1,55 @@
-"""The arm autoencoder: squared error of an autoencoder on the image itself."""
+"""Squared error of an autoencoder on the image itself: the model *autoencoder*."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 
-from anomalylib.detectors.base import Detector, Images, Tensors, blocks
+from anomalylib.detectors.base import Detector, Tensors, estimator
+from anomalylib.detectors.blocks import Images
 from anomalylib.detectors.networks import ImageAutoencoder
 from anomalylib.detectors.training import (
-    as_pixels,
+    ReconstructionError,
     fit_reconstruction,
     image_batches,
-    restored,
 )
-from anomalylib.features import cache
+from anomalylib.features.cache import Stored, pixels_of
+from anomalylib.images.category import as_images, load_batch
 
 SMALL = 16
 """Pixels a side by which images are told alike."""
 
 
+class ImageError(ReconstructionError):
+    """Squared error of an image autoencoder: (N, S, S, 3), uint8, to (N, S, S)."""
+
+    def scaled(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Images in 0 to 1: (N, S, S, 3), uint8, to (N, 3, S, S)."""
+        return inputs.permute(0, 3, 1, 2) / 255
+
+
+@estimator
 class Autoencoder(Detector):
     """Squared error of an image autoencoder, per pixel.
 
     Parameters
     ----------
-    image_size, code : int
-        See `ImageAutoencoder`.
-    epochs, learning_rate
-        See `fit_reconstruction`.
+    side : int
+        Pixels a side to which images are brought.
+    code : int
+        Numbers in the bottleneck; see `ImageAutoencoder`.
+    epochs : int
+        Passes over the training images.
+    learning_rate : float
+        Peak of the one-cycle schedule.
     batch_size : int
         Images per step.
     on_epoch : callable, optional
         Told each epoch's number and this detector, so that a study may watch
-        its maps change during training.
-    **settings
+        its maps change during training. Nothing is kept then.
+    top_k, sigma, seed, cache, keep
         See `Detector`.
 
     Attributes
@@ -42,64 +58,35 @@ class Autoencoder(Detector):
         Mean training loss of each epoch.
     """
 
-    def __init__(
-        self,
-        *,
-        image_size=128,
-        code=64,
-        epochs=40,
-        learning_rate=1e-3,
-        batch_size=16,
-        on_epoch=None,
-        **settings,
-    ):
-        super().__init__(**settings)
-        self.on_epoch = on_epoch
-        self.keep &= on_epoch is None
-        self.image_size = image_size
-        self.code = code
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.training = {"epochs": epochs, "learning_rate": learning_rate}
-        self.learning = self.training | {"of": (image_size, code, batch_size)}
+    side: Annotated[int, Field(ge=128, le=256, multiple_of=32)] = 128
+    code: Annotated[int, Field(ge=1, le=4096)] = 64
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    batch_size: Annotated[int, Field(ge=2, le=4096)] = 16
+    on_epoch: Callable[[int, "Autoencoder"], None] | None = None
 
-    @property
-    def side(self) -> int:
-        """Pixels a side to which images are brought."""
-        return self.image_size
+    def prepare(self, images: Images) -> Stored:
+        """The images at one size: (N, S, S, 3), uint8."""
+        return pixels_of(as_images(images), self.side, self.cache)
 
-    def embed(self, images: Images) -> np.ndarray:
+    def vectors(self, inputs: Stored) -> np.ndarray:
         """The image itself, very small, (N, D)."""
-        small = cache.pixels_of(images, SMALL, self.cache_folder)  # (N, s, s, 3)
-        return small[:].reshape(len(small), -1).astype(np.float32)
+        small = load_batch(inputs, 0, len(inputs), SMALL)  # (N, s, s, 3)
+        return small.reshape(len(small), -1).astype(np.float32)
 
-    def _pixels(self, images: Images) -> cache.Stored:
-        return cache.pixels_of(images, self.image_size, self.cache_folder)  # (N, S, S, 3)
-
-    def _model(self) -> ImageAutoencoder:
-        return ImageAutoencoder(self.image_size, self.code)
-
-    def _learn(self, images: Images) -> Tensors:
+    def _learn(self, inputs: Stored) -> Tensors:
         return fit_reconstruction(
-            self._model,
-            image_batches(self._pixels(images), self.batch_size),
+            self._module,
+            image_batches(inputs, self.batch_size),
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
             seed=self.seed,
             on_epoch=self.on_epoch and self._report,
-            **self.training,
         )
 
-    def _take(self, learned: Tensors) -> None:
-        self.model_, self.losses_ = restored(self._model, learned)
+    def _module(self, learned: Tensors | None = None) -> ImageError:
+        return ImageError(ImageAutoencoder(self.side, self.code), self.epochs)
 
-    def _report(self, epoch: int, model: ImageAutoencoder) -> None:
+    def _report(self, epoch: int, model: ImageError) -> None:
         self.model_ = model
         self.on_epoch(epoch, self)
-
-    @torch.inference_mode()
-    def _maps(self, images: Images) -> Iterator[np.ndarray]:
-        """Squared error, mean over colours: (n, S, S)."""
-        for block in blocks(self._pixels(images)):
-            pixels = as_pixels(block)  # (n, 3, S, S)
-            error = (self.model_(pixels) - pixels).square()  # (n, 3, S, S)
-            yield error.mean(dim=1).numpy()  # (n, S, S)

@@ -1,78 +1,64 @@
-"""What all arms of the ablation share: one small interface."""
+"""What all detectors share: one small interface, in scikit-learn's habits."""
 
+import copy
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import Field
+from sklearn.base import BaseEstimator
+from torch import nn
 
-from anomalylib.detectors.thresholds import Conformal, MeanPlusSigma, Quantile
+from anomalylib.detectors.blocks import Images, aggregate, blocks, finite, joined
+from anomalylib.detectors.thresholds import MeanPlusSigma, Rule
 from anomalylib.errors import UserError
-from anomalylib.features import cache
+from anomalylib.features import cache as kept
+from anomalylib.features.cache import Stored
 from anomalylib.features.extractor import FeatureExtractor
+from anomalylib.images.category import as_images
+from anomalylib.parameters import check, parameters_of
 from anomalylib.sources import code_hash
 
-Images = Sequence[np.ndarray]
 Tensors = dict[str, torch.Tensor]
-Rule = MeanPlusSigma | Quantile | Conformal
-BLOCK = 8  # images per scoring step
+THUMBNAIL = 96
+"""Pixels a side of the copies of the training images."""
+ON_SCORES = ("top_k", "sigma")
+"""Parameters on which nothing depends that is learned."""
+
+estimator = dataclass(kw_only=True, eq=False, repr=False)
+"""A constructor that only stores: its parameters are the fields of the class."""
 
 
-def blocks(stored: cache.Stored) -> Iterator[np.ndarray]:
-    """All entries, a few at a time: (n, ...)."""
-    return (stored[start : start + BLOCK] for start in range(0, len(stored), BLOCK))
+class Gallery(NamedTuple):
+    """The training images, as far as a detector keeps them: to show and to compare.
 
-
-def joined(parts: Iterator[np.ndarray], count: int) -> np.ndarray:
-    """Parts (n, ...) after each other, `count` entries in all.
-
-    Written into one array as they come: small results that are kept between
-    large temporary ones would split the process's free memory, which then grows
-    with every block.
+    Parameters
+    ----------
+    names : list of str
+    fingerprint : str
+        SHA-256 of the images.
+    vectors : ndarray, shape (N, D)
+    thumbnails : ndarray, shape (N, s, s, 3), uint8
     """
-    whole, start = None, 0
-    for part in parts:
-        if whole is None:
-            whole = np.empty((count, *part.shape[1:]), part.dtype)
-        whole[start : start + len(part)] = part
-        start += len(part)
-    return whole
+
+    names: list[str]
+    fingerprint: str
+    vectors: np.ndarray
+    thumbnails: np.ndarray
 
 
-def aggregate(maps: np.ndarray, top_k: int) -> np.ndarray:
-    """Score of each image: the mean of the `top_k` largest values of its map.
+@estimator
+class Detector(BaseEstimator, ABC):
+    """Learns from normal images, scores new ones.
 
-    A map of fewer cells is averaged whole. Shape (N, H, W) to (N,).
-    """
-    flat = maps.reshape(len(maps), -1)  # (N, H*W)
-    k = min(top_k, flat.shape[1])
-    return np.partition(flat, -k, axis=1)[:, -k:].mean(axis=1)
-
-
-def finite(scores: np.ndarray, images: Images) -> np.ndarray:
-    """The scores (N,), once they are found to be numbers: NaN is above no threshold.
-
-    Raises
-    ------
-    UserError
-        If one is not: it would pass for normal.
-    """
-    wrong = np.flatnonzero(~np.isfinite(scores))
-    if len(wrong):
-        name, value = cache.name_of(images, wrong[0]), scores[wrong[0]]
-        said = f"the score of {name} is {value}, no number to judge by"
-        raise UserError(f"{said}: give other weights, more images or a lower learning rate")
-    return scores
-
-
-class Detector(ABC):
-    """An arm: learns from normal images, scores new ones.
-
-    Images are a sequence of (H, W, 3) `uint8` arrays of any size; each arm
-    resizes and normalises them itself. Scores are higher for more anomalous
-    images, the opposite of scikit-learn's `score_samples`.
+    Images are a sequence of (H, W, 3) `uint8` arrays of any size, such as an
+    `ImageSet`. Scores are higher for more anomalous images, the opposite of
+    scikit-learn's `score_samples`.
 
     Parameters
     ----------
@@ -82,152 +68,185 @@ class Detector(ABC):
         The threshold is mean + `sigma` deviations of the nominal scores.
     seed : int
         Of every random choice.
-    cache_folder : Path
-        Where what is computed of an `ImageSet` is kept.
+    cache : Path, optional
+        Where what is computed of an `ImageSet` is kept; by default in the
+        user's cache folder.
     keep : bool
         Whether what is learned of an `ImageSet` is kept there too, and read
         back where the same is to be learned again.
 
     Attributes
     ----------
+    model_ : Module
+        What judges: inputs of some images to their maps, all that was learned
+        in its parameters and buffers.
     nominal_scores_ : ndarray, shape (N,)
-        Scores of the training images. Arms that keep training data judge each
-        training image without its own.
-    threshold_ : float
-        Scores above it are called anomalous.
+        Scores of the training images. Detectors that keep training data judge
+        each training image without its own.
     rule_ : MeanPlusSigma, Quantile or Conformal
         Where the threshold comes from.
-    learned_ : dict of str to Tensor
-        All that judging needs besides the settings.
+    seconds_ : dict of str to float
+        Wall time of the last ``fit`` and of the last maps, ``score``.
     """
 
-    def __init__(
-        self,
-        *,
-        top_k: int = 10,
-        sigma: float = 3.0,
-        seed: int = 0,
-        cache_folder: Path = cache.FOLDER,
-        keep: bool = True,
-    ):
-        self.keep = keep
-        self.learning: dict[str, Any] = {}
-        self.top_k = top_k
-        self.sigma = sigma
-        self.seed = seed
-        self.cache_folder = cache_folder
+    top_k: Annotated[int, Field(ge=1, le=4096)] = 10
+    sigma: Annotated[float, Field(ge=0, le=100)] = 3.0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    cache: Path | None = None
+    keep: bool = True
 
-    def fit(self, images: Images) -> "Detector":
-        """Learn from normal images only."""
+    def fit(self, images: Images, y: Any = None) -> "Detector":
+        """Learn from normal images only; `y` is ignored, as by scikit-learn."""
+        start = time.perf_counter()
+        check(type(self), {name: getattr(self, name) for name in parameters_of(type(self))})
+        images = as_images(images)
         if len(images) < 2:
             raise UserError(f"{len(images)} training images: at least 2 are needed")
-        said = self._said(images)
-        if said is None:
-            learned = self._learn(images)
-        else:
-            learned = cache.learned(said, lambda: self._learn(images), self.cache_folder)
-        self.learned_ = learned
-        self._take(learned)
-        self.images_ = images
-        self.nominal_scores_ = self._scores(self._nominal_maps(images), images)
-        return self.calibrate(MeanPlusSigma(sigma=self.sigma), self.nominal_scores_)
+        inputs = self.prepare(images)
+        self.restore(self._kept(images, lambda: self._learn(inputs)))
+        self._images, self._gallery = images, None
+        scores = joined(map(self._scored, self._nominal_maps(inputs)), len(images))
+        self.nominal_scores_ = finite(scores, images)
+        self.calibrate(MeanPlusSigma(sigma=self.sigma), self.nominal_scores_)
+        self.seconds_ = {"fit": time.perf_counter() - start}
+        return self
 
-    def calibrate(self, rule: Rule, nominal_scores: np.ndarray) -> "Detector":
+    def calibrate(self, rule: Rule, normal_scores: np.ndarray) -> "Detector":
         """Let another rule set the threshold, from scores (N,) of normal images.
 
         A rule such as `Conformal` wants images that were not learned from.
         """
-        self.rule_ = rule.fit(nominal_scores)
-        self.threshold_ = rule.threshold_
+        self.rule_ = copy.copy(rule).fit(normal_scores)
         return self
 
-    def save(self, path: str | Path) -> Path:
-        """Write the fitted detector to a file; see `anomalylib.deploy.saving`."""
-        from anomalylib.deploy.saving import save  # which knows all arms
-
-        return save(self, Path(path))
-
-    def _said(self, images: Images) -> str | None:
-        """All that learning depends on; None where it is not to be kept."""
-        fingerprint = getattr(images, "fingerprint", None)
-        if not self.keep or fingerprint is None:
-            return None
-        arm, settings = type(self).__name__, sorted(self.learning.items())
-        said = f"{arm} {settings} {self.seed} {torch.get_num_threads()} {fingerprint}"
-        return f"{said} {cache.code()} {code_hash(type(self).__module__)}"
-
-    @abstractmethod
-    def _learn(self, images: Images) -> Tensors:
-        """What is learned, by name: the slow part."""
-
-    @abstractmethod
-    def _take(self, learned: Tensors) -> None:
-        """Set the attributes that judging needs: the quick part."""
-
     @property
-    @abstractmethod
-    def side(self) -> int:
-        """Pixels a side to which images are brought."""
-
-    @abstractmethod
-    def embed(self, images: Images) -> np.ndarray:
-        """A vector for each image, (N, D): near ones look alike to the arm."""
-
-    @abstractmethod
-    def _maps(self, images: Images) -> Iterator[np.ndarray]:
-        """Anomaly maps, a few images at a time: (n, H, W)."""
-
-    def _nominal_maps(self, images: Images) -> Iterator[np.ndarray]:
-        """Maps of the training images, for the threshold."""
-        return self._maps(images)
-
-    def _scores(self, maps: Iterator[np.ndarray], images: Images) -> np.ndarray:
-        scores = joined((aggregate(each, self.top_k) for each in maps), len(images))
-        return finite(scores, images)
+    def threshold_(self) -> float:
+        """Scores above it are called anomalous."""
+        return self.rule_.threshold_
 
     def anomaly_maps(self, images: Images) -> np.ndarray:
-        """How anomalous each place is: (N, H, W) on the arm's own grid."""
-        return joined(self._maps(images), len(images))
+        """How anomalous each place is: (N, H, W) on the detector's own grid."""
+        start = time.perf_counter()
+        images = as_images(images)
+        maps = joined(self.maps(self.prepare(images)), len(images))
+        self.seconds_ = getattr(self, "seconds_", {}) | {"score": time.perf_counter() - start}
+        return maps
+
+    def score_maps(self, maps: np.ndarray, images: Images | None = None) -> np.ndarray:
+        """Score of each map (N, H, W), shape (N,); `images` are named in an error."""
+        return finite(self._scored(maps), range(len(maps)) if images is None else images)
 
     def score_samples(self, images: Images) -> np.ndarray:
         """Score of each image, shape (N,): its map, aggregated."""
-        return self._scores(self._maps(images), images)
+        images = as_images(images)
+        maps = self.maps(self.prepare(images))
+        return finite(joined(map(self._scored, maps), len(images)), images)
 
     def predict(self, images: Images) -> np.ndarray:
         """Whether each image is anomalous, shape (N,), bool."""
         return self.score_samples(images) > self.threshold_
 
+    @torch.inference_mode()
+    def maps(self, inputs: Stored) -> Iterator[np.ndarray]:
+        """Anomaly maps of prepared images, a few at a time: (n, H, W)."""
+        for block in blocks(inputs):
+            yield self.model_(torch.from_numpy(block)).numpy()
 
+    def restore(self, learned: Tensors) -> None:
+        """Set what judges, from what was learned: the quick part of `fit`."""
+        with torch.random.fork_rng(devices=[]):
+            model = self._module(learned).to(memory_format=torch.channels_last)
+        model.load_state_dict({name: learned[name] for name in model.state_dict()})
+        self.model_ = model.eval().requires_grad_(False)
+
+    def learned(self) -> Tensors:
+        """All that was learned, by name: what `restore` needs."""
+        return self.model_.state_dict()
+
+    def gallery(self) -> Gallery:
+        """The training images, small; made when first asked for."""
+        if self._gallery is None:
+            images = self._images
+            names = getattr(getattr(images, "whole", images), "names", None)
+            count = range(len(images))
+            named = [kept.name_of(images, i) for i in count] if names else list(map(str, count))
+            self._gallery = Gallery(
+                names=named,
+                fingerprint=getattr(images, "fingerprint", None) or kept.pixel_hash(images),
+                vectors=self.vectors(self.prepare(images)),
+                thumbnails=kept.pixels_of(images, THUMBNAIL, self.cache)[:],
+            )
+        return self._gallery
+
+    def set_gallery(self, gallery: Gallery) -> None:
+        """Take the training images as another run has kept them."""
+        self._gallery = gallery
+
+    def _kept(self, images: Images, learn: Callable[[], Tensors]) -> Tensors:
+        """What is learned of the images, from a file where the same was learned before."""
+        fingerprint = getattr(images, "fingerprint", None)
+        if not self.keep or fingerprint is None:
+            return learn()
+        names = [name for name in parameters_of(type(self)) if name not in ON_SCORES]
+        settings = {name: getattr(self, name) for name in names}
+        features = self.features.key if hasattr(self, "features") else ""
+        code = f"{kept.code()} {code_hash(type(self).__module__)}"
+        surroundings = f"{features} {torch.get_num_threads()} {fingerprint} {code}"
+        return kept.learned(f"{type(self).__name__} {settings} {surroundings}", learn, self.cache)
+
+    def _scored(self, maps: np.ndarray) -> np.ndarray:
+        return aggregate(maps, self.top_k)
+
+    def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
+        """Maps of the training images, for the threshold."""
+        return self.maps(inputs)
+
+    @property
+    @abstractmethod
+    def side(self) -> int:
+        """Pixels a side to which images are brought."""
+
+    @abstractmethod
+    def prepare(self, images: Images) -> Stored:
+        """What the model takes of the images: pixels or features, (N, H, W, C)."""
+
+    @abstractmethod
+    def vectors(self, inputs: Stored) -> np.ndarray:
+        """A vector for each prepared image, (N, D): near ones look alike to the detector."""
+
+    @abstractmethod
+    def _learn(self, inputs: Stored) -> Tensors:
+        """What is learned, by name: the slow part."""
+
+    @abstractmethod
+    def _module(self, learned: Tensors) -> nn.Module:
+        """What judges, with place for what was learned."""
+
+
+@estimator
 class FeatureDetector(Detector):
-    """What the arms on pretrained features share.
+    """What the detectors on pretrained features share.
 
     Parameters
     ----------
-    extractor : FeatureExtractor
-    **settings
-        See `Detector`.
+    features : FeatureExtractor
     """
 
-    def __init__(self, extractor: FeatureExtractor, **settings):
-        super().__init__(**settings)
-        self.extractor = extractor
-        self.learning = {"features": extractor.key}
+    IMAGE_SIZE = 224
+    """Pixels a side that the study gives it."""
 
-    def features(self, images: Images) -> cache.Stored:
-        """Feature maps, channels last: (N, H, W, C), float16."""
-        return cache.features_of(self.extractor, images, self.cache_folder)
+    features: FeatureExtractor = field(kw_only=False)
 
     @property
     def side(self) -> int:
         """Pixels a side to which images are brought."""
-        return self.extractor.image_size
+        return self.features.image_size
 
-    def pooled(self, images: Images) -> torch.Tensor:
-        """Mean feature vector of each image, (N, C)."""
-        features = self.features(images)  # (N, H, W, C)
-        means = (torch.from_numpy(block).float().mean(dim=(1, 2)) for block in blocks(features))
-        return torch.from_numpy(joined((m.numpy() for m in means), len(features)))  # (N, C)
+    def prepare(self, images: Images) -> Stored:
+        """Feature maps, channels last: (N, H, W, C), float16."""
+        return kept.features_of(self.features, as_images(images), self.cache)
 
-    def embed(self, images: Images) -> np.ndarray:
+    def vectors(self, inputs: Stored) -> np.ndarray:
         """The mean feature vector of each image, (N, C)."""
-        return self.pooled(images).numpy()
+        means = (torch.from_numpy(block).float().mean(dim=(1, 2)) for block in blocks(inputs))
+        return joined((mean.numpy() for mean in means), len(inputs))  # (N, C)

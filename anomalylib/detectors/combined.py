@@ -1,17 +1,52 @@
-"""The combined arm: FeatCAE on the features of a frozen backbone."""
+"""FeatCAE on the features of a frozen backbone: the model *combined*."""
 
-from collections.abc import Iterator
+from typing import Annotated
 
-import numpy as np
 import torch
+from pydantic import Field
 
-from anomalylib.detectors.base import FeatureDetector, Images, Tensors, blocks
+from anomalylib.detectors.base import FeatureDetector, Tensors, estimator
+from anomalylib.detectors.blocks import blocks
 from anomalylib.detectors.networks import FeatCAE
-from anomalylib.detectors.training import fit_reconstruction, restored, row_batches
+from anomalylib.detectors.training import ReconstructionError, fit_reconstruction, row_batches
 from anomalylib.features.cache import Stored
-from anomalylib.features.extractor import FeatureExtractor
 
 
+class FeatureError(ReconstructionError):
+    """Squared error of FeatCAE on scaled features: (N, H, W, C) to (N, H, W).
+
+    Parameters
+    ----------
+    network : FeatCAE
+    epochs : int
+    mean, std : Tensor, shape (C,)
+        Of each channel over the training features.
+    scale : bool
+        Whether the channels are scaled by them.
+    """
+
+    def __init__(
+        self,
+        network: FeatCAE,
+        epochs: int,
+        mean: torch.Tensor,
+        std: torch.Tensor,
+        scale: bool = True,
+    ):
+        super().__init__(network, epochs)
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+        self.scale = scale
+
+    def scaled(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Features as the network is shown them: (N, H, W, C) to (N, C, H, W)."""
+        x = inputs.float()  # (N, H, W, C)
+        if self.scale:
+            x = (x - self.mean) / self.std
+        return x.permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
+
+
+@estimator
 class Combined(FeatureDetector):
     """Reconstruction error of FeatCAE on the feature maps.
 
@@ -21,17 +56,21 @@ class Combined(FeatureDetector):
 
     Parameters
     ----------
-    extractor : FeatureExtractor
+    features : FeatureExtractor
         FeatCAE learns in its precision, and judges in single precision.
-    latent, batch_norm
-        See `FeatCAE`.
+    latent : int
+        Channels of the code; see `FeatCAE`.
+    batch_norm : bool
+        Whether batch norm follows the hidden convolutions.
     scale : bool
         Whether the channels are scaled.
-    epochs, learning_rate
-        See `fit_reconstruction`.
+    epochs : int
+        Passes over the training images.
+    learning_rate : float
+        Peak of the one-cycle schedule.
     batch_size : int
         Feature vectors per step; see `row_batches`.
-    **settings
+    top_k, sigma, seed, cache, keep
         See `Detector`.
 
     Attributes
@@ -40,60 +79,28 @@ class Combined(FeatureDetector):
         Mean training loss of each epoch; 1 is what predicting the mean gives.
     """
 
-    def __init__(
-        self,
-        extractor: FeatureExtractor,
-        *,
-        latent=50,
-        batch_norm=True,
-        scale=True,
-        epochs=4,
-        learning_rate=1e-2,
-        batch_size=512,
-        **settings,
-    ):
-        super().__init__(extractor, **settings)
-        self.latent = latent
-        self.batch_norm = batch_norm
-        self.scale = scale
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.training = {"epochs": epochs, "learning_rate": learning_rate}
-        self.learning |= self.training | {"of": (latent, batch_norm, scale, batch_size)}
+    latent: Annotated[int, Field(ge=1, le=2048)] = 50
+    batch_norm: bool = True
+    scale: bool = True
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 4
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
+    batch_size: Annotated[int, Field(ge=2, le=2**16)] = 512
 
-    def _scaled(self, block: np.ndarray) -> torch.Tensor:
-        x = torch.from_numpy(block).float()  # (n, H, W, C)
-        if self.scale:
-            x = x.sub_(self.mean_).div_(self.std_)
-        return x.permute(0, 3, 1, 2)  # (n, C, H, W), channels last in memory
-
-    def _model(self) -> FeatCAE:
-        return FeatCAE(len(self.mean_), self.latent, self.batch_norm)
-
-    def _learn(self, images: Images) -> Tensors:
-        features = self.features(images)  # (N, H, W, C)
-        self.mean_, self.std_ = channel_moments(features)  # (C,) each
-        trained = fit_reconstruction(
-            self._model,
-            row_batches(features, self.batch_size, self._scaled),
+    def _learn(self, inputs: Stored) -> Tensors:
+        moments = dict(zip(("mean", "std"), channel_moments(inputs), strict=True))  # (C,) each
+        return fit_reconstruction(
+            lambda: self._module(moments),
+            row_batches(inputs, self.batch_size),
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
             seed=self.seed,
-            precision=self.extractor.precision,
-            **self.training,
+            precision=self.features.precision,
         )
-        return trained | {"mean": self.mean_, "std": self.std_}
 
-    def _take(self, learned: Tensors) -> None:
-        self.mean_, self.std_ = learned["mean"], learned["std"]  # (C,) each
-        self.model_, self.losses_ = restored(self._model, learned)
-
-    @torch.inference_mode()
-    def _maps(self, images: Images) -> Iterator[np.ndarray]:
-        """Squared error, mean over channels: (n, H, W)."""
-        for block in blocks(self.features(images)):
-            x = self._scaled(block)  # (n, C, H, W)
-            error = (self.model_(x) - x).square_()  # (n, C, H, W)
-            yield error.mean(dim=1).numpy()  # (n, H, W)
+    def _module(self, learned: Tensors) -> FeatureError:
+        mean, std = learned["mean"], learned["std"]  # (C,) each
+        network = FeatCAE(len(mean), self.latent, self.batch_norm)
+        return FeatureError(network, self.epochs, mean.clone(), std.clone(), self.scale)
 
 
 def channel_moments(features: Stored) -> tuple[torch.Tensor, torch.Tensor]:
@@ -101,7 +108,7 @@ def channel_moments(features: Stored) -> tuple[torch.Tensor, torch.Tensor]:
 
     Parameters
     ----------
-    features : FileArray or ndarray, shape (N, H, W, C)
+    features : array, shape (N, H, W, C)
 
     Returns
     -------

@@ -1,15 +1,18 @@
 """The arm combined+: every feature vector is rebuilt from its normal neighbours."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
+from torch import nn
 
-from anomalylib.detectors.base import FeatureDetector, Images, Tensors, blocks, joined
-from anomalylib.detectors.patchcore import as_rows, gather, greedy_coreset
+from anomalylib.detectors.base import FeatureDetector, Tensors, estimator
+from anomalylib.detectors.blocks import as_rows, blocks, by_parts, joined
+from anomalylib.detectors.patchcore import gather, greedy_coreset
 from anomalylib.errors import UserError
 from anomalylib.features.cache import Stored
-from anomalylib.features.extractor import FeatureExtractor
 
 SEEDS = 256
 """Patches, taken at random, that tell how rare all others are."""
@@ -21,6 +24,42 @@ AT_ONCE = 2**19
 """Distances in memory at a time."""
 
 
+class NearestCombination(nn.Module):
+    """Error of rebuilding each patch from its nearest of a bank, on principal axes.
+
+    Parameters
+    ----------
+    mean : Tensor, shape (C,)
+    axes : Tensor, shape (C, D)
+    bank : Tensor, shape (M, D)
+        Patches of normal images, on the axes.
+    image : Tensor of int, shape (M,)
+        The training image that each of them comes from.
+    neighbours : int
+    ridge : float
+    """
+
+    def __init__(self, mean, axes, bank, image, neighbours: int, ridge: float):
+        super().__init__()
+        for name, tensor in {"mean": mean, "axes": axes, "bank": bank, "image": image}.items():
+            self.register_buffer(name, tensor)
+        self.neighbours, self.ridge = neighbours, ridge
+
+    def forward(self, features: torch.Tensor, without: int | None = None) -> torch.Tensor:
+        """Maps (N, H, W) of features (N, H, W, C), without the patches of one training image."""
+        bank = self.bank if without is None else self.bank[self.image != without]  # (M, D)
+        if not len(bank):
+            raise UserError("all patches kept come from one training image: give more images")
+        rows = (as_rows(features) - self.mean) @ self.axes  # (N*H*W, D)
+        errors = by_parts(
+            lambda part: rebuilding_errors(part, bank, self.neighbours, self.ridge),
+            rows,
+            AT_ONCE // len(bank),
+        )
+        return errors.unflatten(0, features.shape[:3])  # (N, H, W)
+
+
+@estimator
 class CombinedPlus(FeatureDetector):
     """Error of rebuilding each feature vector from normal ones that resemble it.
 
@@ -33,7 +72,7 @@ class CombinedPlus(FeatureDetector):
 
     Parameters
     ----------
-    extractor : FeatureExtractor
+    features : FeatureExtractor
     neighbours : int
         k, patches that rebuild one.
     bank : int
@@ -42,16 +81,8 @@ class CombinedPlus(FeatureDetector):
         D, principal axes of the normal patches in which all this is done.
     ridge : float
         What keeps the weights small; see `rebuilding_errors`.
-    **settings
+    top_k, sigma, seed, cache, keep
         See `Detector`.
-
-    Attributes
-    ----------
-    bank_ : Tensor, shape (M, D)
-        The patches kept, on the axes.
-    bank_image_ : Tensor of int, shape (M,)
-        The training image each of them comes from.
-    mean_, axes_ : Tensor, shape (C,) and (C, D)
 
     References
     ----------
@@ -63,39 +94,27 @@ class CombinedPlus(FeatureDetector):
     Arthur, Vassilvitskii, "k-means++", SODA 2007, but all at once.
     """
 
-    def __init__(
-        self,
-        extractor: FeatureExtractor,
-        *,
-        neighbours=10,
-        bank=4096,
-        dimensions=256,
-        ridge=0.1,
-        **settings,
-    ):
-        super().__init__(extractor, **settings)
-        self.neighbours = neighbours
-        self.ridge = ridge
-        self.bank = bank
-        self.dimensions = dimensions
-        self.learning |= {"of": (bank, dimensions)}
+    IMAGE_SIZE = 384
 
-    def _learn(self, images: Images) -> Tensors:
-        features = self.features(images)  # (N, H, W, C)
-        places = features.shape[1] * features.shape[2]
-        total = len(features) * places
+    neighbours: Annotated[int, Field(ge=1, le=100)] = 10
+    bank: Annotated[int, Field(ge=100, le=2**16)] = 4096
+    dimensions: Annotated[int, Field(ge=1, le=2048)] = 256
+    ridge: Annotated[float, Field(gt=0, le=100)] = 0.1
+
+    def _learn(self, inputs: Stored) -> Tensors:
+        places = inputs.shape[1] * inputs.shape[2]
+        total = len(inputs) * places
         random = np.random.default_rng(self.seed)
         usual = np.sort(random.choice(total, min(CANDIDATES // 2, total), replace=False))  # (P,)
-        mean, axes = principal_axes(features, usual, self.dimensions)  # (C,), (C, D)
+        mean, axes = principal_axes(inputs, usual, self.dimensions)  # (C,), (C, D)
 
         def on_axes(patches: np.ndarray) -> torch.Tensor:
-            parts = parts_of(features, patches)
+            parts = parts_of(inputs, patches)
             return torch.cat([(part - mean) @ axes for part in parts])  # (n, D)
 
         seeds = on_axes(np.sort(random.choice(usual, min(SEEDS, len(usual)), replace=False)))
-        rarity = joined(
-            (nearest((as_rows(each) - mean) @ axes, seeds) for each in blocks(features)), total
-        )  # (N*H*W,)
+        rows_of = (as_rows(block) for block in blocks(inputs))
+        rarity = joined((nearest((rows - mean) @ axes, seeds) for rows in rows_of), total)  # (T,)
         patches = self._candidates(rarity, random)  # (P,)
         rows = on_axes(patches)
         chosen = self._chosen(rows)
@@ -110,30 +129,15 @@ class CombinedPlus(FeatureDetector):
         """Which candidates (P, D) make the bank: (M,)."""
         return greedy_coreset(rows, min(self.bank, len(rows)), seed=self.seed)
 
-    def _take(self, learned: Tensors) -> None:
-        self.mean_, self.axes_ = learned["mean"], learned["axes"]  # (C,), (C, D)
-        self.bank_, self.bank_image_ = learned["bank"], learned["image"]  # (M, D), (M,)
+    def _module(self, learned: Tensors) -> NearestCombination:
+        empty = {n: torch.empty_like(learned[n]) for n in ("mean", "axes", "bank", "image")}
+        return NearestCombination(**empty, neighbours=self.neighbours, ridge=self.ridge)
 
-    def _errors(self, block: np.ndarray, bank: torch.Tensor) -> np.ndarray:
-        """Map of a few images: (n, H, W)."""
-        rows = (as_rows(block) - self.mean_) @ self.axes_  # (n*H*W, D)
-        some = max(1, AT_ONCE // len(bank))
-        errors = torch.empty(block.shape[:3])  # (n, H, W)
-        for part, found in zip(rows.split(some), errors.view(-1).split(some), strict=True):
-            found.copy_(rebuilding_errors(part, bank, self.neighbours, self.ridge))
-        return errors.numpy()
-
-    def _maps(self, images: Images) -> Iterator[np.ndarray]:
-        return (self._errors(block, self.bank_) for block in blocks(self.features(images)))
-
-    def _nominal_maps(self, images: Images) -> Iterator[np.ndarray]:
+    @torch.inference_mode()
+    def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
         """Each image rebuilt from the others: (1, H, W)."""
-        features = self.features(images)  # (N, H, W, C)
-        for i in range(len(features)):
-            others = self.bank_[self.bank_image_ != i]
-            if not len(others):
-                raise UserError("all patches kept come from one training image: give more images")
-            yield self._errors(features[i : i + 1], others)
+        for i in range(len(inputs)):
+            yield self.model_(torch.from_numpy(inputs[i : i + 1]), without=i).numpy()
 
 
 def parts_of(features: Stored, patches: np.ndarray) -> Iterator[torch.Tensor]:
@@ -173,7 +177,7 @@ def principal_axes(
 
     Parameters
     ----------
-    features : FileArray or ndarray, shape (N, H, W, C)
+    features : array, shape (N, H, W, C)
     patches : ndarray of int, shape (P,)
         Counted image by image, row by row.
     dimensions : int
@@ -222,7 +226,7 @@ def rebuilding_errors(
     edges = bank[nearest] - rows[:, None]  # (n, k, D)
     gram = edges @ edges.mT  # (n, k, k)
     level = ridge * gram.diagonal(dim1=1, dim2=2).mean(dim=1) + 1e-6  # (n,)
-    gram += level[:, None, None] * torch.eye(count)
-    weights = torch.linalg.solve(gram, torch.ones(len(rows), count, 1))  # (n, k, 1)
-    weights /= weights.sum(dim=1, keepdim=True)
+    gram = gram + level[:, None, None] * torch.eye(count)
+    weights = torch.linalg.solve_ex(gram, torch.ones_like(edges[..., :1])).result  # (n, k, 1)
+    weights = weights / weights.sum(dim=1, keepdim=True)
     return (weights * edges).sum(dim=1).norm(dim=1)  # (n,)

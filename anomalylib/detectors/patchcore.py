@@ -1,14 +1,17 @@
 """PatchCore: nearest neighbours of patches in a greedy coreset."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
+from torch import nn
 from tqdm import tqdm
 
-from anomalylib.detectors.base import FeatureDetector, Images, Tensors, blocks
+from anomalylib.detectors.base import FeatureDetector, Tensors, estimator
+from anomalylib.detectors.blocks import as_rows, blocks, by_parts
 from anomalylib.features.cache import Stored
-from anomalylib.features.extractor import FeatureExtractor
 
 CANDIDATES = 2**18
 """Patches among which the coreset is chosen; those of 334 images at 224 pixels."""
@@ -18,81 +21,78 @@ AT_ONCE = 2**23
 """Distances in memory at a time."""
 
 
+class NearestPatch(nn.Module):
+    """Distance of each patch to the nearest of a bank.
+
+    Parameters
+    ----------
+    bank : Tensor, shape (M, C)
+        Patches of normal images.
+    image : Tensor of int, shape (M,)
+        The training image that each of them comes from.
+    """
+
+    def __init__(self, bank: torch.Tensor, image: torch.Tensor):
+        super().__init__()
+        self.register_buffer("bank", bank)
+        self.register_buffer("image", image)
+
+    def forward(self, features: torch.Tensor, without: int | None = None) -> torch.Tensor:
+        """Maps (N, H, W) of features (N, H, W, C), without the patches of one training image."""
+        offset = self.bank.square().sum(dim=1)  # (M,)
+        if without is not None:
+            offset = offset.masked_fill(self.image == without, torch.inf)
+
+        def nearest(rows: torch.Tensor) -> torch.Tensor:
+            least = torch.addmm(offset, rows, self.bank.T, alpha=-2).amin(dim=1)  # (n,)
+            return (least + rows.square().sum(dim=1)).clamp(min=0).sqrt()  # (n,)
+
+        distances = by_parts(nearest, as_rows(features), AT_ONCE // len(self.bank))
+        return distances.unflatten(0, features.shape[:3])  # (N, H, W)
+
+
+@estimator
 class PatchCore(FeatureDetector):
     """Distance of each patch to its nearest neighbour in a coreset.
 
     Parameters
     ----------
-    extractor : FeatureExtractor
+    features : FeatureExtractor
     coreset : float
-        Share of the nominal patches kept in the memory bank. Of more than
+        Share of the normal patches kept in the memory bank. Of more than
         `CANDIDATES` patches, the share is taken of a random selection.
-    **settings
+    top_k, sigma, seed, cache, keep
         See `Detector`.
-
-    Attributes
-    ----------
-    bank_ : Tensor, shape (M, C)
-        The patches kept.
-    bank_image_ : Tensor of int, shape (M,)
-        The training image each of them comes from.
 
     References
     ----------
     Roth et al., CVPR 2022. Their score is the largest distance, reweighted;
-    here it is aggregated as in the other arms.
+    here it is aggregated as in the other detectors.
     """
 
-    def __init__(self, extractor: FeatureExtractor, *, coreset=0.01, **settings):
-        super().__init__(extractor, **settings)
-        self.coreset = coreset
-        self.learning |= {"coreset": coreset}
+    coreset: Annotated[float, Field(gt=0, le=1)] = 0.01
 
-    def _learn(self, images: Images) -> Tensors:
-        features = self.features(images)  # (N, H, W, C)
-        places = features.shape[1] * features.shape[2]
-        total = len(features) * places
+    def _learn(self, inputs: Stored) -> Tensors:
+        places = inputs.shape[1] * inputs.shape[2]
+        total = len(inputs) * places
         if total > CANDIDATES:
             some = np.random.default_rng(self.seed).choice(total, CANDIDATES, replace=False)
             patches = np.sort(some)  # (P,)
         else:
             patches = np.arange(total)
         count = max(1, round(self.coreset * len(patches)))
-        rows = projected(features, patches, seed=self.seed)  # (P, D)
+        rows = projected(inputs, patches, seed=self.seed)  # (P, D)
         chosen = patches[greedy_coreset(rows, count, seed=self.seed)]
-        return {"bank": gather(features, chosen), "image": torch.from_numpy(chosen // places)}
+        return {"bank": gather(inputs, chosen), "image": torch.from_numpy(chosen // places)}
 
-    def _take(self, learned: Tensors) -> None:
-        self.bank_, self.bank_image_ = learned["bank"], learned["image"]  # (M, C), (M,)
-        self.bank_square_ = self.bank_.square().sum(dim=1)  # (M,)
+    def _module(self, learned: Tensors) -> NearestPatch:
+        return NearestPatch(*(torch.empty_like(learned[name]) for name in ("bank", "image")))
 
-    def _distances(self, block: np.ndarray, hidden: torch.Tensor | None = None) -> np.ndarray:
-        """Map of a few images; `hidden` marks bank rows not to look at."""
-        offset = self.bank_square_  # (M,)
-        if hidden is not None:
-            offset = offset.masked_fill(hidden, torch.inf)
-        nearest = torch.empty(block.shape[:3])  # (n, H, W)
-        some = max(1, AT_ONCE // len(offset))
-        for rows, found in zip(
-            as_rows(block).split(some), nearest.view(-1).split(some), strict=True
-        ):
-            least = torch.addmm(offset, rows, self.bank_.T, alpha=-2).amin(dim=1)  # (n,)
-            found.copy_((least + rows.square().sum(dim=1)).clamp_(min=0).sqrt_())  # (n,)
-        return nearest.numpy()
-
-    def _maps(self, images: Images) -> Iterator[np.ndarray]:
-        """Distance to the nearest patch of the bank: (n, H, W)."""
-        return (self._distances(block) for block in blocks(self.features(images)))
-
-    def _nominal_maps(self, images: Images) -> Iterator[np.ndarray]:
-        features = self.features(images)  # (N, H, W, C)
-        for i in range(len(features)):
-            yield self._distances(features[i : i + 1], hidden=self.bank_image_ == i)
-
-
-def as_rows(block: np.ndarray) -> torch.Tensor:
-    """Feature maps (n, H, W, C) as patches (n*H*W, C)."""
-    return torch.from_numpy(block).float().flatten(0, 2)
+    @torch.inference_mode()
+    def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
+        """Each image without its own patches: (1, H, W)."""
+        for i in range(len(inputs)):
+            yield self.model_(torch.from_numpy(inputs[i : i + 1]), without=i).numpy()
 
 
 def gather(features: Stored, patches: np.ndarray) -> torch.Tensor:
@@ -103,8 +103,8 @@ def gather(features: Stored, patches: np.ndarray) -> torch.Tensor:
     places = features.shape[1] * features.shape[2]
     rows = torch.empty(len(patches), features.shape[-1])  # (M, C)
     for image in np.unique(patches // places):
-        own = np.flatnonzero(patches // places == image)
-        rows[own] = as_rows(features[image : image + 1])[patches[own] % places]
+        places_in = np.flatnonzero(patches // places == image)
+        rows[places_in] = as_rows(features[image : image + 1])[patches[places_in] % places]
     return rows
 
 
@@ -113,7 +113,7 @@ def projected(features: Stored, patches: np.ndarray, *, seed: int = 0) -> torch.
 
     Parameters
     ----------
-    features : FileArray or ndarray, shape (N, H, W, C)
+    features : array, shape (N, H, W, C)
     patches : ndarray of int, shape (P,)
         Counted image by image, row by row.
     seed : int

@@ -1,11 +1,13 @@
-"""The arm resnet: pooled features, compared with those of nominal images."""
+"""Pooled features, compared with those of normal images: the model *resnet*."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import nn
 
-from anomalylib.detectors.base import FeatureDetector, Images, Tensors
+from anomalylib.detectors.base import FeatureDetector, Tensors, estimator
+from anomalylib.features.cache import Stored
 
 ROWS = 128
 """Images compared at a time."""
@@ -13,29 +15,50 @@ EXACT = "donot_use_mm_for_euclid_dist"
 """Differences first: a product of matrices rounds the small distances of images that are alike."""
 
 
-class Pooled(FeatureDetector):
-    """Pooled features: distance to the nearest nominal image.
+class NearestImage(nn.Module):
+    """Distance of pooled features to the nearest of a bank.
 
-    Its map has a single cell, since pooling has dropped the place.
+    Parameters
+    ----------
+    bank : Tensor, shape (M, C)
+        Pooled features of normal images.
     """
 
-    def _learn(self, images: Images) -> Tensors:
-        return {"bank": self.pooled(images)}
+    def __init__(self, bank: torch.Tensor):
+        super().__init__()
+        self.register_buffer("bank", bank)
 
-    def _take(self, learned: Tensors) -> None:
-        self.bank_ = learned["bank"]  # (M, C)
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Map of a single cell, as pooling drops the place: (N, H, W, C) to (N, 1, 1)."""
+        pooled = features.float().mean(dim=(1, 2))  # (N, C)
+        return self.distances(pooled).amin(dim=1)[:, None, None]  # (N, 1, 1)
 
-    def _nearest(self, rows: torch.Tensor, hide_own: bool = False) -> Iterator[np.ndarray]:
-        """Distance of each row to the bank, or to its other rows: (n, 1, 1)."""
-        for start in range(0, len(rows), ROWS):
-            own = rows[start : start + ROWS]  # (n, C)
-            distance = torch.cdist(own, self.bank_, compute_mode=EXACT)  # (n, M)
-            if hide_own:
-                distance[:, start:].fill_diagonal_(torch.inf)
-            yield distance.amin(dim=1).view(-1, 1, 1).numpy()  # (n, 1, 1)
+    def distances(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Of each row (N, C) to each of the bank: (N, M)."""
+        return torch.cdist(pooled, self.bank, compute_mode=EXACT)
 
-    def _maps(self, images: Images) -> Iterator[np.ndarray]:
-        return self._nearest(self.pooled(images))
 
-    def _nominal_maps(self, images: Images) -> Iterator[np.ndarray]:
-        return self._nearest(self.bank_, hide_own=True)  # the nearest other image
+@estimator
+class Pooled(FeatureDetector):
+    """Distance of the mean feature vector to the nearest of a normal image.
+
+    Parameters
+    ----------
+    features : FeatureExtractor
+    top_k, sigma, seed, cache, keep
+        See `Detector`.
+    """
+
+    def _learn(self, inputs: Stored) -> Tensors:
+        return {"bank": torch.from_numpy(self.vectors(inputs))}
+
+    def _module(self, learned: Tensors) -> NearestImage:
+        return NearestImage(torch.empty_like(learned["bank"]))
+
+    def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
+        """Distance to the nearest other image: (n, 1, 1)."""
+        bank = self.model_.bank  # (M, C)
+        for start in range(0, len(bank), ROWS):
+            distances = self.model_.distances(bank[start : start + ROWS])  # (n, M)
+            distances[:, start:].fill_diagonal_(torch.inf)
+            yield distances.amin(dim=1).view(-1, 1, 1).numpy()

@@ -1,21 +1,15 @@
-"""From scores of normal images to a threshold: the original's rule, and others."""
+"""From scores of normal images to a threshold: the report's rule, and others."""
 
 import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
 
-class MeanPlusSigma:
-    """Mean plus `sigma` standard deviations of nominal scores.
-
-    The rule of the original study. It takes the scores to be normally
-    distributed and those of the training images to be like those of new ones;
-    neither need hold.
-
-    Parameters
-    ----------
-    sigma : float
-        Standard deviations above the mean.
+@dataclass
+class Rule(ABC):
+    """How a threshold is learned from scores of normal images.
 
     Attributes
     ----------
@@ -23,69 +17,86 @@ class MeanPlusSigma:
         Scores above it are called anomalous.
     """
 
-    def __init__(self, *, sigma: float = 3.0):
-        self.sigma = sigma
-
-    def fit(self, nominal_scores: np.ndarray) -> "MeanPlusSigma":
+    def fit(self, normal_scores: np.ndarray) -> "Rule":
         """Learn the threshold from the scores of normal images, shape (N,)."""
-        self.threshold_ = float(nominal_scores.mean() + self.sigma * nominal_scores.std())
+        self.threshold_ = float(self._threshold(np.asarray(normal_scores)))
         return self
 
+    @abstractmethod
+    def _threshold(self, scores: np.ndarray) -> float: ...
 
-class Quantile:
-    """An empirical quantile of nominal scores, interpolated.
+
+@dataclass
+class MeanPlusSigma(Rule):
+    """Mean plus `sigma` standard deviations of the scores: the rule of the report.
+
+    It takes the scores to be normally distributed and those of the training
+    images to be like those of new ones; neither need hold.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviations above the mean.
+    """
+
+    sigma: float = 3.0
+
+    def _threshold(self, scores: np.ndarray) -> float:
+        return scores.mean() + self.sigma * scores.std()
+
+    def __str__(self) -> str:
+        return f"mean + {self.sigma:g}σ of the normal scores"
+
+
+@dataclass
+class Quantile(Rule):
+    """An empirical quantile of the scores, interpolated.
 
     Beyond ``1 - 1 / N`` it is little more than the largest score.
 
     Parameters
     ----------
     share : float
-        Of the nominal scores that lie below.
-
-    Attributes
-    ----------
-    threshold_ : float
-        Scores above it are called anomalous.
+        Of the scores that lie below.
     """
 
-    def __init__(self, *, share: float = 0.99):
-        self.share = share
+    share: float = 0.99
 
-    def fit(self, nominal_scores: np.ndarray) -> "Quantile":
-        """Learn the threshold from the scores of normal images, shape (N,)."""
-        self.threshold_ = float(np.quantile(nominal_scores, self.share))
-        return self
+    def _threshold(self, scores: np.ndarray) -> float:
+        return np.quantile(scores, self.share)
+
+    def __str__(self) -> str:
+        return f"{self.share:.0%} quantile of the normal scores"
 
 
-class Conformal:
+@dataclass
+class Conformal(Rule):
     """The threshold that new normal images exceed with a chance of at most `alpha`.
 
     It assumes only that the scores of new normal images and those it learns from
     are exchangeable, so it needs images that the model has not learned from.
-    With fewer than ``1 / alpha - 1`` of them no finite threshold can promise it.
+    With fewer than ``1 / alpha - 1`` of them the threshold is infinite: no finite
+    one can promise it.
 
     Parameters
     ----------
     alpha : float
         Chance of a false alarm, over the draw of both.
 
-    Attributes
-    ----------
-    threshold_ : float
-        Scores above it are called anomalous; infinite where there are too few.
-
     References
     ----------
     Vovk, Gammerman, Shafer, "Algorithmic learning in a random world", 2005.
     """
 
-    def __init__(self, *, alpha: float = 0.05):
-        self.alpha = alpha
+    alpha: float = 0.05
 
-    def fit(self, nominal_scores: np.ndarray) -> "Conformal":
-        """Learn the threshold from the scores of held-out normal images, shape (N,)."""
-        count = len(nominal_scores)
-        rank = math.ceil((count + 1) * (1 - self.alpha))
-        ordered = np.sort(nominal_scores)
-        self.threshold_ = float(ordered[rank - 1]) if rank <= count else math.inf
-        return self
+    def _threshold(self, scores: np.ndarray) -> float:
+        rank = math.ceil((len(scores) + 1) * (1 - self.alpha))
+        return np.sort(scores)[rank - 1] if rank <= len(scores) else math.inf
+
+    def __str__(self) -> str:
+        return f"conformal, at most {self.alpha:.0%} false alarms"
+
+
+RULES = {kind.__name__: kind for kind in (MeanPlusSigma, Quantile, Conformal)}
+"""The rules by name."""

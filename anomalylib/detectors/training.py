@@ -22,12 +22,38 @@ class Batches(NamedTuple):
     steps : int
         Batches of an epoch.
     of_epoch : callable
-        Yields the tensors of one epoch, in an order that it draws from the
+        Yields the inputs (n, H, W, C) of one epoch, in an order that it draws from the
         generator it is given.
     """
 
     steps: int
-    of_epoch: Callable[[np.random.Generator], Iterator[torch.Tensor]]
+    of_epoch: Callable[[np.random.Generator], Iterator[np.ndarray]]
+
+
+class ReconstructionError(nn.Module):
+    """Squared error of a network that was trained to return its input, mean over channels.
+
+    Parameters
+    ----------
+    network : Module
+        (N, C, H, W) to the same.
+    epochs : int
+        Of its training, whose losses are kept.
+    """
+
+    def __init__(self, network: nn.Module, epochs: int):
+        super().__init__()
+        self.network = network
+        self.register_buffer("losses", torch.zeros(epochs, dtype=torch.float64))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Map of each input: (N, H, W, C) to (N, H, W)."""
+        x = self.scaled(inputs)  # (N, C, H, W)
+        return (self.network(x) - x).square().mean(dim=1)  # (N, H, W)
+
+    def scaled(self, inputs: torch.Tensor) -> torch.Tensor:
+        """What the network is shown of the inputs: (N, H, W, C) to (N, C, H, W)."""
+        raise NotImplementedError
 
 
 def image_batches(images: Stored, size: int) -> Batches:
@@ -43,17 +69,15 @@ def image_batches(images: Stored, size: int) -> Batches:
     size = min(size, len(images))
     steps = len(images) // size
 
-    def of_epoch(order: np.random.Generator) -> Iterator[torch.Tensor]:
+    def of_epoch(order: np.random.Generator) -> Iterator[np.ndarray]:
         shuffled = order.permutation(len(images))[: steps * size]
         for chosen in shuffled.reshape(steps, size):
-            yield as_pixels(images[np.sort(chosen)])  # (n, 3, S, S)
+            yield images[np.sort(chosen)]  # (n, S, S, 3)
 
     return Batches(steps, of_epoch)
 
 
-def row_batches(
-    features: Stored, size: int, prepare: Callable[[np.ndarray], torch.Tensor]
-) -> Batches:
+def row_batches(features: Stored, size: int) -> Batches:
     """Feature vectors of many images, shuffled together.
 
     Neighbouring vectors of one image resemble each other. A batch of vectors
@@ -66,8 +90,6 @@ def row_batches(
     features : FileArray or ndarray, shape (N, H, W, C)
     size : int
         Vectors a batch. The last, smaller batch of a pool is left out.
-    prepare : callable
-        Makes a tensor (1, C, 1, n) of (1, n, C) feature vectors.
     """
     count, height, width, channels = features.shape
     places = height * width
@@ -76,43 +98,38 @@ def row_batches(
     firsts = range(0, count, pool)
     steps = sum(min(pool, count - first) * places // size for first in firsts)
 
-    def of_epoch(order: np.random.Generator) -> Iterator[torch.Tensor]:
+    def of_epoch(order: np.random.Generator) -> Iterator[np.ndarray]:
         shuffled = order.permutation(count)
         for first in firsts:
             some = features[np.sort(shuffled[first : first + pool])]  # (n, H, W, C)
             rows = some.reshape(-1, channels)  # (n*H*W, C)
             mixed = order.permutation(len(rows))
             for start in range(0, len(rows) - size + 1, size):
-                yield prepare(rows[mixed[start : start + size]][None, None])  # (1, C, 1, n)
+                yield rows[mixed[start : start + size]][None, None]  # (1, 1, n, C)
 
     return Batches(steps, of_epoch)
 
 
-def as_pixels(images: np.ndarray) -> torch.Tensor:
-    """Images (N, S, S, 3) of `uint8` as a tensor (N, 3, S, S) in 0 to 1."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2) / 255
-
-
 def fit_reconstruction(
-    make_model: Callable[[], nn.Module],
+    make: Callable[[], ReconstructionError],
     batches: Batches,
     *,
     epochs: int,
     learning_rate: float,
     seed: int,
     precision: str = "float32",
-    on_epoch: Callable[[int, nn.Module], None] | None = None,
+    on_epoch: Callable[[int, ReconstructionError], None] | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Train a model to return its input: MSE, Adam, one cycle, last epoch.
+    """Train a network to return its input: MSE, Adam, one cycle, last epoch.
 
     Parameters
     ----------
-    make_model : callable
-        Builds the model; called once the seed is set.
+    make : callable
+        Builds the network with its error; called once the seed is set.
     batches : Batches
         From `image_batches` or `row_batches`.
     epochs : int
-        Passes over them. The last epoch's model is returned: nothing is
+        Passes over them. The last epoch's network is returned: nothing is
         chosen by looking at a validation or test set.
     learning_rate : float
         Peak of the one-cycle schedule (Smith, Topin, 2019).
@@ -122,62 +139,38 @@ def fit_reconstruction(
         ``"float32"``, or ``"bfloat16"`` for the network's products; weights
         and error stay in single precision.
     on_epoch : callable, optional
-        Told each epoch's number, from 1, and the model in eval mode: to watch,
+        Told each epoch's number, from 1, and the error in eval mode: to watch,
         not to choose.
 
     Returns
     -------
     dict of str to Tensor
-        The model's state, and ``losses``, the mean training loss of each
-        epoch; see `restored`.
+        The state of what `make` builds, with the mean training loss of each
+        epoch as ``losses``.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = make_model().to(memory_format=torch.channels_last).train()
+        error = make().to(memory_format=torch.channels_last).train()
     order = np.random.default_rng(seed)
-    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    optimiser = torch.optim.Adam(error.network.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=learning_rate, total_steps=epochs * batches.steps
     )
     half = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
-    losses = []
-    for _ in tqdm(range(epochs), desc="training", unit="epoch"):
+    for epoch in tqdm(range(epochs), desc="training", unit="epoch"):
         total = 0.0
-        for batch in batches.of_epoch(order):
+        for inputs in batches.of_epoch(order):
+            batch = error.scaled(torch.from_numpy(inputs))  # (n, C, H, W)
             with half:
-                restored = model(batch)
+                restored = error.network(batch)
             loss = nn.functional.mse_loss(restored.float(), batch)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             schedule.step()
             total += loss.item()
-        losses.append(total / batches.steps)
+        error.losses[epoch] = total / batches.steps
         if on_epoch:
-            on_epoch(len(losses), model.eval())
-            model.train()
-    return model.state_dict() | {"losses": torch.tensor(losses, dtype=torch.float64)}
-
-
-def restored(
-    make_model: Callable[[], nn.Module], trained: dict[str, torch.Tensor]
-) -> tuple[nn.Module, list[float]]:
-    """The model that `fit_reconstruction` has trained, and its losses.
-
-    Parameters
-    ----------
-    make_model : callable
-        Builds the model.
-    trained : dict of str to Tensor
-        From `fit_reconstruction`; other names are left aside.
-
-    Returns
-    -------
-    model : Module
-        In eval mode.
-    losses : list of float
-    """
-    with torch.random.fork_rng(devices=[]):
-        model = make_model().to(memory_format=torch.channels_last)
-    model.load_state_dict({name: trained[name] for name in model.state_dict()})
-    return model.eval(), trained["losses"].tolist()
+            on_epoch(epoch + 1, error.eval())
+            error.train()
+    return error.state_dict()

@@ -83,7 +83,7 @@ Stored = FileArray | np.ndarray
 
 
 def features_of(
-    extractor: FeatureExtractor, images: Sequence[np.ndarray], folder: Path = FOLDER
+    extractor: FeatureExtractor, images: Sequence[np.ndarray], folder: Path | None = None
 ) -> Stored:
     """Feature maps of all images, channels last: one row of C numbers a place.
 
@@ -114,7 +114,7 @@ def batch_size(size: int) -> int:
     return max(1, PIXELS // size**2)
 
 
-def pixels_of(images: Sequence[np.ndarray], size: int, folder: Path = FOLDER) -> Stored:
+def pixels_of(images: Sequence[np.ndarray], size: int, folder: Path | None = None) -> Stored:
     """All images at one size, decoded once, as `features_of` keeps features.
 
     Returns
@@ -133,7 +133,7 @@ def pixel_hash(images: Sequence[np.ndarray]) -> str:
 
 
 def learned(
-    said: str, learn: Callable[[], dict[str, torch.Tensor]], folder: Path = FOLDER
+    said: str, learn: Callable[[], dict[str, torch.Tensor]], folder: Path | None = None
 ) -> dict[str, torch.Tensor]:
     """What `learn` returns, from a file if the same was learned before.
 
@@ -146,7 +146,7 @@ def learned(
     folder : Path
         Where the files are kept.
     """
-    path = folder / f"{hashlib.sha256(said.encode()).hexdigest()[:24]}.safetensors"
+    path = (folder or FOLDER) / f"{hashlib.sha256(said.encode()).hexdigest()[:24]}.safetensors"
     with _once(path) as missing:
         if missing:
             with written_whole(path) as beside:
@@ -173,7 +173,7 @@ def _kept(
     size: int,
     compute: Callable[[np.ndarray], np.ndarray],
     what: str,
-    folder: Path,
+    folder: Path | None,
     label: str,
 ) -> Stored:
     """What `compute` makes of the images, from the file if there is one."""
@@ -191,7 +191,7 @@ def _kept(
     if fingerprint is None:
         return np.concatenate(list(batches))
     key = hashlib.sha256(f"{what} {fingerprint} {code()}".encode()).hexdigest()[:24]
-    path = folder / f"{key}.npy"
+    path = (folder or FOLDER) / f"{key}.npy"
     with _once(path) as missing:
         if missing:
             with written_whole(path) as beside:

@@ -168,6 +168,26 @@ def load_batch(images: Sequence[np.ndarray], start: int, stop: int, size: int) -
     return np.stack([resize(images[i], size) for i in range(start, stop)])
 
 
+def as_images(given: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    """Images as a detector takes them, once they are found to be so.
+
+    Raises
+    ------
+    UserError
+        If one is no (H, W, 3) array of `uint8`.
+    """
+    if isinstance(given, ImageSet | Subset):
+        return given
+    for index in range(len(given)):
+        image = given[index]
+        kind = getattr(image, "dtype", type(image).__name__)
+        shape = getattr(image, "shape", ())
+        if kind != np.uint8 or len(shape) != 3 or shape[2] != 3:
+            what = f"image {index} of {len(given)} is {kind} {shape}"
+            raise UserError(f"{what}: give (height, width, 3) arrays of uint8, red first")
+    return given
+
+
 def mean_grey(images: Sequence[np.ndarray]) -> np.ndarray:
     """Mean grey value of each image, 0 to 255, shape (N,).
 

@@ -86,8 +86,8 @@ def find(root: Path, name: str) -> tuple[list[Found], list[Found]]:
     return _own(folder) if _is_own(folder) else _mvtec(folder)
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """The pictures in a folder, sorted by name; what begins with a dot is none."""
+def images_in(folder: Path) -> list[Path]:
+    """The images in a folder, sorted by name; what begins with a dot is none."""
     inside = (path for path in folder.iterdir() if not path.name.startswith("."))
     return sorted(path for path in inside if path.suffix.lower() in SUFFIXES)
 
@@ -142,7 +142,7 @@ def _abnormal(folder: Path) -> list[Found]:
     kinds = sorted(path for path in abnormal.iterdir() if path.is_dir())
     if abnormal / "good" in kinds:
         raise UserError(f"{abnormal / 'good'} contradicts itself: move it or rename it")
-    if not kinds or pictures_in(abnormal):
+    if not kinds or images_in(abnormal):
         kinds.insert(0, abnormal)
     found = []
     for inside in kinds:
@@ -157,13 +157,13 @@ def _mask_of(path: Path, folder: Path) -> Path | None:
     beside = folder / "masks" / path.parent.relative_to(folder / "abnormal")
     if not beside.is_dir():
         return None
-    masks = {mask.stem.removesuffix("_mask"): mask for mask in pictures_in(beside)}
+    masks = {mask.stem.removesuffix("_mask"): mask for mask in images_in(beside)}
     return masks.get(path.stem)
 
 
 def _some_in(folder: Path, fewest: int = 1) -> list[Path]:
-    """The pictures in a folder, an error where they are too few or lie deeper."""
-    found = pictures_in(folder)
+    """The images in a folder, an error where they are too few or lie deeper."""
+    found = images_in(folder)
     if len(found) < fewest:
         kinds = " ".join(sorted(SUFFIXES))
         few = f"{len(found)} images in {folder}" if found else f"no images in {folder}"

@@ -35,7 +35,7 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve.
 
     The chance that an anomalous image scores above a normal one; ties count
-    one half.
+    one half. Not a number where the images are all of one kind.
 
     Parameters
     ----------
@@ -44,6 +44,9 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     scores : ndarray, shape (N,)
         Higher is more anomalous: the field's sign, not scikit-learn's.
     """
+    labels = np.asarray(labels)
+    if labels.min() == labels.max():
+        return float("nan")
     return float(roc_auc_score(labels, scores))
 
 

@@ -1,0 +1,74 @@
+"""Arrays a few entries at a time, and scores from maps."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from anomalylib.errors import UserError
+from anomalylib.features.cache import Stored, name_of
+
+Images = Sequence[np.ndarray]
+BLOCK = 8
+"""Images per scoring step."""
+
+
+def blocks(stored: Stored) -> Iterator[np.ndarray]:
+    """All entries, a few at a time: (n, ...)."""
+    return (stored[start : start + BLOCK] for start in range(0, len(stored), BLOCK))
+
+
+def joined(parts: Iterator[np.ndarray], count: int) -> np.ndarray:
+    """Parts (n, ...) after each other, `count` entries in all.
+
+    Written into one array as they come: small results that are kept between
+    large temporary ones would split the process's free memory, which then grows
+    with every block.
+    """
+    whole, start = None, 0
+    for part in parts:
+        if whole is None:
+            whole = np.empty((count, *part.shape[1:]), part.dtype)
+        whole[start : start + len(part)] = part
+        start += len(part)
+    return whole
+
+
+def as_rows(features: torch.Tensor | np.ndarray) -> torch.Tensor:
+    """Feature maps (n, H, W, C) as patches (n*H*W, C)."""
+    return torch.as_tensor(features).float().flatten(0, 2)
+
+
+def by_parts(
+    function: Callable[[torch.Tensor], torch.Tensor], rows: torch.Tensor, most: int
+) -> torch.Tensor:
+    """A function of rows (n, ...), of at most `most` at a time; of all where it is traced."""
+    if torch.compiler.is_exporting():
+        return function(rows)
+    return torch.cat([function(part) for part in rows.split(max(1, most))])
+
+
+def aggregate(maps: np.ndarray, top_k: int) -> np.ndarray:
+    """Score of each image: the mean of the `top_k` largest values of its map.
+
+    A map of fewer cells is averaged whole. Shape (N, H, W) to (N,).
+    """
+    flat = maps.reshape(len(maps), -1)  # (N, H*W)
+    k = min(top_k, flat.shape[1])
+    return np.partition(flat, -k, axis=1)[:, -k:].mean(axis=1)
+
+
+def finite(scores: np.ndarray, images: Sequence) -> np.ndarray:
+    """The scores (N,), once they are found to be numbers: NaN is above no threshold.
+
+    Raises
+    ------
+    UserError
+        If one is not: it would pass for normal.
+    """
+    wrong = np.flatnonzero(~np.isfinite(scores))
+    if len(wrong):
+        name, value = name_of(images, wrong[0]), scores[wrong[0]]
+        refusal = f"the score of {name} is {value}, no number to judge by"
+        raise UserError(f"{refusal}: give other weights, more images or a lower learning rate")
+    return scores
