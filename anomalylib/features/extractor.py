@@ -72,6 +72,10 @@ class FeatureExtractor(nn.Module):
         self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
 
+    def __deepcopy__(self, memo: dict) -> "FeatureExtractor":
+        """Itself: it is frozen, and the hooks of a copy would write into the original."""
+        return self
+
     @property
     def key(self) -> str:
         """Everything that the features depend on besides the images."""
