@@ -144,49 +144,22 @@ def _study(options: argparse.Namespace) -> int:
 
 def _measure(options: argparse.Namespace) -> int:
     """Measure what is missing and write the tables."""
-    from anomalylib.images.category import dataset_name
-    from study.runs import curve_runs, reference, sensitivity
-    from study.runs.experiment import Experiment, resolve_backbones
-    from study.runs.workers import cores
-    from study.tables.reference import REFERENCE
-    from study.trials import trials
+    from study.runs.commands import carry_out
 
-    if not options.data_root:
-        raise UserError("real parts are needed: DATA_ROOT=data/mvtec, which `make data` fetches")
-    categories = list(dict.fromkeys(options.categories.replace(",", " ").split()))
-    jobs = _jobs(options, default=cores())
-    folder = Path(options.output) if options.output else REFERENCE
-    if not options.output and sorted(categories) != list(PARTS):
-        raise UserError(f"the book's chapters are about {' and '.join(PARTS)}: give OUTPUT=folder")
-    if not options.output and dataset_name(Path(options.data_root))[1]:
-        raise UserError("drawn parts give no reference results: give OUTPUT=folder to try it")
-    start = time.perf_counter()
-    kinds = {"trials": trials.Trials, "curve": curve_runs.Curve}
-    kind = kinds.get(options.command, Experiment)
-    experiment = kind(options.data_root, resolve_backbones(options.weights.split()))
-    if options.command == "reference":
-        runs = reference.reference_runs(categories, list(experiment.backbones))
-        measured = experiment.carry_out(runs, jobs, options.scheduler)
-        reference.collect(experiment, runs, folder)
-    elif options.command == "trials":
-        runs = trials.trial_runs(experiment, categories)
-        measured = experiment.carry_out(runs, jobs, options.scheduler)
-        trials.collect(experiment, runs, folder)
-    elif options.command == "curve":
-        runs = curve_runs.curve_runs(experiment, categories)
-        measured = experiment.carry_out(runs, jobs, options.scheduler)
-        curve_runs.collect(experiment, runs, folder)
-    else:
-        pairs = sensitivity.sensitivity_runs(experiment, categories)
-        runs = [run for _, run in pairs]
-        measured = experiment.carry_out(runs, jobs, options.scheduler)
-        sensitivity.collect(experiment, pairs, folder)
-    spent = time.perf_counter() - start
-    print(f"{measured} of {len(runs)} runs measured now, {spent:.0f} s; tables in {folder}")
+    summary = carry_out(
+        options.command,
+        categories=options.categories.replace(",", " ").split(),
+        data_root=options.data_root,
+        weights=options.weights.split(),
+        jobs=_jobs(options, default=None),
+        scheduler=options.scheduler,
+        output=options.output,
+    )
+    print(summary)
     return 0
 
 
-def _jobs(options: argparse.Namespace, default: int) -> int | None:
+def _jobs(options: argparse.Namespace, default: int | None) -> int | None:
     """How many tasks at a time; None leaves it to the cluster."""
     text = options.jobs
     if not text:
