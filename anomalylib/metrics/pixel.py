@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from scipy.ndimage import label as connected_regions
 from sklearn.metrics import auc, roc_auc_score, roc_curve
 
-
 SIZE = 256  # side in pixels at which maps and masks are compared
 FPR_LIMIT = 0.3
 EIGHT = np.ones((3, 3), dtype=int)  # diagonal neighbours belong together
