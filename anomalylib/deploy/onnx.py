@@ -161,7 +161,7 @@ def _traced(whole: WholePath, name: str) -> "torch.onnx.ONNXProgram":
         large = f"this {name} holds {size / 1e9:.1f} GB, and an ONNX file at most 2"
         raise UserError(f"{large}: fit it so that it keeps less")
     example = torch.zeros(2, whole.side + 2, whole.side + 1, 3, dtype=torch.uint8)
-    any_size = {"images": {i: torch.export.Dim(name) for i, name in enumerate("NHW")}}
+    any_size = {"images": dict(enumerate(map(torch.export.Dim, "NHW")))}
     replaced = torch.export.default_decompositions()
     replaced[torch.ops.aten._cdist_forward.default] = _distances
     replaced[torch.ops.aten._linalg_solve_ex.default] = _solved
@@ -171,6 +171,7 @@ def _traced(whole: WholePath, name: str) -> "torch.onnx.ONNXProgram":
             exported.run_decompositions(replaced),
             input_names=["images"],
             output_names=["score", "map"],
+            dynamic_shapes={"images": dict(enumerate("NHW"))},
             opset_version=OPSET,
             dynamo=True,
             verbose=False,

@@ -51,14 +51,9 @@ class Autoencoder(Detector):
         its maps change during training. Nothing is kept then.
     top_k, sigma, seed, cache, keep
         See `Detector`.
-
-    Attributes
-    ----------
-    losses_ : list of float
-        Mean training loss of each epoch.
     """
 
-    side: Annotated[int, Field(ge=128, le=256, multiple_of=32)] = 128
+    side: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 128
     code: Annotated[int, Field(ge=1, le=4096)] = 64
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3

@@ -152,6 +152,11 @@ class Detector(BaseEstimator, ABC):
         for block in blocks(inputs):
             yield self.model_(torch.from_numpy(block)).numpy()
 
+    @property
+    def losses_(self) -> list[float]:
+        """Mean training loss of each epoch, of a detector that trains a network."""
+        return self.model_.losses.tolist()
+
     def restore(self, learned: Tensors) -> None:
         """Set what judges, from what was learned: the quick part of `fit`."""
         with torch.random.fork_rng(devices=[]):

@@ -71,12 +71,7 @@ class Combined(FeatureDetector):
     batch_size : int
         Feature vectors per step; see `row_batches`.
     top_k, sigma, seed, cache, keep
-        See `Detector`.
-
-    Attributes
-    ----------
-    losses_ : list of float
-        Mean training loss of each epoch; 1 is what predicting the mean gives.
+        See `Detector`. Of ``losses_``, 1 is what predicting the mean gives.
     """
 
     latent: Annotated[int, Field(ge=1, le=2048)] = 50

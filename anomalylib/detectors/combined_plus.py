@@ -97,7 +97,7 @@ class CombinedPlus(FeatureDetector):
     IMAGE_SIZE = 384
 
     neighbours: Annotated[int, Field(ge=1, le=100)] = 10
-    bank: Annotated[int, Field(ge=100, le=2**16)] = 4096
+    bank: Annotated[int, Field(ge=1, le=2**16)] = 4096
     dimensions: Annotated[int, Field(ge=1, le=2048)] = 256
     ridge: Annotated[float, Field(gt=0, le=100)] = 0.1
 

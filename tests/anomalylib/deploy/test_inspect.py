@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from anomalylib.__main__ import main
 from anomalylib.deploy import inspect as inspection
-from anomalylib.deploy.saving import load
+from anomalylib.deploy.saving import load, save
 from anomalylib.errors import UserError
 from anomalylib.images.category import load_category
-from study.__main__ import main
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,9 @@ def detector_file(tiny_root, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("detector")
     extractor = FeatureExtractor(resolve_backbone("efficientnet_lite0"), image_size=64)
-    detector = Combined(extractor, epochs=2, cache_folder=folder)
+    detector = Combined(extractor, epochs=2, cache=folder)
     detector.fit(load_category(tiny_root, "metal_nut").train)
-    return detector.save(folder / "nut.safetensors")
+    return save(detector, folder / "nut.safetensors")
 
 
 @pytest.fixture
@@ -42,14 +42,17 @@ def parts(tiny_root, tmp_path):
 
 def test_findings_agree_with_the_detector(detector_file, parts):
     detector = load(detector_file)
-    paths = inspection.pictures_of([parts])
-    found = {each.path.name: each for each in inspection.inspect(detector, paths)}
+    found = {each.path.name: each for each in inspection.inspect(detector, [parts])}
     assert list(found) == ["broken.jpg", "grey.png", "known.png", "noise.bmp"]
     known, noise = found["known.png"], found["noise.bmp"]
     pictures = [np.asarray(Image.open(parts / name)) for name in ("known.png", "noise.bmp")]
     assert [known.score, noise.score] == pytest.approx(detector.score_samples(pictures), rel=1e-5)
     assert noise.decision == "anomalous" and noise.score > noise.threshold == detector.threshold_
-    assert known.nearest == "train/good/002.png" and known.distance < 1e-3 < noise.distance
+    assert (
+        known.nearest_name == "train/good/002.png"
+        and known.nearest == 2
+        and known.distance < 1e-3 < noise.distance
+    )
     assert known.checked and not noise.checked
     assert found["broken.jpg"].decision == "unreadable"
     assert "broken.jpg" in found["broken.jpg"].reason
@@ -66,13 +69,22 @@ def test_many_are_judged_as_one_alone(detector_file, parts, monkeypatch):
     assert [f.nearest for f in alone] == [f.nearest for f in together]
 
 
+def test_the_backbone_sees_each_image_once(detector_file, parts, monkeypatch):
+    detector, seen = load(detector_file), []
+    forward = detector.features.feature_maps
+    count = lambda images: seen.append(len(images)) or forward(images)  # noqa: E731
+    monkeypatch.setattr(detector.features, "feature_maps", count)
+    inspection.inspect(detector, [parts])
+    assert sum(seen) == 3  # the fourth cannot be read
+
+
 def test_the_usual_distance_is_the_loneliest_vectors():
     vectors = np.array([[0.0, 0.0], [0.0, 1.0], [5.0, 0.0]])
     assert inspection.usual_distance(vectors) == 5
 
 
 def test_the_table_begins_with_what_cannot_be_read(detector_file, parts):
-    findings = inspection.inspect(load(detector_file), inspection.pictures_of([parts]))
+    findings = inspection.inspect(load(detector_file), [parts])
     table = inspection.as_table(findings)
     assert table.image.iloc[0].endswith("broken.jpg")
     assert table.score.iloc[1:].is_monotonic_decreasing
@@ -80,14 +92,14 @@ def test_the_table_begins_with_what_cannot_be_read(detector_file, parts):
     assert said[0]["score"] is None and {row["decision"] for row in said} >= {"unreadable"}
 
 
-def test_pictures_are_files_and_folders_in_order(parts, tmp_path):
+def test_images_are_files_and_folders_in_order(parts, tmp_path):
     given = [parts / "noise.bmp", parts]
-    names = [path.name for path in inspection.pictures_of(given)]
+    names = [path.name for path in inspection.images_of(given)]
     assert names == ["noise.bmp", "broken.jpg", "grey.png", "known.png", "noise.bmp"]
     (tmp_path / "empty").mkdir()
     for wrong in ([tmp_path / "empty"], [tmp_path / "gone.png"], []):
-        with pytest.raises(UserError, match=r"no picture|nothing at"):
-            inspection.pictures_of(wrong)
+        with pytest.raises(UserError, match=r"no image|nothing at"):
+            inspection.images_of(wrong)
 
 
 def test_the_command_prints_writes_and_tells_by_its_exit_code(
@@ -97,7 +109,7 @@ def test_the_command_prints_writes_and_tells_by_its_exit_code(
     command = ["inspect", "--detector", str(detector_file)]
     assert main([*command, *files, str(parts)]) == 2
     out, err = capsys.readouterr()
-    assert "broken.jpg" in err and "4 pictures" in out and "noise.bmp" in out
+    assert "broken.jpg" in err and "4 images" in out and "noise.bmp" in out
     assert len(pd.read_csv(tmp_path / "t.csv")) == 4
     assert main([*command, "--json", str(parts / "noise.bmp")]) == 1
     (row,) = json.loads(capsys.readouterr().out)

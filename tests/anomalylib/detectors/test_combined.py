@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from anomalylib.detectors.combined import Combined, channel_moments
-from tests.anomalylib.detectors.test_base import NORMAL, RANDOM, spoiled
+from tests.anomalylib.drawn import NORMAL, RANDOM, spoiled
 
 
 def test_moments_of_channels_against_numpy():
@@ -28,9 +28,9 @@ def test_combined_finds_the_place(extractor):
 def test_without_scaling_the_loss_is_in_the_features_own_units(extractor):
     scaled = Combined(extractor, epochs=1, latent=4).fit(NORMAL)
     plain = Combined(extractor, epochs=1, latent=4, scale=False).fit(NORMAL)
-    features = plain.features(NORMAL).astype(np.float32)  # (N, H, W, C)
-    unscaled = plain._scaled(features.copy())
+    features = plain.prepare(NORMAL).astype(np.float32)  # (N, H, W, C)
+    unscaled = plain.model_.scaled(torch.from_numpy(features))
     assert np.array_equal(unscaled.numpy(), features.transpose(0, 3, 1, 2))
-    spread = scaled._scaled(features.copy()).std(dim=(0, 2, 3))
+    spread = scaled.model_.scaled(torch.from_numpy(features)).std(dim=(0, 2, 3))
     varying = features.std(axis=(0, 1, 2)) > 1e-3
     assert spread[torch.from_numpy(varying)].numpy() == pytest.approx(1, abs=0.05)

@@ -11,7 +11,7 @@ from anomalylib.detectors.combined_plus import (
     rebuilding_errors,
 )
 from anomalylib.errors import UserError
-from tests.anomalylib.detectors.test_base import NORMAL, spoiled
+from tests.anomalylib.drawn import NORMAL, spoiled
 
 
 def by_lagrange(row, bank, count, ridge):
@@ -75,27 +75,26 @@ def test_axes_against_scikit_learn(monkeypatch):
 def test_maps_are_the_errors_of_their_patches(extractor):
     detector = CombinedPlus(extractor, bank=60, dimensions=8, neighbours=3).fit(NORMAL)
     image = spoiled(NORMAL[0])
-    features = detector.features([image]).astype(np.float32)
+    features = detector.prepare([image]).astype(np.float32)
     rows = torch.from_numpy(features.reshape(-1, features.shape[-1]))
-    rows = (rows - detector.mean_) @ detector.axes_
-    expected = rebuilding_errors(rows, detector.bank_, 3, 0.1).numpy()
+    rows = (rows - detector.model_.mean) @ detector.model_.axes
+    expected = rebuilding_errors(rows, detector.model_.bank, 3, 0.1).numpy()
     assert detector.anomaly_maps([image]).ravel() == pytest.approx(expected, rel=1e-4, abs=1e-5)
-    assert detector.bank_.shape == (60, 8)
+    assert detector.model_.bank.shape == (60, 8)
 
 
 def test_a_nominal_image_is_rebuilt_from_the_others(extractor):
-    detector = CombinedPlus(extractor, bank=10**6, dimensions=16, top_k=1).fit(NORMAL)
-    assert len(detector.bank_) == 8 * 64  # all there are
+    detector = CombinedPlus(extractor, bank=2**16, dimensions=16, top_k=1).fit(NORMAL)
+    assert len(detector.model_.bank) == 8 * 64  # all there are
     assert detector.nominal_scores_.min() > 2 * detector.score_samples(NORMAL).max()
 
 
 def test_a_bank_from_one_image_alone_is_refused(extractor):
     detector = CombinedPlus(extractor, bank=3, dimensions=4)
     blank = np.zeros((2, 4, 4, 6), dtype=np.float16)
-    detector.features = lambda images: blank
-    detector._take(detector._learn(range(2)) | {"image": torch.zeros(3, dtype=torch.int64)})
+    detector.restore(detector._learn(blank) | {"image": torch.zeros(3, dtype=torch.int64)})
     with pytest.raises(UserError, match="one training image"):
-        list(detector._nominal_maps(range(2)))
+        list(detector._nominal_maps(blank))
 
 
 def test_a_seed_gives_one_result_and_another_seed_another(extractor, monkeypatch):
@@ -121,8 +120,7 @@ def test_the_bank_covers_what_is_rare(extractor, monkeypatch):
     detector = CombinedPlus(extractor, bank=12, dimensions=4)
     features = np.random.default_rng(0).normal(0, 0.01, (10, 8, 8, 6)).astype(np.float16)
     features[7, 2:4, 2:4] += 5  # four patches of 640
-    detector.features = lambda images: features
-    learned = detector._learn(range(10))
+    learned = detector._learn(features)
     assert (learned["image"] == 7).any()
     far = (learned["bank"] - learned["bank"].median(dim=0).values).norm(dim=1) > 5
     assert far.any()

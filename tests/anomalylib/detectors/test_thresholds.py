@@ -38,10 +38,10 @@ def test_conformal_refuses_to_promise_with_too_few():
 
 
 SCORES = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=60).map(np.array)
-RULES = [MeanPlusSigma(sigma=2.5), Quantile(share=0.9), Conformal(alpha=0.1)]
+SOME = [MeanPlusSigma(sigma=2.5), Quantile(share=0.9), Conformal(alpha=0.1)]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize("rule", SOME, ids=lambda rule: type(rule).__name__)
 @given(scores=SCORES, shift=st.floats(-100, 100), scale=st.floats(0.1, 10))
 def test_a_rule_knows_neither_order_nor_unit(rule, scores, shift, scale):
     threshold = rule.fit(scores).threshold_
