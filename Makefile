@@ -63,18 +63,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUN) -m pip install --constraint constraints.txt --editable '.[dev]' && \
 	echo $$(( $$(date +%s) - start )) > $(VENV)/setup-seconds && touch $@
 
-book: setup
-	@$(RUN) -m study book $(STUDY)
-
-pdf: setup
-	@$(RUN) -m study pdf $(STUDY)
-
-notebooks: setup
-	@$(RUN) -m study notebooks $(STUDY)
+book pdf notebooks: setup
+	@$(RUN) -m study $@ $(STUDY)
 
 reference sensitivity trials curve: setup
-	@$(RUN) -m study $@ --categories "$$CATEGORIES" --data-root "$$DATA_ROOT" \
-		--weights "$$WEIGHTS" --jobs "$$JOBS" --scheduler "$$SCHEDULER" --output "$$OUTPUT"
+	@$(RUN) -m study $@ $(STUDY) --output "$$OUTPUT"
 
 bench: setup
 	@$(RUN) -m tests.benchmarks --data-root "$$DATA_ROOT" --weights "$$WEIGHTS" \
@@ -88,11 +81,8 @@ $(PEERS)/installed: constraints.txt
 	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install anomalib==2.7.0 \
 		$$(grep -E '^(torch|torchvision)==' constraints.txt) && touch $@
 
-headline: setup
-	@$(RUN) -m study headline
-
-data: setup
-	@$(RUN) -m study data
+headline data: setup
+	@$(RUN) -m study $@
 
 test: setup
 	@$(RUN) -m pytest

@@ -1,4 +1,4 @@
-"""The command line: ``python -m study book | notebooks | data | …``."""
+"""The command line of the study: ``python -m study book``, and what else ``make`` calls."""
 
 import argparse
 import sys
@@ -6,194 +6,115 @@ import time
 from pathlib import Path
 
 from anomalylib.errors import UserError, first_line
+from study.book.options import Options
 from study.checkout import ROOT
-from study.names import PARTS
+from study.runs.commands import COMMANDS
+
+BUILDING = {
+    "notebooks": "execute the notebooks that are stale",
+    "book": "execute the stale notebooks and build the book",
+    "pdf": "execute the stale notebooks and print the book",
+}
+OTHERS = {"data": "fetch MVTec AD (5 GB)", "headline": "write the README's chart and table"}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit code. A user's error is one line."""
-    options = _parser().parse_args(arguments)
+    given = vars(_parser().parse_args(arguments))
+    command = given.pop("command")
     try:
-        if options.command == "data":
-            return _data()
-        if options.command == "headline":
-            return _headline()
-        if options.command in ("reference", "sensitivity", "trials", "curve"):
-            return _measure(options)
-        return _study(options)
+        if command in OTHERS:
+            print({"data": _data, "headline": _headline}[command]())
+        elif command in COMMANDS:
+            print(_measure(command, Options.read(given)))
+        else:
+            _build(command, Options.read(given))
     except (UserError, OSError) as error:
         print(f"error: {first_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; run again to go on from here", file=sys.stderr)
         return 130
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="study", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m study", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("data", help="fetch MVTec AD (5 GB)")
-    commands.add_parser("headline", help="write the README's chart and table")
-    for name, text in (
-        ("notebooks", "execute the notebooks that are stale"),
-        ("book", "execute the stale notebooks and build the book"),
-        ("pdf", "execute the stale notebooks and print the book"),
-    ):
+    measuring = {name: f"measure the tables of {name}" for name in COMMANDS}
+    for name, text in (BUILDING | measuring | OTHERS).items():
         command = commands.add_parser(name, help=text)
-        command.add_argument("--categories", default=" ".join(PARTS), help="names, spaced")
-        command.add_argument("--data-root", default="", help="folder of categories")
-        command.add_argument("--backbone", default="auto", help="auto or a backbone's name")
-        command.add_argument("--weights", default="", help=".safetensors, .pth or .pt2 file")
-        command.add_argument("--layers", default="", help="names, with commas")
-        command.add_argument("--seed", default="0", help="of every random choice")
-        command.add_argument("--profile", default="full", choices=("full", "quick"))
-        command.add_argument("--jobs", default="", help="notebooks at a time")
-        command.add_argument("--scheduler", default="", help="address of a Dask cluster")
-        command.add_argument("--params", default="", help="more, as name=value, spaced")
-    for name, text in (
-        ("reference", "measure the reference results of real parts"),
-        ("sensitivity", "measure what each setting does, one at a time"),
-        ("trials", "measure what was tried on the way to combined+"),
-        ("curve", "measure how many normal images are needed"),
-    ):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("--categories", default=" ".join(PARTS), help="names, spaced")
-        command.add_argument("--data-root", default="", help="folder of categories")
-        command.add_argument(
-            "--weights", default="", help="files, spaced, each as path or name=path"
-        )
-        command.add_argument("--jobs", default="", help="runs at a time, one thread each")
-        command.add_argument("--scheduler", default="", help="address of a Dask cluster")
-        command.add_argument("--output", default="", help="folder of the tables")
+        for option, field in Options.model_fields.items() if name not in OTHERS else ():
+            command.add_argument(f"--{option.replace('_', '-')}", help=field.description)
     return parser
 
 
-def _data() -> int:
+def _data() -> str:
     from study.parts.download import fetch_mvtec
 
-    folder = fetch_mvtec()
-    print(f"MVTec AD is in {folder}; now: make book DATA_ROOT={folder.relative_to(ROOT)}")
-    return 0
+    folder = fetch_mvtec().relative_to(ROOT)
+    return f"MVTec AD is in {folder}; now: make book DATA_ROOT={folder}"
 
 
-def _headline() -> int:
-    from study.book import readme as headline
+def _headline() -> str:
+    from study.book import readme
 
-    headline.write()
-    print(f"written: {headline.PICTURE.relative_to(ROOT)}, {headline.README.relative_to(ROOT)}")
-    return 0
+    readme.write()
+    return f"written: {readme.PICTURE.relative_to(ROOT)}, {readme.README.relative_to(ROOT)}"
 
 
-def _study(options: argparse.Namespace) -> int:
-    """Execute what is stale; for `book`, render it; say what was done."""
+def _measure(command: str, options: Options) -> str:
+    """Measure what is missing and write the tables."""
+    from study.runs.commands import carry_out
+    from study.runs.workers import cores
+
+    return carry_out(
+        command,
+        categories=options.categories,
+        data_root=options.data_root,
+        weights=options.weights.split(),
+        jobs=options.jobs or (None if options.scheduler else cores()),
+        scheduler=options.scheduler,
+        output=options.output,
+    )
+
+
+def _build(command: str, options: Options) -> None:
+    """Execute what is stale; render it as asked; say what was done."""
+    from study.book import options as opening
     from study.book.execute import run_stages
-    from study.book.options import check_weights, open_study, parse_parameters
     from study.runs.workers import cores, workers
 
-    categories = options.categories.replace(",", " ").split()
-    if not categories:
-        raise UserError("no category: give CATEGORIES one name or more")
-    if options.command == "pdf":
-        from study.book.pdf import find_browser
+    if command == "pdf":
+        from study.book.pdf import find_browser, print_book
 
         find_browser()  # before an hour of notebooks
-    jobs = _jobs(options, default=min(2, cores()))
-    seconds = _setup_seconds()
-    start = time.perf_counter()
+    jobs = options.jobs or (None if options.scheduler else min(2, cores()))
+    seconds, start = _setup_seconds(), time.perf_counter()
     with workers(jobs, options.scheduler) as executor:
-        study = open_study(
-            categories=list(dict.fromkeys(categories)),
-            data_root=options.data_root,
-            backbone=options.backbone,
-            weights=options.weights,
-            layers=options.layers,
-            seed=options.seed,
-            quick=options.profile == "quick",
-            threads=executor.threads,
-            jobs=options.jobs,
-            parameters=parse_parameters(options.params.split()),
-        )
+        study = opening.open_study(options, executor.threads)
         seconds["data and backbone"] = time.perf_counter() - start
-
         start = time.perf_counter()
-        if any(task.stale for stage in study.stages for task in stage):
-            check_weights(study.backbone)
+        if any(task.stale for task in study.tasks):
+            opening.check_weights(study.backbone)
         executed = run_stages(study.stages, executor)
-    seconds[f"notebooks ({executed} executed)"] = time.perf_counter() - start
-
-    where = study.folder / "notebooks" / f"seed{study.seed}"
-    if options.command == "pdf":
-        from study.book.pdf import print_book
-
-        start = time.perf_counter()
+    seconds[f"notebooks ({len(executed)} executed)"] = time.perf_counter() - start
+    where, start = study.folder / "notebooks" / f"seed{study.seed}", time.perf_counter()
+    if command == "pdf":
         where = print_book(study)
         seconds["printed"] = time.perf_counter() - start
-    if options.command == "book":
+    if command == "book":
         from study.book.build import build_book
 
-        start = time.perf_counter()
         where, built = build_book(study)
         seconds["book" if built else "book (unchanged)"] = time.perf_counter() - start
+    if executed:
+        print(f"made again: {', '.join(executed)}")
     for step, spent in seconds.items():
         print(f"{step:.<32} {spent:7.1f} s")
     print(f"data: {study.dataset} ({', '.join(study.categories)})")
     print(f"backbone: {study.backbone}")
     print(where)
-    return 0
-
-
-def _measure(options: argparse.Namespace) -> int:
-    """Measure what is missing and write the tables."""
-    from anomalylib.images.category import dataset_name
-    from study.runs import curve_runs, reference, sensitivity
-    from study.runs.experiment import Experiment, resolve_backbones
-    from study.runs.workers import cores
-    from study.tables.reference import REFERENCE
-    from study.trials import trials
-
-    if not options.data_root:
-        raise UserError("real parts are needed: DATA_ROOT=data/mvtec, which `make data` fetches")
-    categories = list(dict.fromkeys(options.categories.replace(",", " ").split()))
-    jobs = _jobs(options, default=cores())
-    folder = Path(options.output) if options.output else REFERENCE
-    if not options.output and sorted(categories) != list(PARTS):
-        raise UserError(f"the book's chapters are about {' and '.join(PARTS)}: give OUTPUT=folder")
-    if not options.output and dataset_name(Path(options.data_root))[1]:
-        raise UserError("drawn parts give no reference results: give OUTPUT=folder to try it")
-    start = time.perf_counter()
-    kinds = {"trials": trials.Trials, "curve": curve_runs.Curve}
-    kind = kinds.get(options.command, Experiment)
-    experiment = kind(options.data_root, resolve_backbones(options.weights.split()))
-    if options.command == "reference":
-        runs = reference.reference_runs(categories, list(experiment.backbones))
-        measured = experiment.carry_out(runs, jobs, options.scheduler)
-        reference.collect(experiment, runs, folder)
-    elif options.command == "trials":
-        runs = trials.trial_runs(experiment, categories)
-        measured = experiment.carry_out(runs, jobs, options.scheduler)
-        trials.collect(experiment, runs, folder)
-    elif options.command == "curve":
-        runs = curve_runs.curve_runs(experiment, categories)
-        measured = experiment.carry_out(runs, jobs, options.scheduler)
-        curve_runs.collect(experiment, runs, folder)
-    else:
-        pairs = sensitivity.sensitivity_runs(experiment, categories)
-        runs = [run for _, run in pairs]
-        measured = experiment.carry_out(runs, jobs, options.scheduler)
-        sensitivity.collect(experiment, pairs, folder)
-    spent = time.perf_counter() - start
-    print(f"{measured} of {len(runs)} runs measured now, {spent:.0f} s; tables in {folder}")
-    return 0
-
-
-def _jobs(options: argparse.Namespace, default: int) -> int | None:
-    """How many tasks at a time; None leaves it to the cluster."""
-    text = options.jobs
-    if not text:
-        return None if options.scheduler else default
-    if not text.isdigit() or int(text) < 1:
-        raise UserError(f"JOBS must be a whole number of at least 1, not {text!r}")
-    return int(text)
 
 
 def _setup_seconds() -> dict[str, float]:

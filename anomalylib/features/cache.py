@@ -22,9 +22,49 @@ from anomalylib.images.category import Subset, load_batch
 from anomalylib.sources import code_hash
 
 FOLDER = platformdirs.user_cache_path("anomalylib")
-"""Where features are kept unless another folder is named."""
+"""Where files are kept unless another folder is named."""
 PIXELS = 8 * 224**2
 """Of a batch. Larger ones are slower, as their maps leave the processor's caches."""
+
+
+class OnDisk:
+    """An array in a file that is mapped anew where it is indexed.
+
+    A map that stays open counts each page once read as memory of the process,
+    so that a large category would seem to need, and under a limit would need,
+    all of it.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.npy`` file.
+    chosen : ndarray of int, optional
+        Its entries along the first axis that this array consists of.
+    """
+
+    def __init__(self, path: Path, chosen: np.ndarray | None = None):
+        self.path = path
+        whole = self._mapped()
+        self.dtype = whole.dtype
+        self._chosen = np.arange(len(whole)) if chosen is None else np.asarray(chosen)
+        self.shape = (len(self._chosen), *whole.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int | slice | np.ndarray) -> np.ndarray:
+        """Entries along the first axis, as an ordinary array."""
+        return np.array(self._mapped()[self._chosen[index]])
+
+    def _mapped(self) -> np.ndarray:
+        try:
+            return np.load(self.path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError):
+            refusal = f"{self.path} is no array, or cut short: delete it and run again"
+            raise UserError(refusal) from None
+
+
+Stored = OnDisk | np.ndarray
 
 
 @functools.cache
@@ -32,54 +72,6 @@ def code() -> str:
     """What turns images into features, besides the extractor's settings."""
     modules = ("anomalylib.images.category", "anomalylib.features.extractor")
     return f"{torch.__version__} {PIL.__version__} {code_hash(*modules)}"
-
-
-class FileArray:
-    """An array on disk that is read where it is indexed, and not kept.
-
-    A memory map would do the same, but each page once read counts as memory of
-    the process, so that a large category would seem to need, and under a limit
-    would need, all of it.
-
-    Parameters
-    ----------
-    path : Path
-        A ``.npy`` file in C order.
-    chosen : ndarray of int, optional
-        Its entries along the first axis that this array consists of.
-    """
-
-    def __init__(self, path: Path, chosen: np.ndarray | None = None):
-        with path.open("rb") as file:
-            try:
-                np.lib.format.read_magic(file)
-                shape, _, self.dtype = np.lib.format.read_array_header_1_0(file)
-            except ValueError:
-                raise UserError(f"{path} is no array: delete it and run again") from None
-            self._start = file.tell()
-        if self.dtype.hasobject:  # pickled, and code
-            raise UserError(f"{path} holds no numbers: delete it and run again")
-        self.path = path
-        self._chosen = np.arange(shape[0])[slice(None) if chosen is None else chosen]
-        self.shape = (len(self._chosen), *shape[1:])
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: int | slice | np.ndarray) -> np.ndarray:
-        """Entries along the first axis, as an ordinary array."""
-        wanted = self._chosen[index]
-        one = self.shape[1:]
-        out = np.empty((wanted.size, *one), self.dtype)
-        with self.path.open("rb", buffering=0) as file:
-            for entry, number in zip(out, wanted.ravel(), strict=True):
-                file.seek(self._start + int(number) * entry.nbytes)
-                if file.readinto(entry) != entry.nbytes:
-                    raise UserError(f"{self.path} is cut short: delete it and run again")
-        return out.reshape(*wanted.shape, *one)
-
-
-Stored = FileArray | np.ndarray
 
 
 def features_of(
@@ -94,24 +86,19 @@ def features_of(
     ----------
     extractor : FeatureExtractor
     images : sequence of ndarray (H, W, 3), uint8
-    folder : Path
-        Where the files are kept.
+    folder : Path, optional
+        Where the files are kept; by default in the user's cache folder.
 
     Returns
     -------
-    FileArray or ndarray, shape (N, H, W, C), float16
+    OnDisk or ndarray, shape (N, H, W, C), float16
     """
 
     def compute(batch: np.ndarray) -> np.ndarray:
         maps = extractor(batch)  # (n, C, H, W)
         return maps.permute(0, 2, 3, 1).half().contiguous().numpy()  # (n, H, W, C)
 
-    return _kept(images, extractor.image_size, compute, extractor.key, folder, "features")
-
-
-def batch_size(size: int) -> int:
-    """Images of a side of `size` pixels that are extracted together."""
-    return max(1, PIXELS // size**2)
+    return _kept(images, extractor.image_size, compute, extractor.key, folder)
 
 
 def pixels_of(images: Sequence[np.ndarray], size: int, folder: Path | None = None) -> Stored:
@@ -119,9 +106,14 @@ def pixels_of(images: Sequence[np.ndarray], size: int, folder: Path | None = Non
 
     Returns
     -------
-    FileArray or ndarray, shape (N, size, size, 3), uint8
+    OnDisk or ndarray, shape (N, size, size, 3), uint8
     """
-    return _kept(images, size, lambda batch: batch, f"pixels {size}", folder, "pixels")
+    return _kept(images, size, lambda batch: batch, f"pixels {size}", folder)
+
+
+def batch_size(size: int) -> int:
+    """Images of a side of `size` pixels that are extracted together."""
+    return max(1, PIXELS // size**2)
 
 
 def pixel_hash(images: Sequence[np.ndarray]) -> str:
@@ -133,87 +125,26 @@ def pixel_hash(images: Sequence[np.ndarray]) -> str:
 
 
 def learned(
-    said: str, learn: Callable[[], dict[str, torch.Tensor]], folder: Path | None = None
+    key: str, learn: Callable[[], dict[str, torch.Tensor]], folder: Path | None = None
 ) -> dict[str, torch.Tensor]:
     """What `learn` returns, from a file if the same was learned before.
 
     Parameters
     ----------
-    said : str
+    key : str
         Everything that the result depends on.
     learn : callable
         Returns tensors by name.
-    folder : Path
+    folder : Path, optional
         Where the files are kept.
     """
-    path = (folder or FOLDER) / f"{hashlib.sha256(said.encode()).hexdigest()[:24]}.safetensors"
-    with _once(path) as missing:
+    with _once(_path(key, ".safetensors", folder)) as (path, missing):
         if missing:
+            tensors = {name: tensor.contiguous() for name, tensor in learn().items()}
             with written_whole(path) as beside:
-                tensors = {name: tensor.contiguous() for name, tensor in learn().items()}
                 # Not by save_file: killed, it leaves files of random names.
                 beside.write_bytes(safetensors.torch.save(tensors))
     return safetensors.torch.load_file(path)
-
-
-@contextmanager
-def _once(path: Path) -> Iterator[bool]:
-    """Whether a file is missing, while no other process is making it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):  # two notebooks may want the same
-        missing = not path.is_file()
-        if missing:
-            for left in path.parent.glob(f".{path.stem}-*"):  # by a run that was killed
-                left.unlink()
-        yield missing
-
-
-def _kept(
-    images: Sequence[np.ndarray],
-    size: int,
-    compute: Callable[[np.ndarray], np.ndarray],
-    what: str,
-    folder: Path | None,
-    label: str,
-) -> Stored:
-    """What `compute` makes of the images, from the file if there is one."""
-    if isinstance(images, Subset):
-        whole = _kept(images.whole, size, compute, what, folder, label)
-        return FileArray(whole.path, images.chosen)
-    fingerprint = getattr(images, "fingerprint", None)
-    batches = tqdm(
-        _finite(map(compute, _loaded(images, size)), images, what),
-        total=-(-len(images) // batch_size(size)),
-        desc=label,
-        unit="batch",
-        disable=fingerprint is None,  # a few, in memory already
-    )
-    if fingerprint is None:
-        return np.concatenate(list(batches))
-    key = hashlib.sha256(f"{what} {fingerprint} {code()}".encode()).hexdigest()[:24]
-    path = (folder or FOLDER) / f"{key}.npy"
-    with _once(path) as missing:
-        if missing:
-            with written_whole(path) as beside:
-                _write(batches, len(images), beside)
-    return FileArray(path)
-
-
-def _finite(
-    batches: Iterator[np.ndarray], images: Sequence[np.ndarray], what: str
-) -> Iterator[np.ndarray]:
-    """The batches, unless a number in them is none or too large for what keeps it."""
-    done = 0
-    for batch in batches:
-        fine = np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
-        if not fine.all():
-            image = name_of(images, done + int(fine.argmin()))
-            raise UserError(
-                f"backbone {what.split()[0]} gives features of {image} that are no finite "
-                f"numbers, or beyond {np.finfo(batch.dtype).max}: give other WEIGHTS or LAYERS"
-            )
-        done += len(batch)
-        yield batch
 
 
 def name_of(images: Sequence[np.ndarray], index: int) -> str:
@@ -224,8 +155,65 @@ def name_of(images: Sequence[np.ndarray], index: int) -> str:
     return names[getattr(images, "chosen", range(len(names)))[index]]
 
 
+def _path(key: str, suffix: str, folder: Path | None) -> Path:
+    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+    return Path(folder or FOLDER) / f"{digest}{suffix}"
+
+
+@contextmanager
+def _once(path: Path) -> Iterator[tuple[Path, bool]]:
+    """A file, and whether it is missing, while no other process is making it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # two notebooks may want the same
+        yield path, not path.is_file()
+
+
+def _kept(
+    images: Sequence[np.ndarray],
+    size: int,
+    compute: Callable[[np.ndarray], np.ndarray],
+    key: str,
+    folder: Path | None,
+) -> Stored:
+    """What `compute` makes of the images, from the file if there is one."""
+    if isinstance(images, Subset):
+        return OnDisk(_kept(images.whole, size, compute, key, folder).path, images.chosen)
+    fingerprint = getattr(images, "fingerprint", None)
+    batches = tqdm(
+        _finite(map(compute, _loaded(images, size)), images, key),
+        total=-(-len(images) // batch_size(size)),
+        desc="pixels" if key.startswith("pixels") else "features",
+        unit="batch",
+        disable=fingerprint is None,  # a few, in memory already
+    )
+    if fingerprint is None:
+        return np.concatenate(list(batches))
+    with _once(_path(f"{key} {fingerprint} {code()}", ".npy", folder)) as (path, missing):
+        if missing:
+            with written_whole(path) as beside:
+                _write(batches, len(images), beside)
+    return OnDisk(path)
+
+
+def _finite(
+    batches: Iterator[np.ndarray], images: Sequence[np.ndarray], key: str
+) -> Iterator[np.ndarray]:
+    """The batches, unless a number in them is none or too large for what keeps it."""
+    done = 0
+    for batch in batches:
+        fine = np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
+        if not fine.all():
+            image = name_of(images, done + int(fine.argmin()))
+            raise UserError(
+                f"backbone {key.split()[0]} gives features of {image} that are no finite "
+                f"numbers, or beyond {np.finfo(batch.dtype).max}: give other WEIGHTS or LAYERS"
+            )
+        done += len(batch)
+        yield batch
+
+
 def _write(batches: Iterator[np.ndarray], count: int, path: Path) -> None:
-    """Append batch after batch to a file of `count` entries."""
+    """Write batch after batch to a file of `count` entries; nothing of it stays in memory."""
     with path.open("wb") as file:
         for number, batch in enumerate(batches):
             if number == 0:
@@ -238,12 +226,11 @@ def _write(batches: Iterator[np.ndarray], count: int, path: Path) -> None:
 def _loaded(images: Sequence[np.ndarray], size: int) -> Iterator[np.ndarray]:
     """Batches of images (n, size, size, 3); the next is read while one is worked on."""
     step = batch_size(size)
+    starts = range(0, len(images), step)
     with ThreadPoolExecutor(1) as reader:
-        starts = range(0, len(images), step)
         coming = reader.submit(load_batch, images, 0, step, size)
         for start in starts:
             batch = coming.result()
             if start + step < len(images):
-                begin = start + step
-                coming = reader.submit(load_batch, images, begin, begin + step, size)
+                coming = reader.submit(load_batch, images, start + step, start + 2 * step, size)
             yield batch

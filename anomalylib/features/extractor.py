@@ -1,10 +1,12 @@
 """Images to feature maps: a truncated, frozen, hooked backbone."""
 
 from collections import OrderedDict
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet, get_model
@@ -52,10 +54,10 @@ class FeatureExtractor(nn.Module):
         self,
         backbone: Backbone,
         *,
-        image_size: int = 224,
-        pool_padding: int = 0,
+        image_size: Annotated[int, Field(ge=64, le=2048, multiple_of=32)] = 224,
+        pool_padding: Annotated[int, Field(ge=0, le=1)] = 0,
         normalise: bool = True,
-        precision: str = "float32",
+        precision: Literal["float32", "bfloat16"] = "float32",
     ):
         super().__init__()
         self.backbone = backbone

@@ -6,8 +6,6 @@ import torch.nn.functional as F
 from scipy.ndimage import label as connected_regions
 from sklearn.metrics import auc, roc_auc_score, roc_curve
 
-from anomalylib.images.category import Category
-
 SIZE = 256  # side in pixels at which maps and masks are compared
 FPR_LIMIT = 0.3
 EIGHT = np.ones((3, 3), dtype=int)  # diagonal neighbours belong together
@@ -62,12 +60,3 @@ def au_pro(maps: np.ndarray, masks: np.ndarray, limit: float = FPR_LIMIT) -> flo
     x = np.append(false_positive[inside], limit)
     y = np.append(overlap[inside], np.interp(limit, false_positive, overlap))
     return float(auc(x, y) / limit)
-
-
-def cell_mask(category: Category, index: int, size: int) -> np.ndarray:
-    """Which cells of a map (size, size) touch the defect of a test image."""
-    fine = max(1, 256 // size)
-    mask = category.test.mask(index, size * fine)
-    if mask is None:
-        return np.zeros((size, size), dtype=bool)
-    return mask.reshape(size, fine, size, fine).any(axis=(1, 3))  # (size, size)

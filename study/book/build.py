@@ -1,7 +1,6 @@
 """The book: prose and executed notebooks, put together and rendered."""
 
 import contextlib
-import copy
 import hashlib
 import html
 import importlib.metadata
@@ -11,14 +10,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+import jinja2
 import yaml
 from filelock import FileLock
 
 from anomalylib.errors import FULL, UserError, first_line
 from anomalylib.files import sha256_of, written_whole
-from study.book import sphinx_ext as site
+from study.book import sphinx_ext
 from study.book.options import Study
 from study.book.pages import page, tables
 from study.checkout import ROOT
@@ -99,11 +98,11 @@ def render(study: Study, builder: str) -> Path:
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, check=False
     )
-    said = done.stdout.decode(errors="replace")
-    with contextlib.suppress(OSError):  # on a full disk: what was said matters more
-        log.write_text(said)
+    output = done.stdout.decode(errors="replace")
+    with contextlib.suppress(OSError):  # on a full disk: what was output matters more
+        log.write_text(output)
     if done.returncode != 0:
-        lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()  # without colours
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", output).splitlines()  # without colours
         signs = (*FULL, "WARNING", "ERROR", "rror")
         told = [line for sign in signs for line in lines if sign in line]
         first = first_line(told[0]) if told else "jupyter-book failed"
@@ -123,42 +122,18 @@ def assemble(study: Study) -> dict[str, bytes]:
     options = config["sphinx"]["config"].setdefault("html_theme_options", {})
     options["announcement"] = html.escape(study.banner)
     pages["_config.yml"] = yaml.safe_dump(config, allow_unicode=True).encode()
-    contents = expand_contents(yaml.safe_load(pages["_toc.yml"]), study.categories)
-    pages["_toc.yml"] = yaml.safe_dump(contents, sort_keys=False).encode()
-    for task in (task for stage in study.stages for task in stage):
+    contents = jinja2.Template(pages["_toc.yml"].decode(), line_statement_prefix="##")
+    pages["_toc.yml"] = contents.render(categories=study.categories).encode()
+    for task in study.tasks:
         notebook = page(task, study, config["repository"])
         pages[f"{task.page}.ipynb"] = json.dumps(notebook, indent=1).encode()
     return pages
 
 
-def expand_contents(contents: Any, categories: tuple[str, ...]) -> Any:
-    """Repeat every entry of the table of contents that names ``{category}``."""
-    if isinstance(contents, dict):
-        return {key: expand_contents(value, categories) for key, value in contents.items()}
-    if not isinstance(contents, list):
-        return contents
-    entries = []
-    for entry in contents:
-        if isinstance(entry, dict) and "{category}" in str(entry.get("file")):
-            entries += [_filled(copy.deepcopy(entry), category) for category in categories]
-        else:
-            entries.append(expand_contents(entry, categories))
-    return entries
-
-
-def _filled(entry: Any, category: str) -> Any:
-    """The entry with ``{category}`` replaced wherever it stands."""
-    if isinstance(entry, dict):
-        return {key: _filled(value, category) for key, value in entry.items()}
-    if isinstance(entry, list):
-        return [_filled(value, category) for value in entry]
-    return entry.replace("{category}", category) if isinstance(entry, str) else entry
-
-
 def _digest(pages: dict[str, bytes]) -> str:
     """Hash over all paths and contents, and what renders them."""
     versions = [importlib.metadata.version(name) for name in RENDERED_WITH]
-    digest = hashlib.sha256(f"{sha256_of(Path(site.__file__))} {versions}".encode())
+    digest = hashlib.sha256(f"{sha256_of(Path(sphinx_ext.__file__))} {versions}".encode())
     for name, content in sorted(pages.items()):
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -12,7 +12,6 @@ from anomalylib.errors import UserError, first_line
 from study.book.notebooks import SOURCES, Task
 from study.checkout import ROOT, commit
 from study.runs.workers import Cluster, Processes, WorkerKilled, complete
-from study.runs.workers import workers as workers  # those who run stages need some
 
 STARTS = 2
 NEVER_STARTED = ("Kernel didn't respond", "Kernel died before replying")
@@ -75,7 +74,7 @@ def _execute(task: Task) -> str | None:
     return None
 
 
-def run_stages(stages: list[list[Task]], executor: Processes | Cluster) -> int:
+def run_stages(stages: list[list[Task]], executor: Processes | Cluster) -> list[str]:
     """Execute the stale notebooks, stage by stage.
 
     Parameters
@@ -87,8 +86,8 @@ def run_stages(stages: list[list[Task]], executor: Processes | Cluster) -> int:
 
     Returns
     -------
-    int
-        How many notebooks were executed.
+    list of str
+        The pages that were made again, in the order of the stages.
 
     Raises
     ------
@@ -100,14 +99,14 @@ def run_stages(stages: list[list[Task]], executor: Processes | Cluster) -> int:
     with tqdm(total=count, desc="notebooks", unit="notebook", disable=count == 0) as bar:
         for stage in stale:
             failures: list[str] = []
-            for number, said, error in complete(execute, [(task,) for task in stage], executor):
+            for number, failure, error in complete(execute, [(task,) for task in stage], executor):
                 task = stage[number]
                 if error is not None:
-                    said = f"notebook {task.notebook} ({task.subject}): {first_line(error)}"
-                failures += filter(None, [said])
+                    failure = f"notebook {task.notebook} ({task.subject}): {first_line(error)}"
+                failures += filter(None, [failure])
                 bar.set_postfix_str(f"{task.notebook} {task.subject} done")
                 bar.update()
             if failures:
                 more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
                 raise UserError(failures[0] + more)
-    return count
+    return [task.page for stage in stale for task in stage]

@@ -1,5 +1,7 @@
 """Which notebooks a study has, with which parameters, and what each of them depends on."""
 
+import ast
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -7,28 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anomalylib.detectors.registry import DETECTORS
 from anomalylib.errors import UserError
 from anomalylib.files import sha256_of
 from anomalylib.images.category import load_category
+from anomalylib.sources import code_hash, imported
 from study.checkout import ROOT, from_root
 from study.names import ARMS, PARTS
-from study.settings import EVIDENCE, SETTINGS, evidence_files, make_settings, unknown_parameter
+from study.settings import APART, make_settings, settings_of, unknown_parameter
+from study.tables.benchmarks import FILE as BENCHMARKS
 from study.tables.results import result_path
 
 SOURCES = ROOT / "notebooks"
-# Modules that no result depends on: they may change without a rerun.
-AROUND = {"__main__", "book", "download", "engine", "foot", "headline", "pages", "pdf", "plan"}
-AROUND |= {"run", "site", "study"}
-# Modules that only the chapters on the reference results use.
-BEYOND_ARMS = {"charts", "comparisons", "controls", "curve_runs", "diagnostics", "diagrams"}
-BEYOND_ARMS |= {"experiment", "explorer", "judged", "measurement", "pasted", "pixels", "prose"}
-BEYOND_ARMS |= {"rarity", "reference", "sensitivity", "signatures", "sketch", "tables"}
-BEYOND_ARMS |= {"trial_figures", "trials", "tried"}
-# Modules for use on one's own parts.
-BEYOND_ARMS |= {"bracket", "export", "graphs", "inspection", "inspection_figures", "report"}
-BEYOND_ARMS |= {"walkthrough"}
-# Modules of the look at the data.
-BEYOND_ARMS |= {"check_figures", "checks", "copies", "file_checks", "survey", "verdicts"}
+PACKAGES = ("anomalylib", "study")
+READERS = {"read_table", "read_tables"}
+"""Functions by which a chapter asks for tables, by their names."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Task:
     Parameters
     ----------
     notebook : str
-        A key of `SETTINGS`.
+        Its name.
     subject : str
         What it is about, for messages: a category, or all of them.
     parameters : dict
@@ -78,6 +73,47 @@ class Task:
         return self.output.with_suffix(".partial.ipynb")
 
 
+@functools.cache
+def names() -> tuple[str, ...]:
+    """All notebooks, by name."""
+    return tuple(sorted(path.stem for path in SOURCES.glob("*.ipynb")))
+
+
+@functools.cache
+def chapters() -> tuple[str, ...]:
+    """The notebooks that read the reference results, or none: those with a ``reference_dir``."""
+    return tuple(name for name in names() if "reference_dir" in settings_of(name).model_fields)
+
+
+@functools.cache
+def code_of(notebook: str) -> ast.Module:
+    """The code cells of a notebook, as one piece of code."""
+    cells = json.loads((SOURCES / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return ast.parse("\n".join(code))
+
+
+@functools.cache
+def tables_read(notebook: str) -> tuple[str, ...]:
+    """Files of the reference results that a notebook asks for in its code."""
+    calls = [node for node in ast.walk(code_of(notebook)) if isinstance(node, ast.Call)]
+    files: dict[str, None] = {}
+    for call in calls:
+        name = getattr(call.func, "id", "")
+        if name in READERS:
+            files |= {f"{word.value}.csv": None for word in call.args if hasattr(word, "value")}
+        elif name == "read_benchmarks":
+            files[BENCHMARKS] = None
+    return tuple(files)
+
+
+def code_key(notebook: str, model: str | None = None) -> str:
+    """Hash of a notebook, of all that its code imports, and of the model that it is about."""
+    modules = set(imported(code_of(notebook), PACKAGES))
+    modules |= {DETECTORS.module(model)} if model else set()
+    return f"{sha256_of(SOURCES / f'{notebook}.ipynb')} {code_hash(*modules, packages=PACKAGES)}"
+
+
 def plan(
     folder: Path,
     categories: Sequence[str],
@@ -102,70 +138,62 @@ def plan(
     Returns
     -------
     list of list of Task
-        A look at the data of each category, the arms, the learning curves and the
-        chapters on the reference results; then one ablation a category; then
-        the summary.
+        A look at the data of each category, the models, the learning curves and
+        the chapters; then one ablation a category; then the summary.
 
     Raises
     ------
     UserError
         If a parameter or a category is wrong.
     """
-    seed = given["summary"]["seed"]
-    results, notebooks = folder / "results", folder / "notebooks" / f"seed{seed}"
-    code, all_code = _library_hash(AROUND | BEYOND_ARMS), _library_hash(AROUND)
+    seed = given["summary"].get("seed", 0)
+    results, executed = folder / "results", folder / "notebooks"
     data = {name: load_category(data_root, name).fingerprint for name in categories}
 
     def task(notebook: str, category: str | None, depends: list[str]) -> Task:
-        own = {"category": category} if category else {"categories": ",".join(categories)}
-        used = all_code if notebook == "data" else code
-        parameters = given[notebook] | own | {"results_dir": from_root(results)}
-        make_settings(notebook, parameters)
-        source = sha256_of(SOURCES / f"{notebook}.ipynb")
-        said = json.dumps([source, used, parameters, depends], sort_keys=True)
+        subject = {"category": category} if category else {"categories": list(categories)}
+        parameters = given[notebook] | subject | {"results_dir": from_root(results)}
+        settings = make_settings(notebook, parameters)
+        model = notebook if notebook in DETECTORS else getattr(settings, "arm", None)
         makes = None
         if notebook in (*ARMS, "data", "learning_curve"):
             makes = result_path(results, category, notebook, seed)
-        if notebook == "learning_curve":
-            makes = makes.with_suffix(".csv")
+            makes = makes.with_suffix(".csv") if notebook == "learning_curve" else makes
         name = f"{category}/{notebook}" if category else notebook
         return Task(
             notebook=notebook,
             subject=category or "all categories",
             parameters=parameters,
-            output=notebooks / f"{name}.ipynb",
-            key=hashlib.sha256(said.encode()).hexdigest(),
+            output=executed / f"seed{seed}" / f"{name}.ipynb",
+            key=_hash(code_key(notebook, model), parameters, depends),
             page=f"results/{name}",
             makes=makes,
         )
 
     def chapter(notebook: str, category: str | None = None) -> Task:
         parameters = given[notebook] | ({"category": category} if category else {})
-        read = ROOT / make_settings(notebook, parameters).reference_dir
-        files = [read / name for name in (*evidence_files(notebook), "provenance.json")]
+        folder = ROOT / make_settings(notebook, parameters).reference_dir
+        files = [folder / name for name in (*tables_read(notebook), "provenance.json")]
         tables = [sha256_of(path) for path in files if path.is_file()]
-        source = sha256_of(SOURCES / f"{notebook}.ipynb")
-        said = json.dumps([source, all_code, parameters, tables], sort_keys=True)
         name = category or notebook
         return Task(
             notebook=notebook,
             subject=category or "reference results",
             parameters=parameters,
-            output=folder / "notebooks" / "chapters" / f"{name}.ipynb",
-            key=hashlib.sha256(said.encode()).hexdigest(),
+            output=executed / "chapters" / f"{name}.ipynb",
+            key=_hash(code_key(notebook), parameters, tables),
             page="index" if notebook == "landing" else f"chapters/{name}",
         )
 
-    looks = [task("data", name, [data[name]]) for name in categories]
-    arms = [task(arm, name, [data[name], weights_sha256]) for arm in ARMS for name in categories]
-    curves = [task("learning_curve", name, [data[name], weights_sha256]) for name in categories]
+    first = [task("data", name, [data[name]]) for name in categories]
+    for notebook in (*ARMS, "learning_curve"):
+        first += [task(notebook, name, [data[name], weights_sha256]) for name in categories]
     ablations = [
-        task("ablation", name, [each.key for each in arms if each.subject == name])
+        task("ablation", name, [t.key for t in first if t.subject == name and t.notebook in ARMS])
         for name in categories
     ]
-    chapters = [chapter(notebook) for notebook in EVIDENCE if notebook != "category"]
-    chapters += [chapter("category", name) for name in PARTS]
-    first = looks + arms + curves + chapters
+    first += [chapter(notebook) for notebook in chapters() if notebook != "category"]
+    first += [chapter("category", name) for name in PARTS]
     return [first, ablations, [task("summary", None, [each.key for each in ablations])]]
 
 
@@ -180,19 +208,19 @@ def split_parameters(pairs: dict[str, Any]) -> dict[str, dict[str, Any]]:
     UserError
         If no notebook knows a name.
     """
-    given: dict[str, dict[str, Any]] = {notebook: {} for notebook in SETTINGS}
+    of_a_build = [name for name in names() if name != "inspect"]
+    given: dict[str, dict[str, Any]] = {name: {} for name in of_a_build}
     for name, value in sorted(pairs.items(), key=lambda pair: "." in pair[0]):
         *only, field = name.split(".")
-        asked = [notebook for notebook in SETTINGS if not only or [notebook] == only]
-        knowing = [notebook for notebook in asked if field in SETTINGS[notebook].model_fields]
+        asked = [each for each in of_a_build if not only or [each] == only]
+        knowing = [each for each in asked if field in settings_of(each).model_fields]
         if not knowing:
-            raise UserError(unknown_parameter(name, asked or list(SETTINGS)))
+            known = asked or [each for each in of_a_build if each in (*ARMS, *APART)]
+            raise UserError(unknown_parameter(name, known))
         for notebook in knowing:
             given[notebook][field] = value
     return given
 
 
-def _library_hash(without: set[str]) -> str:
-    """Hash of the library's modules but some."""
-    modules = sorted(p for p in Path(__file__).parent.glob("*.py") if p.stem not in without)
-    return hashlib.sha256("".join(sha256_of(path) for path in modules).encode()).hexdigest()
+def _hash(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

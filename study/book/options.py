@@ -1,11 +1,13 @@
-"""One study from its options: which data, which backbone, where it is built."""
+"""One study from what was asked for: which data, which backbone, where it is built."""
 
 import json
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from anomalylib.errors import UserError
 from anomalylib.features.weights import Backbone, resolve_backbone
@@ -13,35 +15,89 @@ from anomalylib.files import written_whole
 from anomalylib.images.category import dataset_name, load_category
 from study.book.notebooks import Task, plan, split_parameters
 from study.checkout import ROOT, from_root
+from study.names import PARTS
 from study.parts.synthetic import QUICK_COUNTS, QUICK_FOLDER, ensure_synthetic
-from study.settings import SETTINGS, make_settings
+from study.settings import settings_of
 
 BUILD = ROOT / "build"
-CHOICE = BUILD / "auto-backbone.json"
-OWN_OPTIONS = {
-    "categories": "CATEGORIES",
-    "category": "CATEGORIES",
-    "data_root": "DATA_ROOT",
-    "backbone": "BACKBONE",
-    "weights": "WEIGHTS",
-    "layers": "LAYERS",
-    "seed": "SEED",
-    "threads": "JOBS",
-    "results_dir": "the study itself",
-    "chosen": "the study itself",
-}
-"""Parameters that hold for a whole study, and what sets them."""
 QUICK = {"autoencoder.epochs": 4, "combined.epochs": 2}
 QUICK |= {"learning_curve.sizes": "10,20", "learning_curve.repeats": 2}
 """Parameters of the quick profile, for a look and for continuous integration."""
+BY_THE_STUDY = ("results_dir", "chosen")
+"""Parameters that nobody sets."""
+
+
+class Options(BaseModel):
+    """What ``make`` and the command line take: each is a setting in capitals there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    categories: tuple[str, ...] = Field(PARTS, description="names, spaced")
+    data_root: str = Field("", description="folder of categories; empty: drawn parts")
+    backbone: str = Field("auto", description="auto or a backbone's name")
+    weights: str = Field("", description="weights file; to measure, files, spaced, as name=path")
+    layers: str = Field("", description="names, with commas")
+    seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
+    profile: Literal["full", "quick"] = Field("full", description="full or quick")
+    jobs: int | None = Field(None, ge=1, description="notebooks or runs at a time")
+    scheduler: str = Field("", description="address of a Dask cluster")
+    params: dict[str, Any] = Field({}, description="more parameters, as name=value, spaced")
+    output: str = Field("", description="folder of the tables that are measured")
+
+    @field_validator("categories", mode="before")
+    @classmethod
+    def _names(cls, given: Any) -> Any:
+        names = given.replace(",", " ").split() if isinstance(given, str) else given
+        if not names:
+            raise UserError("no category: give CATEGORIES one name or more")
+        return tuple(dict.fromkeys(names))
+
+    @field_validator("params", mode="before")
+    @classmethod
+    def _pairs(cls, given: Any) -> Any:
+        pairs = parse_parameters(given.split()) if isinstance(given, str) else given
+        for name in pairs:
+            field = name.split(".")[-1]
+            if field in BY_THE_STUDY or field in ("category", "threads"):
+                raise UserError(f"{name} holds for the whole study: it is no parameter of PARAMS")
+            if field in cls.model_fields:
+                capitals = field.upper()
+                raise UserError(f"{name} holds for the whole study: {capitals} sets it, not PARAMS")
+        return pairs
+
+    @classmethod
+    def read(cls, given: dict[str, Any]) -> "Options":
+        """Check what was given; an empty text is nothing.
+
+        Raises
+        ------
+        UserError
+            If an option is wrong.
+        """
+        try:
+            return cls(**{name: value for name, value in given.items() if value not in ("", None)})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name, reason = str(first["loc"][0]).upper(), first["msg"]
+            raise UserError(f"{name}={first['input']!r}: {reason[0].lower()}{reason[1:]}") from None
+
+    def words(self, *names: str) -> tuple[str, ...]:
+        """Those of some options that are not as usual, as ``make`` takes them."""
+        texts = {name: getattr(self, name) for name in names}
+        texts["params"] = " ".join(f"{name}={value}" for name, value in self.params.items())
+        usual = {name: field.default for name, field in type(self).model_fields.items()}
+        given = {name: str(text) for name, text in texts.items() if text not in (usual[name], "")}
+        return tuple(f"{name.upper()}={shlex.quote(text)}" for name, text in given.items())
 
 
 @dataclass(frozen=True)
 class Study:
-    """What `open_study` found.
+    """What `open_study` has opened.
 
     Parameters
     ----------
+    options : Options
+        What was asked for.
     folder : Path
         Where it is built: one folder for each data set, backbone and profile.
     stages : list of list of Task
@@ -49,66 +105,54 @@ class Study:
     backbone : Backbone
     dataset : str
     synthetic : bool
-    quick : bool
-    categories : tuple of str
-    seed : int
-    options : tuple of str
-        What was asked for besides the categories, as ``make`` takes it.
     """
 
+    options: Options
     folder: Path
     stages: list[list[Task]]
     backbone: Backbone
     dataset: str
     synthetic: bool
-    quick: bool
-    categories: tuple[str, ...]
-    seed: int
-    options: tuple[str, ...] = ()
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Of this build."""
+        return self.options.categories
+
+    @property
+    def seed(self) -> int:
+        """Of every random choice."""
+        return self.options.seed
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All notebooks, stage after stage."""
+        return [task for stage in self.stages for task in stage]
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What was asked for besides the categories, as ``make`` takes it."""
+        names = ("data_root", "backbone", "weights", "layers", "seed", "profile", "jobs", "params")
+        return self.options.words(*names)
 
     @property
     def banner(self) -> str:
         """What every page says at its top."""
         data = "Synthetic drawings, not photographs" if self.synthetic else self.dataset
-        profile = " · quick profile: too short to judge by" if self.quick else ""
+        quick = self.options.profile == "quick"
+        profile = " · quick profile: too short to judge by" if quick else ""
         build = f"{data} · backbone {self.backbone} · seed {self.seed}{profile}"
         return f"This build: {build}. Evidence: reference results on real parts"
 
 
-def open_study(
-    *,
-    categories: list[str],
-    data_root: str = "",
-    backbone: str = "auto",
-    weights: str = "",
-    layers: str = "",
-    seed: int | str = 0,
-    quick: bool = False,
-    threads: int = 0,
-    jobs: str = "",
-    parameters: dict[str, Any] | None = None,
-) -> Study:
+def open_study(options: Options, threads: int = 0) -> Study:
     """Find the data and the backbone, and plan the notebooks.
 
     Parameters
     ----------
-    categories : list of str
-    data_root : str
-        Folder of the categories; empty to draw synthetic parts.
-    backbone, weights, layers : str
-        See `resolve_backbone`. What ``auto`` has chosen once is kept in the
-        build folder and used until that is cleaned.
-    seed : int
-        Of every random choice.
-    quick : bool
-        Few drawings and few epochs.
+    options : Options
     threads : int
         CPU threads of each notebook.
-    jobs : str
-        What was asked for as the number of notebooks at a time, to be said on
-        the pages: it decides about the threads.
-    parameters : dict
-        Any other parameters of the notebooks, by name.
 
     Returns
     -------
@@ -119,63 +163,49 @@ def open_study(
     UserError
         If anything asked for is not there or out of range.
     """
-    parameters = parameters or {}
-    for name in parameters:
-        if by := OWN_OPTIONS.get(name.split(".")[-1]):
-            raise UserError(f"{name} holds for the whole study: {by} sets it, not PARAMS")
-    seed = make_settings("summary", {"seed": seed}).seed
-    given = split_parameters((QUICK if quick else {}) | parameters)
-    if data_root:
-        root = Path(data_root)
-    elif quick:
-        root = ensure_synthetic(QUICK_FOLDER, QUICK_COUNTS)
+    quick = options.profile == "quick"
+    given = split_parameters((QUICK if quick else {}) | options.params)
+    if options.data_root:
+        root = Path(options.data_root)
     else:
-        root = ensure_synthetic()
-    load_category(root, categories[0])  # complain about the data before the backbone
-    found = _backbone(backbone, weights, layers)
+        root = ensure_synthetic(QUICK_FOLDER, QUICK_COUNTS) if quick else ensure_synthetic()
+    load_category(root, options.categories[0])  # complain about the data before the backbone
+    backbone = _backbone(options)
     dataset, synthetic = dataset_name(root)
-    folder = BUILD / _slug(dataset, found, quick)
-    feature = {
-        "backbone": found.name,
-        "weights": from_root(Path(weights)) if weights else "",
-        "layers": ",".join(found.layers),
-        "chosen": found.chosen,
+    shared = {
+        "seed": options.seed,
+        "data_root": from_root(root),
+        "threads": threads,
+        "backbone": backbone.name,
+        "weights": from_root(Path(options.weights)) if options.weights else "",
+        "layers": ",".join(backbone.layers),
+        "chosen": backbone.chosen,
     }
-    shared = {"seed": seed, "data_root": from_root(root), "threads": threads} | feature
-    for notebook, own in given.items():
-        known = SETTINGS[notebook].model_fields
-        own |= {name: value for name, value in shared.items() if name in known}
-    stages = plan(folder, categories, root, found.sha256, given)
-    words = " ".join(f"{name}={value}" for name, value in parameters.items())
-    asked = {
-        "DATA_ROOT": data_root,
-        "BACKBONE": backbone if backbone != "auto" else "",
-        "WEIGHTS": weights,
-        "LAYERS": layers,
-        "SEED": str(seed) if seed else "",
-        "PROFILE": "quick" if quick else "",
-        "JOBS": jobs,
-        "PARAMS": words,
-    }
-    options = tuple(f"{name}={shlex.quote(value)}" for name, value in asked.items() if value)
-    return Study(folder, stages, found, dataset, synthetic, quick, tuple(categories), seed, options)
+    for notebook, parameters in given.items():
+        known = settings_of(notebook).model_fields
+        parameters |= {name: value for name, value in shared.items() if name in known}
+    folder = BUILD / _slug(dataset, backbone, quick)
+    stages = plan(folder, options.categories, root, backbone.sha256, given)
+    return Study(options, folder, stages, backbone, dataset, synthetic)
 
 
-def _backbone(name: str, weights: str, layers: str) -> Backbone:
-    """Resolve the backbone; `auto` chooses once per build folder."""
+def _backbone(options: Options) -> Backbone:
+    """Resolve the backbone; `auto` chooses once, until the build folder is cleaned."""
+    name, weights, layers = options.backbone, options.weights, options.layers
     if name != "auto" or weights:
         return resolve_backbone(name, weights, layers)
-    if CHOICE.is_file():
+    choice = BUILD / "auto-backbone.json"
+    if choice.is_file():
         try:
-            kept = json.loads(CHOICE.read_text())
+            kept = json.loads(choice.read_text())
             name, chosen = kept["name"], kept["chosen"]
         except (ValueError, LookupError, TypeError):
-            raise UserError(f"{CHOICE} is damaged: delete it and run again") from None
+            raise UserError(f"{choice} is damaged: delete it and run again") from None
         return resolve_backbone(name, "", layers, chosen)
-    found = resolve_backbone(name, weights, layers)
-    with written_whole(CHOICE) as beside:
-        beside.write_text(json.dumps({"name": found.name, "chosen": found.chosen}))
-    return found
+    backbone = resolve_backbone(name, weights, layers)
+    with written_whole(choice) as beside:
+        beside.write_text(json.dumps({"name": backbone.name, "chosen": backbone.chosen}))
+    return backbone
 
 
 def check_weights(backbone: Backbone) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from urllib.parse import urlparse
 
 from anomalylib.errors import UserError
-from study.book.notebooks import Task
+from study.book.notebooks import Task, chapters, tables_read
 from study.book.options import Study
 from study.book.page_foot import command, foot, makes_table, measured_by, results_of, tables_of
 from study.checkout import ROOT
 from study.datacheck.check import load
-from study.settings import evidence_files
 from study.tables.results import image_table
 
 CAPTION = "**Figure.** "
@@ -48,20 +47,20 @@ def page(task: Task, study: Study, repository: Mapping[str, str]) -> dict:
 
 def tables(study: Study) -> dict[str, bytes]:
     """The data of all pages: those of the chapters and of the build's categories."""
-    found = {FAULTS: (ROOT / "data" / "reference" / FAULTS).read_bytes()}
-    for task in (task for stage in study.stages for task in stage):
+    files = {FAULTS: (ROOT / "data" / "reference" / FAULTS).read_bytes()}
+    for task in study.tasks:
         folder = ROOT / task.parameters.get("reference_dir", "data/reference")
-        for name in evidence_files(task.notebook):
-            found[name] = (folder / name).read_bytes()
-        if task.notebook == "data":
+        if task.notebook in chapters():
+            files |= {name: (folder / name).read_bytes() for name in tables_read(task.notebook)}
+        elif task.notebook == "data":
             table = load(study.folder / "results", task.subject, study.seed)[1]
-            found[f"build/{task.subject}-data.csv"] = table
-        if makes_table(task):
-            found |= dict.fromkeys(tables_of(task), task.makes.read_bytes())
-        if task.notebook == "ablation":
-            table = image_table(results_of(task, study))
-            found[f"build/{task.subject}.csv"] = table.to_csv(index=False).encode()
-    return found
+            files |= dict.fromkeys(tables_of(task), table)
+        elif makes_table(task):
+            files |= dict.fromkeys(tables_of(task), task.makes.read_bytes())
+        elif task.notebook == "ablation":
+            table = image_table(results_of(task, study)).to_csv(index=False)
+            files |= dict.fromkeys(tables_of(task), table.encode())
+    return files
 
 
 def put_category(notebook: dict, category: str) -> None:
@@ -115,8 +114,8 @@ def describe(notebook: dict) -> None:
     title, _, text = "".join(first["source"]).partition("\n")
     lines = [line for line in text.splitlines() if line.strip() and line[0] not in "`:"]
     if lines:
-        said = re.sub(r"\{\w+\}`[^`]*`|[*`]", "", lines[0]).strip()
-        meta = f"```{{eval-rst}}\n.. meta::\n   :description: {said}\n```"
+        description = re.sub(r"\{\w+\}`[^`]*`|[*`]", "", lines[0]).strip()
+        meta = f"```{{eval-rst}}\n.. meta::\n   :description: {description}\n```"
         first["source"] = f"{title}\n\n{meta}\n{text}"
 
 
@@ -134,7 +133,8 @@ def fold_code(notebook: dict) -> None:
 def made_by(task: Task, study: Study) -> str:
     """Which commands make a figure."""
     first, *options = command(task, study).split(" \\\n")
-    measured = f"Measured by {by}, drawn" if (by := measured_by(task.notebook)) else "Drawn"
+    by = measured_by(task.notebook)
+    measured = f"Measured by {by}, drawn" if by else "Drawn"
     return f"{measured} by `{first}`{', with the settings below' if options else ''}."
 
 

@@ -1,4 +1,4 @@
-"""What a serious comparison rules out: light, file size, untrained features."""
+"""What a comparison must rule out: brightness, file size, untrained features."""
 
 import hashlib
 from collections.abc import Sequence
@@ -43,8 +43,8 @@ class GreyMatched(ImageSet):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the images before matching, and of the level."""
-        said = f"{ImageSet.fingerprint.func(self)} grey {self.level!r}"
-        return hashlib.sha256(said.encode()).hexdigest()
+        matched = f"{ImageSet.fingerprint.func(self)} grey {self.level!r}"
+        return hashlib.sha256(matched.encode()).hexdigest()
 
 
 def grey_matched(category: Category) -> Category:

@@ -1,42 +1,34 @@
-"""The learning curve: an arm fitted on few normal images and on more, each time judged alike.
+"""The learning curve: a model fitted on few normal images and on more, each time scored alike.
 
-The training images that an arm has not learned from are new normal images: at
-its threshold they say honestly how often it would raise a false alarm.
+The training images that a detector has not learned from are new normal images:
+at its threshold they tell how often it would raise a false alarm.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
 
-from anomalylib.detectors.base import Detector
-from anomalylib.detectors.combined import Combined
-from anomalylib.detectors.combined_plus import CombinedPlus
-from anomalylib.detectors.patchcore import PatchCore
-from anomalylib.detectors.pooled import Pooled
-from anomalylib.errors import UserError
+from anomalylib.detectors.registry import DETECTORS
 from anomalylib.features.extractor import FeatureExtractor
-from anomalylib.files import written_whole
-from anomalylib.images.category import Category, ImageSet, Subset
-from anomalylib.metrics import image as metrics
-from study.settings import LearningCurveSettings
+from anomalylib.images.category import Category
+from anomalylib.metrics.image import auroc
+from study.checkout import FEATURES
+from study.runs.measurement import divide
+from study.runs.writing import write_table as write_table  # by which the notebook writes it
 
-DETECTORS = {
-    "resnet": Pooled,
-    "combined": Combined,
-    "patchcore": PatchCore,
-    "combined_plus": CombinedPlus,
-}
+if TYPE_CHECKING:
+    from anomalylib.detectors.base import Detector
+    from study.settings import LearningCurveSettings
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What an arm that has learned from some of the training images gave.
+class Scored:
+    """What a detector that has learned from some of the training images gave.
 
     Parameters
     ----------
@@ -66,7 +58,7 @@ class Judged:
         return {
             "images": len(self.nominal_scores),
             "train_images": len(self.nominal_scores) + len(self.unlearned_scores),
-            "auroc": metrics.auroc(self.labels, self.scores) if both else np.nan,
+            "auroc": auroc(self.labels, self.scores) if both else np.nan,
             "threshold": self.threshold,
             "n_unlearned": len(self.unlearned_scores),
             "unlearned_alarms": int((self.unlearned_scores > self.threshold).sum()),
@@ -77,39 +69,8 @@ class Judged:
         }
 
 
-def divide(train: ImageSet, images: int, seed: int) -> tuple[Sequence[np.ndarray], Subset]:
-    """Some training images, drawn at random, and the others.
-
-    Subsets of one seed are nested: the ten are among the twenty.
-
-    Parameters
-    ----------
-    train : ImageSet
-    images : int
-        How many to learn from; all give `train` itself.
-    seed : int
-
-    Returns
-    -------
-    learned, unlearned : ImageSet or Subset, and Subset
-        In the order of `train`.
-
-    Raises
-    ------
-    UserError
-        If there are fewer.
-    """
-    if images > len(train):
-        raise UserError(f"{images} of {len(train)} training images in {train.folder}: ask fewer")
-    order = np.random.default_rng(seed).permutation(len(train))
-    unlearned = Subset(train, np.sort(order[images:]))
-    if images == len(train):
-        return train, unlearned
-    return Subset(train, np.sort(order[:images])), unlearned
-
-
-def judge(detector: Detector, category: Category, images: int, seed: int) -> Judged:
-    """Fit an arm on some of the training images; score the others and the test images.
+def fit_some(detector: "Detector", category: Category, images: int, seed: int) -> Scored:
+    """Fit on some of the training images; score the others and the test images.
 
     Parameters
     ----------
@@ -121,9 +82,9 @@ def judge(detector: Detector, category: Category, images: int, seed: int) -> Jud
     seed : int
         Of which; see `divide`.
     """
-    learned, unlearned = divide(category.train, images, seed)
-    detector.fit(learned)
-    return Judged(
+    learned_from, unlearned = divide(category.train, images, seed)
+    detector.fit(learned_from)
+    return Scored(
         threshold=detector.threshold_,
         nominal_scores=detector.nominal_scores_,
         unlearned_scores=detector.score_samples(unlearned) if len(unlearned) else np.empty(0),
@@ -138,13 +99,13 @@ def sizes_up_to(total: int, sizes: Sequence[int]) -> list[int]:
 
 
 def follow(
-    extractor: FeatureExtractor, category: Category, settings: LearningCurveSettings
+    features: FeatureExtractor, category: Category, settings: "LearningCurveSettings"
 ) -> pd.DataFrame:
-    """The learning curve of one arm on one category, several subsets a size.
+    """The learning curve of one model on one category, several subsets a size.
 
     Parameters
     ----------
-    extractor : FeatureExtractor
+    features : FeatureExtractor
     category : Category
         Without anomalous test images there is no AUROC.
     settings : LearningCurveSettings
@@ -153,23 +114,17 @@ def follow(
     Returns
     -------
     DataFrame
-        One row a size and seed; the columns of `Judged.row`.
+        One row a size and seed; the columns of `Scored.row`.
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    shared = settings.model_dump(include={"top_k", "sigma"})
-    own = {"category": category.name, "arm": settings.arm, "backbone": extractor.backbone.name}
+    shared = settings.model_dump(include={"top_k", "sigma"}) | {"cache": FEATURES}
+    first = {"category": category.name, "arm": settings.arm, "backbone": features.backbone.name}
     sizes = sizes_up_to(len(category.train), settings.asked)
     seeds = range(settings.seed, settings.seed + settings.repeats)
     fits = [(images, seed) for seed in seeds for images in sizes]
     rows = []
     for images, seed in tqdm(fits, desc="learning curve", unit="fit"):
-        detector = DETECTORS[settings.arm](extractor, seed=seed, **shared)
-        rows.append(own | {"seed": seed} | judge(detector, category, images, seed).row())
+        detector = DETECTORS[settings.arm](features, seed=seed, **shared)
+        rows.append(first | {"seed": seed} | fit_some(detector, category, images, seed).row())
     return pd.DataFrame(rows)
-
-
-def write(table: pd.DataFrame, path: Path) -> None:
-    """Write a table whole; nine digits keep every float32 apart."""
-    with written_whole(path) as beside:
-        table.to_csv(beside, index=False, float_format="%.9g", lineterminator="\n")

@@ -1,32 +1,41 @@
-"""One run of one arm, measured from every side the study reports."""
+"""One run of one model on one category, and all that the study reports of it."""
 
+import platform
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict
 
-from anomalylib.detectors.autoencoder import Autoencoder
-from anomalylib.detectors.base import Detector, aggregate
-from anomalylib.detectors.combined import Combined
-from anomalylib.detectors.combined_plus import CombinedPlus
-from anomalylib.detectors.patchcore import PatchCore
-from anomalylib.detectors.pooled import Pooled
+from anomalylib.detectors.blocks import aggregate
+from anomalylib.detectors.registry import DETECTORS
 from anomalylib.features.extractor import FeatureExtractor
-from anomalylib.features.weights import resolve_backbone
-from anomalylib.images.category import Category, Subset, load_category
+from anomalylib.features.weights import Backbone, resolve_backbone
+from anomalylib.images.category import Category, ImageSet, Subset, mean_grey
 from anomalylib.metrics.pixel import SIZE, au_pro, enlarge, pixel_auroc
+from anomalylib.parameters import parameters_of
+from study.checkout import FEATURES
 from study.runs.controls import grey_matched, random_resnet50
-from study.runs.evaluation import evaluate
-from study.settings import ArmSettings, make_settings
+from study.settings import make_settings
 from study.tables.results import Result
+
+if TYPE_CHECKING:
+    from anomalylib.detectors.base import Detector
+    from study.settings import ArmSettings
 
 PLAIN, GREY, HELD_OUT, UNTRAINED = "plain", "grey-matched", "held-out", "untrained"
 LARGER = "384 pixels"
 SHARE = 0.2  # of the training images, held out in the variant of that name
 LARGEST = (1, 3, 10, 30, 100, 300)  # map values averaged for a score
 WATCHED = (1, 2, 5, 10, 20, 30, 40)  # epochs at which the autoencoder is looked at
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
+OF_ONE_MACHINE = {"weights", "data_root", "results_dir"}
+"""Settings that are folders and files, and say nothing elsewhere."""
 
 
 class Run(BaseModel):
@@ -44,6 +53,9 @@ class Run(BaseModel):
         ``"held-out"``: fitted without a fifth of the training images, which
         then give nominal scores; ``"untrained"``: random backbone weights;
         ``"384 pixels"``: with `changes` to the image size of combined+.
+    images : int
+        How many of the training images are learned from, the others being
+        scored; 0 for all.
     changes : dict
         Settings that differ from the defaults.
     """
@@ -55,14 +67,27 @@ class Run(BaseModel):
     backbone: str = ""
     seed: int = 0
     variant: str = PLAIN
+    images: int = 0
     changes: dict[str, Any] = {}
 
     @property
     def name(self) -> str:
         """A file name of its own."""
         changes = [f"{key}={value}" for key, value in sorted(self.changes.items())]
-        parts = [self.category, self.variant, self.arm, self.backbone, *changes, f"seed{self.seed}"]
-        return "-".join(part for part in parts if part).replace("/", "_")
+        images = f"{self.images}-images" if self.images else ""
+        parts = [self.category, self.variant, self.arm, self.backbone, images, *changes]
+        return "-".join(part for part in [*parts, f"seed{self.seed}"] if part).replace("/", "_")
+
+    @property
+    def module(self) -> str:
+        """The module of its detector."""
+        return DETECTORS.module(self.arm)
+
+    @property
+    def depends_on(self) -> dict[str, Any]:
+        """What its measurement depends on besides images, weights and code."""
+        settings = make_settings(self.arm, self.changes).model_dump()
+        return self.model_dump() | {"settings": settings}
 
 
 class Measurement(BaseModel):
@@ -77,7 +102,7 @@ class Measurement(BaseModel):
         Of the test images by other aggregations: the mean of the k largest map
         values, from ``"1"``, the largest, to ``"all"``, the mean of the map.
     held_out_scores : list of float
-        Of the training images that were held out, if any.
+        Of the training images that were not learned from, if any.
     pixel_auroc, au_pro : float or None
         Against the masks; None where the map has one cell or masks are missing.
     watched : list of dict
@@ -96,18 +121,16 @@ class Measurement(BaseModel):
 
 
 def measure(
-    run: Run, data_root: str, weights: tuple[str, str, str], scratch: Path
+    run: Run, category: Category, backbone: Backbone | None, folder: Path
 ) -> tuple[Measurement, np.ndarray]:
-    """Fit and judge one arm, on one thread.
+    """Fit one model and score the test images, on one thread.
 
     Parameters
     ----------
     run : Run
-    data_root : str
-        Folder of the categories.
-    weights : tuple of str
-        Name, file and layers of the backbone, for `resolve_backbone`.
-    scratch : Path
+    category : Category
+    backbone : Backbone or None
+    folder : Path
         Where untrained weights are put.
 
     Returns
@@ -116,29 +139,38 @@ def measure(
     maps : ndarray, shape (N, H, W)
         Anomaly maps of the test images.
     """
-    category = load_category(data_root, run.category)
+    given = {"category": run.category, "seed": run.seed, "threads": 1}
+    settings = make_settings(run.arm, given | run.changes)
+    torch.set_num_threads(settings.threads)
+    if run.variant == UNTRAINED:
+        file, chosen = random_resnet50(folder, run.seed), f"untrained, seed {run.seed}"
+        backbone = resolve_backbone(backbone.name, str(file), ",".join(backbone.layers), chosen)
+    if layers := run.changes.get("layers"):
+        backbone = replace(backbone, layers=tuple(layers.split(",")))
     if run.variant == GREY:
         category = grey_matched(category)
-    own = {"category": run.category, "seed": run.seed, "threads": 1, "data_root": data_root}
-    settings = make_settings(run.arm, own | run.changes)
-    detector = make_detector(run, settings, weights, scratch)
+    detector = make_detector(run.arm, settings, backbone)
+    default = run.variant == PLAIN and not run.images and not run.changes
     watched: list[dict[str, Any]] = []
-    if run.arm == "autoencoder" and run.variant == PLAIN and not run.changes:
+    if run.arm == "autoencoder" and default:
         detector.on_epoch = _watcher(category, watched)
-    held_out = None
+    held_out: Subset | tuple = ()
     if run.variant == HELD_OUT:
         category, held_out = split_off(category, run.seed)
-    result, maps = evaluate(detector, category, settings, run.arm)
+    if run.images:
+        learned_from, held_out = divide(category.train, run.images, run.seed)
+        category = replace(category, train=learned_from)
+    detector.fit(category.train)
+    maps = detector.anomaly_maps(category.test)  # (N, H, W)
     cells = maps[0].size
-    by_k = {str(k): aggregate(maps, k).tolist() for k in LARGEST if k < cells}
-    by_k["all"] = aggregate(maps, cells).tolist()
-    whole = run.variant in (PLAIN, GREY) and not run.changes
-    pixel, overlap = _pixel_metrics(category, maps) if whole else (None, None)
+    scores_by_k = {str(k): aggregate(maps, k).tolist() for k in LARGEST if k < cells}
+    compared = default or (run.variant == GREY and not run.changes)
+    pixel, overlap = _pixel_metrics(category, maps) if compared else (None, None)
     measurement = Measurement(
         run=run,
-        result=result,
-        scores_by_k=by_k,
-        held_out_scores=[] if held_out is None else detector.score_samples(held_out).tolist(),
+        result=record(detector, category, maps, settings),
+        scores_by_k=scores_by_k | {"all": aggregate(maps, cells).tolist()},
+        held_out_scores=detector.score_samples(held_out).tolist() if len(held_out) else [],
         pixel_auroc=pixel,
         au_pro=overlap,
         watched=watched,
@@ -146,36 +178,58 @@ def measure(
     return measurement, maps
 
 
-def make_detector(
-    run: Run, settings: ArmSettings, weights: tuple[str, str, str], scratch: Path
-) -> Detector:
-    """The arm of a run, not fitted yet."""
-    shared = settings.model_dump(include={"top_k", "sigma", "seed"})
-    shared["keep"] = False  # what learning takes is measured too
-    if run.arm == "autoencoder":
-        learning = settings.model_dump(include={"code", "epochs", "learning_rate", "batch_size"})
-        return Autoencoder(image_size=settings.autoencoder_size, **learning, **shared)
-    name, file, layers = weights
-    layers = run.changes.get("layers", layers)
-    chosen = ""
-    if run.variant == UNTRAINED:
-        file, chosen = str(random_resnet50(scratch, run.seed)), f"untrained, seed {run.seed}"
-    backbone = resolve_backbone(name, file, layers, chosen)
-    taken = settings.model_dump(include={"image_size", "pool_padding", "normalise", "precision"})
-    extractor = FeatureExtractor(backbone, **taken)
-    if run.arm == "resnet":
-        return Pooled(extractor, **shared)
-    if run.arm == "patchcore":
-        return PatchCore(extractor, coreset=settings.coreset, **shared)
-    if run.arm == "combined_plus":
-        own = settings.model_dump(include={"neighbours", "bank", "dimensions", "ridge"})
-        return CombinedPlus(extractor, **own, **shared)
-    learning = {"latent", "batch_norm", "scale", "epochs", "learning_rate", "batch_size"}
-    return Combined(extractor, **settings.model_dump(include=learning), **shared)
+def make_detector(arm: str, settings: "ArmSettings", backbone: Backbone | None) -> "Detector":
+    """The detector of a model, not fitted yet; what learning takes is measured too."""
+    kind = DETECTORS[arm]
+    surroundings = {"cache": FEATURES, "keep": False}
+    own = settings.model_dump(include=set(parameters_of(kind))) | surroundings
+    if backbone is None:
+        return kind(**own)
+    of_features = settings.model_dump(include=set(parameters_of(FeatureExtractor)))
+    return kind(FeatureExtractor(backbone, **of_features), **own)
+
+
+def record(
+    detector: "Detector", category: Category, maps: np.ndarray, settings: "ArmSettings"
+) -> Result:
+    """Note all of a detector that has been fitted on a category, and of its scores.
+
+    Parameters
+    ----------
+    detector : Detector
+    category : Category
+    maps : ndarray, shape (N, H, W)
+        Of the test images, the last that the detector has made.
+    settings : ArmSettings
+        Kept with the result.
+    """
+    features = getattr(detector, "features", None)
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    return Result(
+        category=category.name,
+        arm=DETECTORS.name_of(type(detector)),
+        dataset=category.dataset,
+        seed=settings.seed,
+        synthetic=category.synthetic,
+        settings=settings.model_dump(exclude=OF_ONE_MACHINE),
+        backbone=None if features is None else features.backbone.describe(),
+        fingerprint=category.fingerprint,
+        names=category.test.names,
+        defect_types=list(category.test.defect_types),
+        labels=category.test.labels.tolist(),
+        scores=detector.score_maps(maps, category.test).tolist(),
+        mean_grey=mean_grey(category.test).tolist(),
+        nominal_scores=detector.nominal_scores_.tolist(),
+        threshold=detector.threshold_,
+        seconds=detector.seconds_,
+        versions={"python": platform.python_version()} | versions,
+        machine=f"{platform.machine()}, {torch.get_num_threads()} threads",
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def split_off(category: Category, seed: int, share: float = SHARE) -> tuple[Category, Subset]:
-    """Take a random share of the training images away, to judge with.
+    """Take a random share of the training images away.
 
     Returns
     -------
@@ -190,14 +244,39 @@ def split_off(category: Category, seed: int, share: float = SHARE) -> tuple[Cate
     return replace(category, train=rest), held_out
 
 
-def _watcher(category: Category, watched: list[dict[str, Any]]):
+def divide(train: ImageSet, images: int, seed: int) -> tuple[Subset, Subset]:
+    """Some training images, drawn at random, and the others.
+
+    Subsets of one seed are nested: the ten are among the twenty.
+
+    Returns
+    -------
+    learned_from, held_out : Subset
+        In the order of `train`.
+    """
+    order = np.random.default_rng(seed).permutation(len(train))
+    return Subset(train, np.sort(order[:images])), Subset(train, np.sort(order[images:]))
+
+
+def cell_mask(category: Category, index: int, size: int) -> np.ndarray:
+    """Which cells of a map (size, size) touch the defect of a test image."""
+    fine = max(1, 256 // size)
+    mask = category.test.mask(index, size * fine)
+    if mask is None:
+        return np.zeros((size, size), dtype=bool)
+    return mask.reshape(size, fine, size, fine).any(axis=(1, 3))  # (size, size)
+
+
+def _watcher(
+    category: Category, watched: list[dict[str, Any]]
+) -> Callable[[int, "Detector"], None]:
     """Note the test scores at some epochs; nothing is decided by them."""
 
-    def watch(epoch: int, detector: Detector) -> None:
+    def watch(epoch: int, detector: "Detector") -> None:
         if epoch in WATCHED:
             maps = detector.anomaly_maps(category.test)
             scores = {"top": aggregate(maps, detector.top_k), "all": maps.mean(axis=(1, 2))}
-            watched.append({"epoch": epoch} | {key: own.tolist() for key, own in scores.items()})
+            watched.append({"epoch": epoch} | {name: of.tolist() for name, of in scores.items()})
 
     return watch
 

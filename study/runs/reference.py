@@ -1,6 +1,7 @@
 """The reference results: which runs there are, and the tables made of them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,53 +11,61 @@ from scipy.stats import spearmanr
 
 from anomalylib.files import written_whole
 from anomalylib.images.category import Category, load_category, mean_grey
-from anomalylib.metrics import image as metrics
-from anomalylib.metrics.pixel import cell_mask
+from anomalylib.metrics.image import auroc
 from study.checkout import commit
 from study.runs.controls import contrast, file_size, grey_matched
 from study.runs.experiment import Experiment
-from study.runs.measurement import GREY, HELD_OUT, LARGER, PLAIN, UNTRAINED, Measurement, Run
-from study.settings import CombinedPlusSettings
+from study.runs.measurement import (
+    GREY,
+    HELD_OUT,
+    LARGER,
+    PLAIN,
+    UNTRAINED,
+    Measurement,
+    Run,
+    cell_mask,
+)
+from study.runs.writing import write_tables
+from study.settings import make_settings
 from study.tables.reference import CONTROLS, REFERENCE, decisions, summarise
 
 SEEDS = range(5)
 CONTROL_SEEDS = range(3)
-FEATURE_ARMS = ("resnet", "combined", "patchcore")
+ON_FEATURES = ("resnet", "combined", "patchcore")
 FIRST_ONLY = ("combined_plus",)
-"""Arms measured with the first backbone alone, the one their setting was chosen with."""
-SAME_SIZE = {"image_size": CombinedPlusSettings().image_size}
-"""So that patchcore can be compared with combined+ on the same grid."""
+"""Models measured with the first backbone alone, the one their setting was chosen with."""
 PLACES = 32  # side of the mean error maps that are kept
 
+open_experiment = Experiment
 
-def reference_runs(categories: list[str], backbones: list[str]) -> list[Run]:
+
+def plan(experiment: Experiment, categories: Sequence[str]) -> list[Run]:
     """All runs, seed by seed, so that a first look is there early.
 
-    Parameters
-    ----------
-    categories : list of str
-    backbones : list of str
-        Names; the controls are made with the first.
+    The controls are made with the first backbone; patchcore is measured at the
+    image size of combined+ too, to be compared on the same grid.
     """
+    first = experiment.first_backbone
+    larger = {"image_size": make_settings("combined_plus", {}).image_size}
     runs = []
     for seed in SEEDS:
         controls = (GREY, HELD_OUT, UNTRAINED) if seed in CONTROL_SEEDS else ()
         for category in categories:
             for variant in (PLAIN, *controls):
-                own = {"category": category, "variant": variant, "seed": seed}
+                shared = {"category": category, "variant": variant, "seed": seed}
                 if variant != UNTRAINED:
-                    runs.append(Run(arm="autoencoder", **own))
-                for backbone in backbones if variant == PLAIN else backbones[:1]:
-                    arms = FEATURE_ARMS + (FIRST_ONLY if backbone == backbones[0] else ())
-                    runs += [Run(arm=arm, backbone=backbone, **own) for arm in arms]
+                    runs.append(Run(arm="autoencoder", **shared))
+                for backbone in experiment.backbones if variant == PLAIN else [first]:
+                    arms = ON_FEATURES + (FIRST_ONLY if backbone == first else ())
+                    runs += [Run(arm=arm, backbone=backbone, **shared) for arm in arms]
             if controls:
-                own = {"category": category, "variant": LARGER, "seed": seed}
-                runs.append(Run(arm="patchcore", backbone=backbones[0], changes=SAME_SIZE, **own))
+                shared = {"category": category, "variant": LARGER, "seed": seed}
+                runs.append(Run(arm="patchcore", backbone=first, changes=larger, **shared))
     return runs
 
 
 def collect(
-    experiment: Experiment, runs: list[Run], folder: Path = REFERENCE
+    experiment: Experiment, runs: Sequence[Run], folder: Path = REFERENCE
 ) -> dict[str, pd.DataFrame]:
     """Make the tables of measured runs and write them, as CSV, with their provenance.
 
@@ -66,51 +75,35 @@ def collect(
         Each table by its file's name.
     """
     measured = [experiment.load(run) for run in runs]
-    names = list(dict.fromkeys(run.category for run in runs))
-    categories = {name: load_category(experiment.data_root, name) for name in names}
-    scores = [test_scores(measurement) for measurement in measured]
-    scores += [control_scores(category) for category in categories.values()]
+    names = dict.fromkeys(run.category for run in runs)
+    categories = [load_category(experiment.data_root, name) for name in names]
+    plain = [run for run in runs if run.variant == PLAIN]
+
+    def joined(frames) -> pd.DataFrame:
+        return pd.concat(list(frames), ignore_index=True)
+
     tables = {
-        "scores": pd.concat(scores, ignore_index=True),
-        "nominal": pd.concat(map(nominal_scores, measured), ignore_index=True),
+        "scores": joined([*map(image_scores, measured), *map(control_scores, categories)]),
+        "nominal": joined(map(nominal_scores, measured)),
         "runs": pd.DataFrame(map(run_row, measured)),
-        "training": pd.concat(map(watched_rows, measured), ignore_index=True),
+        "training": joined(map(watched_rows, measured)),
+        "places": joined(places(experiment, plain, category) for category in categories),
+        "error_maps": joined(mean_error_maps(experiment, plain, each) for each in categories),
     }
     tables["summary"] = summarise(tables["scores"], tables["nominal"], tables["runs"])
     tables["thresholds"] = decisions(tables["scores"], tables["nominal"])
-    plain = [run for run in runs if run.variant == PLAIN]
-    with_places = [run for run in plain if run.arm != "resnet"]
-    tables["places"] = pd.concat(
-        [
-            places(found, [(r, experiment.maps(r)) for r in with_places if r.category == name])
-            for name, found in categories.items()
-        ],
-        ignore_index=True,
-    )
-    tables["error_maps"] = pd.concat(
-        [mean_error_maps(experiment, plain, category) for category in categories.values()],
-        ignore_index=True,
-    )
     write_tables(tables, folder)
-    said = provenance(measured, categories)
     with written_whole(folder / "provenance.json") as beside:
-        beside.write_text(json.dumps(said, indent=1) + "\n")
+        beside.write_text(json.dumps(provenance(measured, categories), indent=1) + "\n")
     return tables
 
 
-def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> None:
-    """Write each table as ``<name>.csv``; nine digits keep every float32 apart."""
-    for name, table in tables.items():
-        with written_whole(folder / f"{name}.csv") as beside:
-            table.to_csv(beside, index=False, float_format="%.9g", lineterminator="\n")
-
-
 def identity(run: Run) -> dict[str, Any]:
-    """The columns that say which run a row is of."""
+    """The columns that tell which run a row is of."""
     return run.model_dump(include={"category", "variant", "arm", "backbone", "seed"})
 
 
-def test_scores(measurement: Measurement) -> pd.DataFrame:
+def image_scores(measurement: Measurement) -> pd.DataFrame:
     """One row a test image: its score by three aggregations."""
     result, by_k = measurement.result, measurement.scores_by_k
     columns = {
@@ -126,25 +119,22 @@ def test_scores(measurement: Measurement) -> pd.DataFrame:
 
 def control_scores(category: Category) -> pd.DataFrame:
     """Brightness, contrast and file size of the test images, taken as scores."""
+    controls = dict(zip(CONTROLS, (mean_grey, contrast, file_size), strict=True))
     frames = []
-    for variant, known in ((PLAIN, category), (GREY, grey_matched(category))):
-        taken = {"mean grey": mean_grey, "contrast": contrast}
-        if variant == PLAIN:
-            taken["file size"] = file_size
-        for name in CONTROLS:
-            if name not in taken:
+    for variant, given in ((PLAIN, category), (GREY, grey_matched(category))):
+        for name, control in controls.items():
+            if variant == GREY and control is file_size:  # matched images have no files
                 continue
-            value = taken[name](known.test)
+            score = control(given.test)
+            which = {"category": category.name, "variant": variant, "arm": name, "backbone": ""}
             columns = {
-                "image": known.test.names,
-                "label": known.test.labels,
-                "defect_type": known.test.defect_types,
-                "score_top10": value,
-                "score_mean": value,
-                "score_max": value,
+                "seed": 0,
+                "image": given.test.names,
+                "label": given.test.labels,
+                "defect_type": given.test.defect_types,
             }
-            own = {"category": category.name, "variant": variant, "arm": name, "backbone": ""}
-            frames.append(pd.DataFrame(own | {"seed": 0} | columns))
+            scores = dict.fromkeys(("score_top10", "score_mean", "score_max"), score)
+            frames.append(pd.DataFrame(which | columns | scores))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -162,7 +152,7 @@ def run_row(measurement: Measurement) -> dict[str, Any]:
     settings = result.settings
     return identity(measurement.run) | {
         "layers": " + ".join(result.backbone["layers"]) if result.backbone else "",
-        "image_size": settings.get("image_size", settings.get("autoencoder_size")),
+        "image_size": settings.get("image_size", settings.get("side")),
         "pixel_auroc": measurement.pixel_auroc,
         "aupro": measurement.au_pro,
         "fit_seconds": result.seconds["fit"],
@@ -179,58 +169,57 @@ def watched_rows(measurement: Measurement) -> pd.DataFrame:
         for name in ("top", "all"):
             scores = np.array(seen[name])
             row = {"epoch": seen["epoch"], "aggregation": name}
-            row["auroc"] = metrics.auroc(labels, scores)
+            row["auroc"] = auroc(labels, scores)
             row["spearman_grey"] = spearmanr(scores, grey).statistic
             rows.append(identity(measurement.run) | row)
     columns = [*identity(measurement.run), "epoch", "aggregation", "auroc", "spearman_grey"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def places(category: Category, runs: list[tuple[Run, np.ndarray]]) -> pd.DataFrame:
-    """Where in each test image the error is, by its mask.
+def places(experiment: Experiment, runs: Sequence[Run], category: Category) -> pd.DataFrame:
+    """Where in each test image of a category the error is, by its mask.
 
     ``inside`` and ``outside`` are the mean errors in and around the mask,
     ``usual`` that of the normal test images at the same places as ``inside``,
     ``top_inside`` the share of the ten highest map values that lie in the mask,
-    ``area`` the mask's share of the map.
-
-    Parameters
-    ----------
-    category : Category
-    runs : list of (Run, ndarray)
-        Runs of the category with their maps (N, H, W).
+    ``area`` the mask's share of the map. A map of one cell has no places.
     """
     masks: dict[int, list[np.ndarray]] = {}
-    frames = []
-    for run, maps in runs:
+    rows = []
+    for run in runs:
+        if run.category != category.name or run.arm == "resnet":
+            continue
+        maps = experiment.maps(run)  # (N, H, W)
         size = maps.shape[-1]
         if size not in masks:
             masks[size] = [cell_mask(category, index, size) for index in range(len(maps))]
         usual = maps[category.test.labels == 0].mean(axis=0)  # (H, W)
-        for index, (own, mask) in enumerate(zip(maps, masks[size], strict=True)):
-            highest = np.argpartition(own.ravel(), -10)[-10:]
-            found = mask.any()
+        for index, (error, mask) in enumerate(zip(maps, masks[size], strict=True)):
+            highest = np.argpartition(error.ravel(), -10)[-10:]
+            touched = mask.any()
             row = {
                 "image": category.test.names[index],
                 "defect_type": category.test.defect_types[index],
-                "inside": own[mask].mean() if found else np.nan,
-                "usual": usual[mask].mean() if found else np.nan,
-                "outside": own[~mask].mean(),
-                "top_inside": mask.ravel()[highest].mean() if found else np.nan,
+                "inside": error[mask].mean() if touched else np.nan,
+                "usual": usual[mask].mean() if touched else np.nan,
+                "outside": error[~mask].mean(),
+                "top_inside": mask.ravel()[highest].mean() if touched else np.nan,
                 "area": mask.mean(),
             }
-            frames.append(identity(run) | row)
-    return pd.DataFrame(frames)
+            rows.append(identity(run) | row)
+    return pd.DataFrame(rows)
 
 
-def mean_error_maps(experiment: Experiment, runs: list[Run], category: Category) -> pd.DataFrame:
+def mean_error_maps(
+    experiment: Experiment, runs: Sequence[Run], category: Category
+) -> pd.DataFrame:
     """The autoencoder's mean error by place, for normal images and each defect type.
 
-    Means over seeds and over all images of a type, on a coarse grid: no picture
-    of any part.
+    Means over seeds and over all images of a type, on a coarse grid: no
+    image of any part.
     """
-    own = [run for run in runs if run.arm == "autoencoder" and run.category == category.name]
-    maps = np.mean([experiment.maps(run) for run in own], axis=0)  # (N, H, W)
+    same = [run for run in runs if run.arm == "autoencoder" and run.category == category.name]
+    maps = np.mean([experiment.maps(run) for run in same], axis=0)  # (N, H, W)
     cell = maps.shape[-1] // PLACES
     coarse = maps.reshape(len(maps), PLACES, cell, PLACES, cell).mean(axis=(2, 4))  # (N, P, P)
     kinds = np.array(category.test.defect_types)
@@ -243,8 +232,8 @@ def mean_error_maps(experiment: Experiment, runs: list[Run], category: Category)
     return pd.concat(frames, ignore_index=True)
 
 
-def provenance(measured: list[Measurement], categories: dict[str, Category]) -> dict[str, Any]:
-    """What someone needs to make the same numbers again, and to judge them."""
+def provenance(measured: Sequence[Measurement], categories: Sequence[Category]) -> dict[str, Any]:
+    """What someone needs to make the same numbers again."""
     results = [measurement.result for measurement in measured]
     backbones = {
         measurement.run.backbone: measurement.result.backbone
@@ -252,8 +241,8 @@ def provenance(measured: list[Measurement], categories: dict[str, Category]) -> 
         if measurement.result.backbone and measurement.run.variant == PLAIN
     }
     data = {
-        name: {"dataset": found.dataset, "sha256": found.fingerprint, "images": found.counts()}
-        for name, found in categories.items()
+        each.name: {"dataset": each.dataset, "sha256": each.fingerprint, "images": each.counts()}
+        for each in categories
     }
     varying = {"category", "seed", "chosen", "backbone", "layers"}
     settings = {

@@ -1,5 +1,6 @@
 """One setting at a time: what each does to the AUROC, on every category."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,8 @@ from anomalylib.features.weights import EXPORTED
 from anomalylib.metrics import intervals
 from study.runs.experiment import Experiment
 from study.runs.measurement import Run
-from study.runs.reference import write_tables
+from study.runs.writing import write_tables
+from study.settings import make_settings
 from study.tables.reference import REFERENCE, SCORE, wins_of
 
 SEEDS = (0,)
@@ -59,17 +61,18 @@ LEVELS = [
     Level("weights and layers", "V2 layer3", ON_FEATURES, {"layers": "1"}, exported=True),
     Level("weights and layers", "V2 both", ON_FEATURES, {}, exported=True),
 ]
+_DEFAULT = make_settings("combined", {})
 USUAL = {
-    "aggregation": "top 10",
-    "latent channels": "50",
-    "epochs": "4",
-    "peak learning rate": "0.01",
-    "vectors per step": "512",
+    "aggregation": f"top {_DEFAULT.top_k}",
+    "latent channels": str(_DEFAULT.latent),
+    "epochs": str(_DEFAULT.epochs),
+    "peak learning rate": str(_DEFAULT.learning_rate),
+    "vectors per step": str(_DEFAULT.batch_size),
     "batch norm": "on",
     "feature scaling": "on",
     "pooling": "unpadded",
     "ImageNet normalisation": "on",
-    "image size": "224",
+    "image size": str(_DEFAULT.image_size),
     "weights and layers": "V1 layer2",
 }
 """The value of each factor in all other pages."""
@@ -77,48 +80,58 @@ AGGREGATIONS = {"1": "maximum", "3": "top 3", "10": "top 10", "30": "top 30"}
 AGGREGATIONS |= {"100": "top 100", "300": "top 300", "all": "mean"}
 
 
-def sensitivity_runs(experiment: Experiment, categories: list[str]) -> list[tuple[Level, Run]]:
+open_experiment = Experiment
+
+
+def plan(experiment: Experiment, categories: Iterable[str]) -> list[Run]:
     """The runs of every level, and of the usual values, which are the reference's."""
-    first = next(iter(experiment.backbones))
+    return [run for _, run in level_runs(experiment, categories)]
+
+
+def level_runs(experiment: Experiment, categories: Iterable[str]) -> list[tuple[Level, Run]]:
+    """What is planned, each run with the level that it measures."""
     backbones = experiment.backbones.items()
-    exported = next((name for name, found in backbones if found.name == EXPORTED), None)
+    exported = next((name for name, backbone in backbones if backbone.name == EXPORTED), None)
     usual = Level("", "", (*ON_FEATURES, "autoencoder"), {})
     runs = []
     for level in (usual, *LEVELS):
         if level.exported and exported is None:
             continue
-        backbone = exported if level.exported else first
+        backbone = exported if level.exported else experiment.first_backbone
         for seed in SEEDS:
             for category in categories:
                 for arm in level.arms:
-                    own = "" if arm == "autoencoder" else backbone
-                    said = {"category": category, "arm": arm, "seed": seed}
-                    runs.append((level, Run(backbone=own, changes=level.changes, **said)))
+                    weights = "" if arm == "autoencoder" else backbone
+                    shared = {"category": category, "arm": arm, "seed": seed}
+                    runs.append((level, Run(backbone=weights, changes=level.changes, **shared)))
     return runs
 
 
 def collect(
-    experiment: Experiment, runs: list[tuple[Level, Run]], folder: Path = REFERENCE
+    experiment: Experiment, runs: Sequence[Run], folder: Path = REFERENCE
 ) -> dict[str, pd.DataFrame]:
     """Make and write the tables ``sensitivity_scores`` and ``sensitivity``."""
+    categories = list(dict.fromkeys(run.category for run in runs))
     frames = []
-    for level, run in runs:
+
+    def add(run: Run, factor: str, value: str, images: dict, scores: list[float]) -> None:
+        which = {"category": run.category, "arm": run.arm, "seed": run.seed}
+        columns = which | {"factor": factor, "value": value} | images | {SCORE: scores}
+        frames.append(pd.DataFrame(columns))
+
+    for level, run in level_runs(experiment, categories):
         measurement = experiment.load(run)
-        said = {"category": run.category, "arm": run.arm, "seed": run.seed}
         result = measurement.result
         images = {"image": result.names, "label": result.labels}
         if level.factor:
-            own = said | {"factor": level.factor, "value": level.value}
-            frames.append(pd.DataFrame(own | images | {SCORE: result.scores}))
+            add(run, level.factor, level.value, images, result.scores)
             continue
         for factor, value in USUAL.items():
             if factor != "aggregation" and _touches(factor, run.arm):
-                own = said | {"factor": factor, "value": value}
-                frames.append(pd.DataFrame(own | images | {SCORE: result.scores}))
-        for k, scores in measurement.scores_by_k.items():
-            if run.arm != "resnet":  # its map has one cell
-                own = said | {"factor": "aggregation", "value": AGGREGATIONS[k]}
-                frames.append(pd.DataFrame(own | images | {SCORE: scores}))
+                add(run, factor, value, images, result.scores)
+        if run.arm != "resnet":  # its map has one cell
+            for k, scores in measurement.scores_by_k.items():
+                add(run, "aggregation", AGGREGATIONS[k], images, scores)
     scores = pd.concat(frames, ignore_index=True)
     tables = {"sensitivity_scores": scores, "sensitivity": summarise(scores)}
     write_tables(tables, folder)
@@ -133,11 +146,11 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     columns = ["category", "arm", "factor", "value"]
+    table = scores.assign(variant="plain")
     for key in scores[columns].drop_duplicates().itertuples(index=False):
-        own = {"category": key.category, "arm": key.arm, "factor": key.factor, "variant": "plain"}
-        table = scores.assign(variant="plain")
-        wins = wins_of(table, **own, value=key.value)
-        usual = wins_of(table, **own, value=USUAL[key.factor])
+        of_factor = {"category": key.category, "arm": key.arm, "factor": key.factor}
+        wins = wins_of(table, **of_factor, variant="plain", value=key.value)
+        usual = wins_of(table, **of_factor, variant="plain", value=USUAL[key.factor])
         low, high = intervals.bootstrap(wins)[1:]
         row = {"usual": key.value == USUAL[key.factor], "auroc": wins.mean()}
         row |= {"auroc_ci_low": low, "auroc_ci_high": high}

@@ -10,14 +10,7 @@ import tempfile
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    CancelledError,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
+from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -39,7 +32,7 @@ class WorkerKilled(Exception):
     """The process that did a task's work was killed from outside."""
 
 
-class Processes(Executor):
+class Processes(futures.Executor):
     """Processes on this machine, one task each.
 
     Every process is a pool of its own: one that is killed breaks its pool, and
@@ -48,6 +41,8 @@ class Processes(Executor):
     Parameters
     ----------
     count : int
+    quiet : bool
+        Whether the processes draw no progress bars.
 
     Attributes
     ----------
@@ -57,39 +52,41 @@ class Processes(Executor):
         CPU threads for each of them.
     """
 
-    def __init__(self, count: int):
+    def __init__(self, count: int, quiet: bool = False):
         self.width = count
         self.threads = max(1, cores() // count)
-        self._pools = [_process() for _ in range(count)]
-        self._tasks: list[Future | None] = [None] * count
+        self._begin = _quieten if quiet else None
+        self._pools = [self._pool() for _ in range(count)]
+        self._tasks: list[futures.Future | None] = [None] * count
 
-    def submit(self, call: Callable, /, *arguments: Any) -> Future:
+    def submit(self, call: Callable, /, *arguments: Any) -> futures.Future:
         """Begin a task; fewer than `width` may be under way."""
         free = next(i for i, task in enumerate(self._tasks) if task is None or task.done())
         try:
             self._tasks[free] = self._pools[free].submit(call, *arguments)
         except BrokenProcessPool:  # by the task before, or while it was idle
-            self._pools[free] = _process()
+            self._pools[free] = self._pool()
             self._tasks[free] = self._pools[free].submit(call, *arguments)
         return self._tasks[free]
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes, each after its task."""
-        for pool in self._pools:
-            pool.shutdown(wait, cancel_futures=cancel_futures)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         """End the processes, at once after an interrupt: the next run begins what they did."""
         if kind is not None:
             for process in multiprocessing.active_children():
                 process.terminate()
-        self.shutdown()
+        for pool in self._pools:
+            pool.shutdown()
+
+    def _pool(self) -> futures.ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return futures.ProcessPoolExecutor(1, mp_context=context, initializer=self._begin)
 
 
-class Cluster(Executor):
+class Cluster(futures.Executor):
     """The workers of a Dask cluster, one task each.
 
-    They must see the study's folder under the same path.
+    They must see the study's folder under the same path. If the package is
+    missing, nobody answers, or there is no worker, that is a `UserError`.
 
     Parameters
     ----------
@@ -102,11 +99,6 @@ class Cluster(Executor):
     ----------
     threads : int
         CPU threads for each task: those of the smallest worker.
-
-    Raises
-    ------
-    UserError
-        If the package is missing, nobody answers, or there is no worker.
     """
 
     def __init__(self, address: str, most: int | None = None):
@@ -151,19 +143,21 @@ class Cluster(Executor):
             raise UserError(LOST) from None
         return max(1, min(count, self._most or count))
 
-    def submit(self, call: Callable, /, *arguments: Any) -> Future:
+    def submit(self, call: Callable, /, *arguments: Any) -> futures.Future:
         """Begin a task on a worker that is free."""
         return self._executor.submit(_on_cluster, self._sign, Path.cwd(), call, *arguments)
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def __exit__(self, *error: Any) -> None:
         """Leave the cluster; what still runs there comes to its end and is forgotten."""
         self._executor.shutdown(wait=False)
         self._client.close()
         Path(self._sign).unlink(missing_ok=True)
 
 
-def workers(jobs: int | None = None, scheduler: str = "") -> Processes | Cluster:
-    """Open the workers of a study.
+def workers(
+    jobs: int | None = None, scheduler: str = "", quiet: bool = False
+) -> Processes | Cluster:
+    """Open the workers of a study, to be used as a context.
 
     Parameters
     ----------
@@ -172,18 +166,10 @@ def workers(jobs: int | None = None, scheduler: str = "") -> Processes | Cluster
         of the cluster.
     scheduler : str
         Address of a Dask scheduler; empty for processes on this machine.
-
-    Returns
-    -------
-    Processes or Cluster
-        To be used as a context.
-
-    Raises
-    ------
-    UserError
-        If the cluster cannot be reached.
+    quiet : bool
+        Whether processes draw no progress bars; a cluster's are not seen here.
     """
-    return Cluster(scheduler, jobs) if scheduler else Processes(jobs or cores())
+    return Cluster(scheduler, jobs) if scheduler else Processes(jobs or cores(), quiet)
 
 
 def complete(
@@ -210,11 +196,6 @@ def complete(
         What the call returned, or None.
     error : Exception or None
         What it raised; a `UserError` where it cost one worker too many.
-
-    Raises
-    ------
-    UserError
-        If the cluster has gone.
     """
     waiting, running, killed = deque(range(len(tasks))), {}, Counter()
     try:
@@ -222,7 +203,7 @@ def complete(
             for _ in range(min(len(waiting), executor.width - len(running))):
                 number = waiting.popleft()
                 running[executor.submit(call, *tasks[number])] = number
-            ended = wait(running, LOOK, FIRST_COMPLETED).done
+            ended = futures.wait(running, LOOK, futures.FIRST_COMPLETED).done
             while ended:
                 number, result, error = _outcome(ended.pop(), running)
                 killed[number] += (deaths := _deaths(error))
@@ -246,16 +227,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _process() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+def _quieten() -> None:
+    """Turn progress bars off in a process that begins; tqdm reads this when it is imported."""
+    os.environ["TQDM_DISABLE"] = "1"
 
 
-def _outcome(future: Future, running: dict[Future, int]) -> tuple[int, Any, Exception | None]:
+def _outcome(
+    future: futures.Future, running: dict[futures.Future, int]
+) -> tuple[int, Any, Exception | None]:
     """Take a future out; a cluster would do a task again whose answer is held and lost."""
     number = running.pop(future)
     try:
         return number, future.result(), None
-    except CancelledError:
+    except futures.CancelledError:
         raise UserError(LOST) from None
     except Exception as error:
         if isinstance(error.__cause__, ImportError):  # in Dask's own words three lines

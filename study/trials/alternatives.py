@@ -1,15 +1,18 @@
 """What was tried in place of combined+, and did less: kept so that it can be measured again."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from sklearn.cluster import KMeans
+from torch import nn
 
-from anomalylib.detectors.base import FeatureDetector, Images, Tensors, blocks
-from anomalylib.detectors.combined import Combined, channel_moments
+from anomalylib.detectors.base import FeatureDetector, Tensors, estimator
+from anomalylib.detectors.blocks import as_rows
+from anomalylib.detectors.combined import Combined, FeatureError, channel_moments
 from anomalylib.detectors.combined_plus import CANDIDATES, CombinedPlus, parts_of
-from anomalylib.detectors.patchcore import as_rows
 from anomalylib.detectors.training import Batches, fit_reconstruction
 from anomalylib.features.cache import Stored
 
@@ -19,6 +22,8 @@ SHRINKAGE = 0.02
 """Added to every variance, in units of their mean."""
 SHARED = 500
 """Patches that the covariance of all clusters counts as, beside a cluster's own."""
+
+Count = Annotated[int, Field(ge=1)]
 
 
 def sample(features: Stored, seed: int) -> torch.Tensor:
@@ -31,9 +36,9 @@ def sample(features: Stored, seed: int) -> torch.Tensor:
 
 def clustered(rows: torch.Tensor, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Centres (K, C) of k-means, and to which each row belongs (P,)."""
-    found = KMeans(min(count, len(rows)), n_init=1, max_iter=20, random_state=seed)
-    which = found.fit_predict(rows.numpy())
-    return torch.from_numpy(found.cluster_centers_).float(), torch.from_numpy(which).long()
+    means = KMeans(min(count, len(rows)), n_init=1, max_iter=20, random_state=seed)
+    which = means.fit_predict(rows.numpy())
+    return torch.from_numpy(means.cluster_centers_).float(), torch.from_numpy(which).long()
 
 
 def whitener(covariance: torch.Tensor) -> torch.Tensor:
@@ -43,159 +48,178 @@ def whitener(covariance: torch.Tensor) -> torch.Tensor:
     return (vectors / values.sqrt()).float()
 
 
-class ResidualDetector(Combined):
-    """FeatCAE, whose residual vectors are judged otherwise than by their length."""
+class ResidualError(FeatureError):
+    """FeatCAE, whose residual vectors count otherwise than by their length.
 
-    def _scaled_rows(self, rows: torch.Tensor) -> torch.Tensor:
-        return (rows - self.mean_) / self.std_  # (P, C)
+    Parameters
+    ----------
+    plain : FeatureError
+    **learned : Tensor
+        What it needs besides; nothing while FeatCAE is trained.
+    """
 
-    @torch.inference_mode()
-    def _residuals(self, rows: torch.Tensor) -> torch.Tensor:
+    def __init__(self, plain: FeatureError, **learned: torch.Tensor):
+        super().__init__(plain.network, len(plain.losses), plain.mean, plain.std)
+        for name, tensor in learned.items():
+            self.register_buffer(name, torch.empty_like(tensor))
+
+    def scaled_rows(self, rows: torch.Tensor) -> torch.Tensor:
+        """Patches as FeatCAE is shown them, (P, C)."""
+        return (rows - self.mean) / self.std
+
+    def residuals(self, rows: torch.Tensor) -> torch.Tensor:
         """What FeatCAE leaves of patches, (P, C)."""
-        x = self._scaled_rows(rows).T[None, :, None]  # (1, C, 1, P)
-        return (self.model_(x) - x)[0, :, 0].T
+        x = self.scaled_rows(rows).T[None, :, None]  # (1, C, 1, P)
+        return (self.network(x) - x)[0, :, 0].T
 
-    def _judged(self, rows: torch.Tensor) -> torch.Tensor:
-        """Error of each patch, (P,)."""
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Map of each input: (N, H, W, C) to (N, H, W)."""
+        return self.error(as_rows(inputs)).view(inputs.shape[:3])
+
+    def error(self, rows: torch.Tensor) -> torch.Tensor:
+        """Error of each patch: (P, C) to (P,)."""
         raise NotImplementedError
 
-    def _maps(self, images: Images) -> Iterator[np.ndarray]:
-        for block in blocks(self.features(images)):
-            yield self._judged(as_rows(block)).view(block.shape[:3]).numpy()  # (n, H, W)
+
+class WhitenedError(ResidualError):
+    """Length of the residual on axes on which normal residuals vary alike."""
+
+    def error(self, rows: torch.Tensor) -> torch.Tensor:
+        """Error of each patch: (P, C) to (P,)."""
+        return (self.residuals(rows) @ self.whitener).square().mean(dim=1)
+
+
+class RelativeError(ResidualError):
+    """Length of the residual, in units of what is usual in the patch's cluster."""
+
+    def error(self, rows: torch.Tensor) -> torch.Tensor:
+        """Error of each patch: (P, C) to (P,)."""
+        which = torch.cdist(self.scaled_rows(rows), self.centres).argmin(dim=1)  # (P,)
+        return self.residuals(rows).square().mean(dim=1) / self.usual[which]
+
+
+class ResidualDetector(Combined):
+    """FeatCAE with another error, of which more is learned once it is trained."""
+
+    ERROR: type[ResidualError]
+    LEARNED: tuple[str, ...]
+
+    def _learn(self, inputs: Stored) -> Tensors:
+        learned = super()._learn(inputs)
+        self.restore(learned)
+        with torch.inference_mode():
+            return learned | self._learn_error(sample(inputs, self.seed))
+
+    def _learn_error(self, rows: torch.Tensor) -> Tensors:
+        """What the error needs, from normal patches (P, C)."""
+        raise NotImplementedError
+
+    def _module(self, learned: Tensors) -> ResidualError:
+        besides = {name: learned[name] for name in self.LEARNED if name in learned}
+        return self.ERROR(super()._module(learned), **besides)
 
 
 class WhitenedDetector(ResidualDetector):
     """Length of FeatCAE's residual, whitened by its second moments over normal patches."""
 
-    def _learn(self, images: Images) -> Tensors:
-        learned = super()._learn(images)
-        super()._take(learned)
-        errors = self._residuals(sample(self.features(images), self.seed))  # (P, C)
-        return learned | {"whitener": whitener(errors.T @ errors / len(errors))}
+    ERROR, LEARNED = WhitenedError, ("whitener",)
 
-    def _take(self, learned: Tensors) -> None:
-        super()._take(learned)
-        self.whitener_ = learned["whitener"]  # (C, C)
-
-    def _judged(self, rows: torch.Tensor) -> torch.Tensor:
-        return (self._residuals(rows) @ self.whitener_).square().mean(dim=1)
+    def _learn_error(self, rows: torch.Tensor) -> Tensors:
+        errors = self.model_.residuals(rows)  # (P, C)
+        return {"whitener": whitener(errors.T @ errors / len(errors))}
 
 
+@estimator
 class RelativeDetector(ResidualDetector):
-    """FeatCAE's error, divided by the mean error of normal patches of the same cluster.
+    """FeatCAE's error, divided by the mean error of normal patches of the same cluster."""
 
-    Parameters
-    ----------
-    extractor : FeatureExtractor
-    clusters : int
-    **settings
-        See `Combined`.
-    """
+    ERROR, LEARNED = RelativeError, ("centres", "usual")
 
-    def __init__(self, extractor, *, clusters=64, **settings):
-        super().__init__(extractor, **settings)
-        self.clusters = clusters
+    clusters: Count = 64
 
-    def _learn(self, images: Images) -> Tensors:
-        learned = super()._learn(images)
-        super()._take(learned)
-        rows = sample(self.features(images), self.seed)  # (P, C)
-        centres, which = clustered(self._scaled_rows(rows), self.clusters, self.seed)
-        error = self._residuals(rows).square().mean(dim=1)  # (P,)
+    def _learn_error(self, rows: torch.Tensor) -> Tensors:
+        centres, which = clustered(self.model_.scaled_rows(rows), self.clusters, self.seed)
+        error = self.model_.residuals(rows).square().mean(dim=1)  # (P,)
         total = torch.zeros(len(centres)).index_add_(0, which, error)
         usual = total / torch.bincount(which, minlength=len(centres)).clamp(min=1)  # (K,)
-        return learned | {"centres": centres, "usual": usual.clamp(min=1e-6)}
-
-    def _take(self, learned: Tensors) -> None:
-        super()._take(learned)
-        self.centres_, self.usual_ = learned["centres"], learned["usual"]  # (K, C), (K,)
-
-    def _judged(self, rows: torch.Tensor) -> torch.Tensor:
-        which = torch.cdist(self._scaled_rows(rows), self.centres_).argmin(dim=1)  # (P,)
-        return self._residuals(rows).square().mean(dim=1) / self.usual_[which]
+        return {"centres": centres, "usual": usual.clamp(min=1e-6)}
 
 
+@estimator
 class BalancedDetector(Combined):
-    """FeatCAE, trained on patches of every cluster equally often, drawn from `SAMPLE` of them.
+    """FeatCAE, trained on patches of every cluster equally often, drawn from `SAMPLE` of them."""
 
-    Parameters
-    ----------
-    extractor : FeatureExtractor
-    clusters : int
-    **settings
-        See `Combined`.
-    """
+    clusters: Count = 64
 
-    def __init__(self, extractor, *, clusters=64, **settings):
-        super().__init__(extractor, **settings)
-        self.clusters = clusters
-
-    def _learn(self, images: Images) -> Tensors:
-        features = self.features(images)  # (N, H, W, C)
-        self.mean_, self.std_ = channel_moments(features)  # (C,) each
-        rows = (sample(features, self.seed) - self.mean_) / self.std_  # (P, C)
-        _, which = clustered(rows, self.clusters, self.seed)
+    def _learn(self, inputs: Stored) -> Tensors:
+        mean, std = channel_moments(inputs)  # (C,) each
+        rows = sample(inputs, self.seed)  # (P, C)
+        _, which = clustered((rows - mean) / std, self.clusters, self.seed)
         share = (1 / torch.bincount(which).double())[which].numpy()  # (P,)
         share /= share.sum()
-        steps = max(1, int(np.prod(features.shape[:3])) // self.batch_size)
+        steps = max(1, int(np.prod(inputs.shape[:3])) // self.batch_size)
 
-        def of_epoch(order: np.random.Generator) -> Iterator[torch.Tensor]:
+        def of_epoch(order: np.random.Generator) -> Iterator[np.ndarray]:
             for _ in range(steps):
                 chosen = order.choice(len(rows), self.batch_size, p=share)
-                yield rows[chosen].T[None, :, None]  # (1, C, 1, n)
+                yield rows[chosen][None, None].numpy()  # (1, 1, n, C)
 
-        batches = Batches(steps, of_epoch)
-        trained = fit_reconstruction(self._model, batches, seed=self.seed, **self.training)
-        return trained | {"mean": self.mean_, "std": self.std_}
+        return fit_reconstruction(
+            lambda: self._module({"mean": mean, "std": std}),
+            Batches(steps, of_epoch),
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+            precision=self.features.precision,
+        )
 
 
+class ClusterDistance(nn.Module):
+    """Mahalanobis distance of each patch to the cluster it falls into, squared, over C."""
+
+    def __init__(self, **learned: torch.Tensor):
+        super().__init__()
+        for name, tensor in learned.items():
+            self.register_buffer(name, torch.empty_like(tensor))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Maps (N, H, W) of features (N, H, W, C)."""
+        rows = (as_rows(features) - self.mean) / self.std  # (N*H*W, C)
+        which = torch.cdist(rows, self.centres).argmin(dim=1)  # (N*H*W,)
+        distance = torch.empty(len(rows))
+        for cluster in which.unique().tolist():
+            inside = which == cluster
+            errors = (rows[inside] - self.centres[cluster]) @ self.whiteners[cluster]
+            distance[inside] = errors.square().mean(dim=1)
+        return distance.view(features.shape[:3])
+
+
+@estimator
 class ClusteredDetector(FeatureDetector):
     """Mahalanobis distance of each patch to the cluster it falls into.
 
     With one cluster, a single Gaussian for all normal patches, as deep feature
     modelling has it (Ahuja et al., 2019), there on pooled features.
-
-    Parameters
-    ----------
-    extractor : FeatureExtractor
-    clusters : int
-    **settings
-        See `Detector`.
     """
 
-    def __init__(self, extractor, *, clusters=64, **settings):
-        super().__init__(extractor, **settings)
-        self.clusters = clusters
+    clusters: Count = 64
 
-    def _learn(self, images: Images) -> Tensors:
-        features = self.features(images)  # (N, H, W, C)
-        mean, std = channel_moments(features)  # (C,) each
-        rows = (sample(features, self.seed) - mean) / std  # (P, C)
+    def _learn(self, inputs: Stored) -> Tensors:
+        mean, std = channel_moments(inputs)  # (C,) each
+        rows = (sample(inputs, self.seed) - mean) / std  # (P, C)
         centres, which = clustered(rows, self.clusters, self.seed)
         errors = rows - centres[which]  # (P, C)
         shared = errors.T @ errors / len(errors)  # (C, C)
         whiteners = []
         for cluster in range(len(centres)):
-            mine = errors[which == cluster]  # (p, C)
-            moment = mine.T @ mine + SHARED * shared
-            whiteners.append(whitener(moment / (len(mine) + SHARED)))
+            inside = errors[which == cluster]  # (p, C)
+            moment = inside.T @ inside + SHARED * shared
+            whiteners.append(whitener(moment / (len(inside) + SHARED)))
         learned = {"mean": mean, "std": std, "centres": centres}
         return learned | {"whiteners": torch.stack(whiteners)}
 
-    def _take(self, learned: Tensors) -> None:
-        self.mean_, self.std_ = learned["mean"], learned["std"]  # (C,) each
-        self.centres_, self.whiteners_ = learned["centres"], learned["whiteners"]  # …, (K, C, C)
-
-    def _maps(self, images: Images) -> Iterator[np.ndarray]:
-        for block in blocks(self.features(images)):
-            rows = (as_rows(block) - self.mean_) / self.std_  # (n*H*W, C)
-            which = torch.cdist(rows, self.centres_).argmin(dim=1)  # (n*H*W,)
-            found = torch.empty(len(rows))
-            for cluster in which.unique().tolist():
-                mine = which == cluster
-                errors = (rows[mine] - self.centres_[cluster]) @ self.whiteners_[cluster]
-                found[mine] = errors.square().mean(dim=1)
-            yield found.view(block.shape[:3]).numpy()  # (n, H, W)
+    def _module(self, learned: Tensors) -> ClusterDistance:
+        return ClusterDistance(**learned)
 
 
 class UniformCandidates(CombinedPlus):

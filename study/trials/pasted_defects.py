@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
-from sklearn.metrics import roc_auc_score
 
+from anomalylib.metrics.image import auroc
 from anomalylib.sources import code_hash
 
 EDGE = 4  # pixels along the border that are taken for background
@@ -157,8 +157,8 @@ class PastedImages:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the images below, the seed and what draws on them."""
-        said = f"{self.images.fingerprint} pasted {self.seed} {code_hash(__name__)}"
-        return hashlib.sha256(said.encode()).hexdigest()
+        made = f"{self.images.fingerprint} pasted {self.seed} {code_hash(__name__)}"
+        return hashlib.sha256(made.encode()).hexdigest()
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -174,9 +174,9 @@ class PastedImages:
 def aurocs(scores: np.ndarray, kinds: np.ndarray) -> dict[str, float]:
     """AUROC of every kind of pasted defect against the bare images."""
     bare = scores[kinds == ""]
-    found = {}
+    by_kind = {}
     for kind in KINDS:
-        own = scores[kinds == kind]
-        labels = np.repeat([0, 1], [len(bare), len(own)])
-        found[kind] = float(roc_auc_score(labels, np.concatenate([bare, own])))
-    return found
+        pasted = scores[kinds == kind]
+        labels = np.repeat([0, 1], [len(bare), len(pasted)])
+        by_kind[kind] = auroc(labels, np.concatenate([bare, pasted]))
+    return by_kind

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from anomalylib.detectors.base import blocks, joined
+from anomalylib.detectors.blocks import as_rows, blocks, joined
 from anomalylib.detectors.combined_plus import SEEDS, nearest
-from anomalylib.detectors.patchcore import as_rows, gather
+from anomalylib.detectors.patchcore import gather
 from anomalylib.features.cache import Stored
 from anomalylib.images.category import Category
-from anomalylib.metrics.pixel import cell_mask
+from study.runs.measurement import cell_mask
 
 EDGES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1)
 """Shares of the normal patches that are more common than a bin's."""
@@ -65,7 +65,7 @@ def by_rarity(rarity: np.ndarray, errors: np.ndarray, category: Category) -> lis
         which = np.clip(np.searchsorted(edges, rarity[there], side="right") - 1, 0, len(EDGES) - 2)
         relative = errors[there] / errors[good].mean()
         for number, above in enumerate(EDGES[:-1]):
-            own = relative[which == number]
-            mean = float(own.mean()) if len(own) else None
-            rows.append({"kind": kind, "above": above, "patches": len(own), "error": mean})
+            inside = relative[which == number]
+            mean = float(inside.mean()) if len(inside) else None
+            rows.append({"kind": kind, "above": above, "patches": len(inside), "error": mean})
     return rows

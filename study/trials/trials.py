@@ -1,37 +1,65 @@
-"""What was tried on the way to combined+, each judged alike: by pasted defects, then for real.
+"""What was tried on the way to combined+, each measured alike: by pasted defects, then for real.
 
-Settings were chosen by the pasted defects alone; the test images are judged by
+Settings were chosen by the pasted defects alone; the test images are scored by
 the same fitted detectors, to see what that choice was worth.
 """
 
-import hashlib
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
+from pydantic import BaseModel
 
 from anomalylib.detectors.base import FeatureDetector
 from anomalylib.detectors.combined import Combined
 from anomalylib.detectors.combined_plus import CombinedPlus
 from anomalylib.detectors.patchcore import PatchCore
-from anomalylib.errors import UserError
-from anomalylib.files import written_whole
+from anomalylib.features.extractor import FeatureExtractor
+from anomalylib.features.weights import Backbone
+from anomalylib.images.category import Category, Subset
+from anomalylib.metrics.image import auroc
 from study.checkout import ROOT
-from study.runs.experiment import Experiment, code_of
-from study.runs.reference import write_tables
+from study.runs.controls import GreyMatched, grey_matched
+from study.runs.experiment import Experiment
+from study.runs.measurement import split_off
+from study.runs.writing import write_tables
 from study.tables.reference import REFERENCE
-from study.trials import alternatives as tried
-from study.trials.judged import Trial, judge
+from study.trials import alternatives
+from study.trials.pasted_defects import PastedImages, aurocs
+from study.trials.rarity import by_rarity, rarity_of
 
 SMALL, LARGE = 224, 384
+SQUARED = (Combined, alternatives.ClusteredDetector)
+"""Detectors whose maps are squared lengths."""
+
+
+class Trial(NamedTuple):
+    """One way to score patches.
+
+    Parameters
+    ----------
+    family, name : str
+        What a page calls it.
+    make : type
+        Its detector.
+    image_size : int
+    settings : dict
+        Of the detector, where they differ from the defaults.
+    """
+
+    family: str
+    name: str
+    make: type[FeatureDetector]
+    image_size: int
+    settings: dict[str, Any]
 
 
 def _on(
-    family: str, name: str, make: Callable[..., FeatureDetector], size: int = LARGE, **settings: Any
+    family: str, name: str, make: type[FeatureDetector], size: int = LARGE, **settings: Any
 ) -> Trial:
     return Trial(family, name, make, size, settings)
 
@@ -40,21 +68,21 @@ BASE, CHOSEN = "as in combined", "as chosen"
 TRIALS = [
     _on("FeatCAE", BASE, Combined, SMALL),
     _on("FeatCAE", "latent 200, 8 epochs", Combined, SMALL, latent=200, epochs=8),
-    _on("FeatCAE", "rare patches trained as often", tried.BalancedDetector, SMALL),
-    _on("FeatCAE", "error relative to like patches", tried.RelativeDetector, SMALL),
-    _on("FeatCAE", "residual whitened", tried.WhitenedDetector, SMALL),
+    _on("FeatCAE", "rare patches trained as often", alternatives.BalancedDetector, SMALL),
+    _on("FeatCAE", "error relative to like patches", alternatives.RelativeDetector, SMALL),
+    _on("FeatCAE", "residual whitened", alternatives.WhitenedDetector, SMALL),
     _on("FeatCAE", "384 pixels", Combined),
-    _on("density", "one Gaussian", tried.ClusteredDetector, SMALL, clusters=1),
-    _on("density", "64 Gaussians", tried.ClusteredDetector, SMALL, clusters=64),
+    _on("density", "one Gaussian", alternatives.ClusteredDetector, SMALL, clusters=1),
+    _on("density", "64 Gaussians", alternatives.ClusteredDetector, SMALL, clusters=64),
     _on("patchcore", "224 pixels", PatchCore, SMALL),
     _on("patchcore", "384 pixels", PatchCore),
     _on("combined+", CHOSEN, CombinedPlus),
     _on("combined+", "nearest patch alone", CombinedPlus, neighbours=1),
     _on("combined+", "3 neighbours", CombinedPlus, neighbours=3),
     _on("combined+", "30 neighbours", CombinedPlus, neighbours=30),
-    _on("combined+", "bank at random", tried.RandomBank),
-    _on("combined+", "bank drawn, not spread", tried.DrawnBank),
-    _on("combined+", "candidates at random", tried.UniformCandidates),
+    _on("combined+", "bank at random", alternatives.RandomBank),
+    _on("combined+", "bank drawn, not spread", alternatives.DrawnBank),
+    _on("combined+", "candidates at random", alternatives.UniformCandidates),
     _on("combined+", "bank of 1,024", CombinedPlus, bank=1024),
     _on("combined+", "bank of 8,192", CombinedPlus, bank=8192),
     _on("combined+", "64 axes", CombinedPlus, dimensions=64),
@@ -78,60 +106,120 @@ class TrialRun(NamedTuple):
         words = f"{self.category} {self.trial.family} {self.trial.name}"
         return words.replace(" ", "-").replace(",", "")
 
+    @property
+    def module(self) -> str:
+        """The module of its detector."""
+        return self.trial.make.__module__
 
-@dataclass(frozen=True)
-class Trials(Experiment):
-    """Trials on one data set; see `Experiment`."""
-
-    folder: Path = ROOT / "build" / "trials"
-
-    def key(self, run: TrialRun) -> str:
-        """Hash of all that the result depends on."""
-        found, trial = self.backbones[run.backbone], run.trial
-        said = [trial.make.__name__, trial.image_size, trial.settings, found.sha256, *found.layers]
-        said += [self.fingerprint(run.category), code_of(__name__, "combined_plus")]
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-    def load(self, run: TrialRun) -> dict[str, Any]:
-        """The row of a trial that was measured."""
-        path = self.path(run)
-        try:
-            return json.loads(path.read_text())
-        except (OSError, ValueError):
-            raise UserError(f"no trial to read at {path}: delete it and run again") from None
-
-    @staticmethod
-    def work(run: TrialRun, data_root: str, weights: tuple[str, str, str], path: str) -> None:
-        """Measure in a worker."""
-        torch.set_num_threads(1)
-        row = {"family": run.trial.family, "trial": run.trial.name, "category": run.category}
-        target = Path(path)
-        row |= {"image_size": run.trial.image_size}
-        row |= judge(run.trial, run.category, data_root, weights, target.parent / "features")
-        with written_whole(target) as beside:
-            beside.write_text(json.dumps(row))
+    @property
+    def depends_on(self) -> dict[str, Any]:
+        """What its record depends on besides images, weights and code."""
+        return self.trial._asdict() | {"make": self.trial.make.__name__}
 
 
-def trial_runs(experiment: Trials, categories: list[str]) -> list[TrialRun]:
+class TrialRecord(BaseModel):
+    """What a trial gave on a category.
+
+    Parameters
+    ----------
+    family, trial, category : str
+    image_size : int
+    pasted : float
+        AUROC on pasted defects, the mean of `by_kind`.
+    plain, grey_matched : float
+        AUROC on the test images, as they are and at one brightness.
+    by_kind : dict of str to float
+    by_rarity : list of dict
+        The rows of `study.trials.rarity.by_rarity`.
+    """
+
+    family: str
+    trial: str
+    category: str
+    image_size: int
+    pasted: float
+    plain: float
+    grey_matched: float
+    by_kind: dict[str, float]
+    by_rarity: list[dict[str, Any]]
+
+
+class TrialImages(NamedTuple):
+    """What a trial learns from, and what it is measured on."""
+
+    learned_from: Subset
+    pasted: PastedImages
+    matched: GreyMatched
+
+
+@functools.cache
+def images_of(category: Category) -> TrialImages:
+    """Four fifths of the training images, defects on the others, and the test images matched."""
+    rest, held_out = split_off(category, seed=0)
+    return TrialImages(rest.train, PastedImages(held_out), grey_matched(category).test)
+
+
+def measure(
+    run: TrialRun, category: Category, backbone: Backbone, folder: Path
+) -> tuple[TrialRecord, None]:
+    """Fit the detector of a trial and score what it has not learned from, on one thread.
+
+    Parameters
+    ----------
+    run : TrialRun
+    category : Category
+    backbone : Backbone
+    folder : Path
+        Where features are kept, to be shared by trials of one image size.
+    """
+    torch.set_num_threads(1)
+    trial, images, test = run.trial, images_of(category), category.test
+    features = FeatureExtractor(backbone, image_size=trial.image_size)
+    detector = trial.make(features, **trial.settings, keep=False, cache=folder / "features")
+    detector.fit(images.learned_from)
+    by_kind = aurocs(detector.score_samples(images.pasted), images.pasted.kinds)
+    maps = detector.anomaly_maps(test)  # (N, H, W)
+    errors = np.sqrt(maps) if isinstance(detector, SQUARED) else maps
+    rarity = rarity_of(detector.prepare(test), detector.prepare(images.learned_from))
+    record = TrialRecord(
+        family=trial.family,
+        trial=trial.name,
+        category=run.category,
+        image_size=trial.image_size,
+        pasted=float(np.mean(list(by_kind.values()))),
+        plain=auroc(test.labels, detector.score_maps(maps, test)),
+        grey_matched=auroc(test.labels, detector.score_samples(images.matched)),
+        by_kind=by_kind,
+        by_rarity=by_rarity(rarity, errors, category),
+    )
+    return record, None
+
+
+open_experiment: Callable[..., Experiment] = functools.partial(
+    Experiment, measure=measure, record=TrialRecord, folder=ROOT / "build" / "trials"
+)
+
+
+def plan(experiment: Experiment, categories: Sequence[str]) -> list[TrialRun]:
     """Every trial on every category, those of one image size after each other."""
-    first = next(iter(experiment.backbones))
     order = sorted(TRIALS, key=lambda trial: trial.image_size)
+    first = experiment.first_backbone
     return [TrialRun(trial, category, first) for trial in order for category in categories]
 
 
 def collect(
-    experiment: Trials, runs: list[TrialRun], folder: Path = REFERENCE
+    experiment: Experiment, runs: Sequence[TrialRun], folder: Path = REFERENCE
 ) -> dict[str, pd.DataFrame]:
     """Make and write the tables ``trials`` and ``rarity``, in the order of `TRIALS`."""
     names = [(trial.family, trial.name) for trial in TRIALS]
-    measured = [experiment.load(run) for run in runs]
-    measured.sort(key=lambda row: names.index((row["family"], row["trial"])))
+    records = [experiment.load(run) for run in runs]
+    records.sort(key=lambda record: names.index((record.family, record.trial)))
     rows, bins = [], []
-    for each in measured:
-        by_kind, by_bin = each.pop("by_kind"), each.pop("by_rarity")
-        rows.append(each | by_kind)
-        own = {key: each[key] for key in ("family", "trial", "category", "image_size")}
-        bins += [own | row for row in by_bin]
+    for record in records:
+        row = record.model_dump(exclude={"by_kind", "by_rarity"})
+        rows.append(row | record.by_kind)
+        which = record.model_dump(include={"family", "trial", "category", "image_size"})
+        bins += [which | row for row in record.by_rarity]
     tables = {"trials": pd.DataFrame(rows), "rarity": pd.DataFrame(bins)}
     write_tables(tables, folder)
     return tables

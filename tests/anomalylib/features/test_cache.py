@@ -4,7 +4,7 @@ import torch
 
 from anomalylib.errors import UserError
 from anomalylib.features import cache
-from anomalylib.features.cache import FileArray, features_of, learned, pixels_of
+from anomalylib.features.cache import OnDisk, features_of, learned, pixels_of
 from anomalylib.images.category import Subset, load_batch, load_category
 
 
@@ -44,22 +44,10 @@ def test_an_extraction_cut_short_leaves_nothing_to_read(category_folder, extract
     assert len(features_of(extractor, fresh, tmp_path / "cache")) == 4
 
 
-def test_what_a_killed_run_has_left_is_cleared(category_folder, extractor, tmp_path):
-    images = load_category(category_folder, "bolt").train
-    first = features_of(extractor, images, tmp_path)
-    (done,) = tmp_path.glob("*.npy")
-    expected = first[:]
-    done.unlink()
-    left = tmp_path / f".{done.stem}-x.partial.npy"
-    left.write_text("half")
-    assert (features_of(extractor, images, tmp_path)[:] == expected).all()
-    assert done.is_file() and not left.exists()
-
-
 def test_changed_code_makes_new_features(category_folder, extractor, tmp_path, monkeypatch):
     images = load_category(category_folder, "bolt").train
     features_of(extractor, images, tmp_path)
-    monkeypatch.setattr(cache, "CODE", "another version of the extractor")
+    monkeypatch.setattr(cache, "code", lambda: "another version of the extractor")
     features_of(extractor, images, tmp_path)
     assert len(list(tmp_path.glob("*.npy"))) == 2
 
@@ -97,8 +85,8 @@ def test_pixels_are_decoded_once(category_folder, tmp_path):
 def test_an_array_in_a_file_is_indexed_like_one_in_memory(tmp_path):
     whole = np.random.default_rng(0).normal(size=(9, 3, 4)).astype(np.float16)
     np.save(tmp_path / "a.npy", whole)
-    stored = FileArray(tmp_path / "a.npy")
-    some = FileArray(tmp_path / "a.npy", np.array([7, 2, 5]))
+    stored = OnDisk(tmp_path / "a.npy")
+    some = OnDisk(tmp_path / "a.npy", np.array([7, 2, 5]))
     assert stored.shape == whole.shape and len(stored) == 9 and len(some) == 3
     for index in (0, -1, slice(2, 5), slice(6, 99), np.array([4, 4, 0])):
         assert np.array_equal(stored[index], whole[index])
@@ -108,13 +96,16 @@ def test_an_array_in_a_file_is_indexed_like_one_in_memory(tmp_path):
         stored[9]
 
 
-def test_a_file_that_is_cut_short_is_not_read(tmp_path):
+@pytest.mark.parametrize("damage", [lambda b: b[:-8], lambda b: b[:20], lambda b: b"nothing"])
+def test_a_file_that_is_damaged_or_pickled_is_not_read(damage, tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.zeros((4, 8)))
-    path.write_bytes(path.read_bytes()[:-8])
-    assert FileArray(path)[:3].shape == (3, 8)
+    path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError, match="cut short: delete it"):
-        FileArray(path)[3]
+        OnDisk(path)
+    np.save(path, np.array([{}], dtype=object))
+    with pytest.raises(UserError, match="no array"):
+        OnDisk(path)
 
 
 def test_what_was_learned_is_read_back(tmp_path):

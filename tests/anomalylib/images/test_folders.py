@@ -91,7 +91,7 @@ def test_what_begins_with_a_dot_or_is_no_picture_is_left_out(own):
     (normal / "._0.png").write_bytes(b"a Mac was here")
     (normal / "notes.txt").write_text("not a picture")
     picture(normal / "LAST.PNG", 50)
-    assert len(layouts.pictures_in(normal)) == 11
+    assert len(layouts.images_in(normal)) == 11
 
 
 @pytest.mark.parametrize(

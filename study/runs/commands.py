@@ -1,0 +1,77 @@
+"""The commands that measure: ``python -m study reference | sensitivity | curve | trials``."""
+
+import importlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from anomalylib.errors import UserError
+from anomalylib.images.category import dataset_name
+from study.names import PARTS
+from study.runs.experiment import resolve_backbones
+from study.tables.reference import REFERENCE
+
+COMMANDS = {
+    "reference": "study.runs.reference",
+    "sensitivity": "study.runs.sensitivity",
+    "curve": "study.runs.curve_runs",
+    "trials": "study.trials.trials",
+}
+"""The module of each. It has ``open_experiment(data_root, backbones)``, ``plan(experiment,
+categories)``, which gives the runs, and ``collect(experiment, runs, folder)``, which writes
+their tables.
+"""
+
+
+def carry_out(
+    command: str,
+    *,
+    categories: Sequence[str],
+    data_root: str,
+    weights: Sequence[str] = (),
+    jobs: int | None = None,
+    scheduler: str = "",
+    output: str = "",
+) -> str:
+    """Measure what is missing and write the tables.
+
+    Parameters
+    ----------
+    command : str
+        A key of `COMMANDS`.
+    categories : sequence of str
+    data_root : str
+        Folder of the categories.
+    weights : sequence of str
+        See `study.runs.experiment.resolve_backbones`.
+    jobs, scheduler
+        See `study.runs.workers.workers`.
+    output : str
+        Folder of the tables; empty for the reference results of the book.
+
+    Returns
+    -------
+    str
+        What was done, in one line.
+
+    Raises
+    ------
+    UserError
+        If the reference results would be made of other parts than the book's.
+    """
+    if not data_root:
+        raise UserError("real parts are needed: DATA_ROOT=data/mvtec, which `make data` fetches")
+    categories = list(dict.fromkeys(categories))
+    if not output and sorted(categories) != list(PARTS):
+        raise UserError(f"the book's chapters are about {' and '.join(PARTS)}: give OUTPUT=folder")
+    if not output and dataset_name(Path(data_root))[1]:
+        raise UserError("drawn parts give no reference results: give OUTPUT=folder to try it")
+    folder = Path(output) if output else REFERENCE
+    start = time.perf_counter()
+    module = importlib.import_module(COMMANDS[command])
+    experiment = module.open_experiment(data_root, resolve_backbones(weights))
+    runs = module.plan(experiment, categories)
+    measured = experiment.carry_out(runs, jobs, scheduler)
+    module.collect(experiment, runs, folder)
+    spent = time.perf_counter() - start
+    return f"{measured} of {len(runs)} runs measured now, {spent:.0f} s; tables in {folder}"
