@@ -1,5 +1,8 @@
-"""The figure of the chapter on one's own parts."""
+"""The figures of drawn parts: one's own, and the defects of the chapter on the question."""
 
+from collections.abc import Mapping
+
+import numpy as np
 from matplotlib.figure import Figure
 
 from anomalylib.images.category import Category, resize
@@ -16,4 +19,14 @@ def contact_sheet(category: Category, side: int = 160) -> Figure:
         index = category.test.defect_types.index(kind)
         style.image(rows[1, number], resize(category.test[index], side), plain(kind))
         style.outline(rows[1, number], category.test.mask(index, side))
+    return figure
+
+
+def drawn_defects(drawn: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Drawn images by part and kind, a row a part, the defects outlined."""
+    parts = list(dict.fromkeys(part for part, _ in drawn))
+    figure, rows = style.grid(len(parts), len(drawn) // len(parts), 1.5)
+    for axes, ((_, kind), (pixels, mask)) in zip(rows.ravel(), drawn.items(), strict=True):
+        style.image(axes, pixels, plain(kind))
+        style.outline(axes, mask, "#E69F00")
     return figure

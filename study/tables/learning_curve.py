@@ -98,6 +98,41 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def numbers(runs: pd.DataFrame, equal: pd.DataFrame, within: float = 0.01) -> dict[str, str]:
+    """The numbers in the text of the chapter on how many images are needed.
+
+    Parameters
+    ----------
+    runs, equal : DataFrame
+        The tables ``learning_curve`` and ``equal_steps``.
+    within : float
+        How far below the AUROC with all images is near enough.
+    """
+    summary, texts = summarise(runs), {"within": f"{within:.2f}"}
+    for row in summary.itertuples():
+        size = "all" if row.images == row.train_images else row.images
+        figures = {"auroc": f"{row.auroc_mean:.3f}", "sd": f"{row.auroc_sd:.3f}"}
+        figures |= {"alarms": f"{row.unlearned_rate:.0%}", "recall": f"{row.recall:.0%}"}
+        figures |= {"bound": f"{row.unlearned_bound:.0%}", "times": f"{row.ratio:.1f}"}
+        figures |= {"spread": f"{row.spread:.0%}", "swing": f"{row.swing:.1f}"}
+        texts |= {f"{row.category}_{row.arm}_{size}_{key}": text for key, text in figures.items()}
+    for (category, model), row in enough(summary, within).iterrows():
+        texts[f"{category}_{model}_enough"] = str(row.images)
+    for category, total in runs.groupby("category").images.max().items():
+        texts[f"{category}_total"] = str(total)
+    trained = runs[runs.arm.isin(equal.arm) & (runs.images == runs.train_images)]
+    again = summarise(pd.concat([equal, trained]))  # with all images the steps are equal anyway
+    for row in again.itertuples():
+        figures = {"auroc": f"{row.auroc_mean:.3f}", "alarms": f"{row.unlearned_rate:.0%}"}
+        figures |= {"times": f"{row.ratio:.2f}", "spread": f"{row.spread:.0%}"}
+        texts |= {f"{row.category}_equal_{row.images}_{key}": t for key, t in figures.items()}
+    for (category, _), row in enough(again, within).iterrows():
+        texts[f"{category}_equal_enough"] = str(row.images)
+    for (category, images), fits in equal.groupby(["category", "images"]):
+        texts[f"{category}_equal_{images}_passes"] = str(fits.epochs.iloc[0])
+    return texts
+
+
 def _rate(name: str, alarms: pd.Series, total: int) -> dict[str, float]:
     """Rate of false alarms, mean over seeds, with its bound."""
     if not total:

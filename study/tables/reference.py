@@ -1,7 +1,8 @@
 """From per-image scores to the tables of the study: nothing here runs a model."""
 
+import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -58,6 +59,11 @@ def read_table(name: str, folder: str | Path = REFERENCE) -> pd.DataFrame:
 def read_tables(*names: str, folder: str | Path = REFERENCE) -> list[pd.DataFrame]:
     """Several of the committed tables, in the order asked for."""
     return [read_table(name, folder) for name in names]
+
+
+def read_provenance(folder: str | Path = REFERENCE) -> dict[str, Any]:
+    """What the reference results were made of."""
+    return json.loads((ROOT / folder / "provenance.json").read_text(encoding="utf-8"))
 
 
 def select(table: pd.DataFrame, **which: str) -> pd.DataFrame:

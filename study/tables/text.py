@@ -31,6 +31,11 @@ def ranges(low: pd.Series, high: pd.Series, sign: str = "") -> list[str]:
     return [f"[{a:{sign}.3f},{NARROW}{b:{sign}.3f}]" for a, b in zip(low, high, strict=True)]
 
 
+def change_of(pair: Any) -> str:
+    """A difference of two AUROCs with its interval."""
+    return f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]"
+
+
 def p_value(p: float) -> str:
     """A p value as a page shows it."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

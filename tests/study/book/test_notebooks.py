@@ -28,7 +28,9 @@ def keys(tmp_path, root, sha="w", **given):
 
 
 def changed(before, after):
-    return {notebook for (notebook, subject), key in after.items() if before[notebook, subject] != key}
+    return {
+        notebook for (notebook, subject), key in after.items() if before[notebook, subject] != key
+    }
 
 
 def test_the_plan_has_every_notebook_and_follows_what_it_depends_on(tiny_root, tmp_path):
@@ -62,7 +64,9 @@ def test_a_wrong_parameter_stops_the_plan(tiny_root, tmp_path):
 
 
 def test_what_a_chapter_reads_is_read_off_its_code(monkeypatch):
-    code = "from x import *\na, b = read_tables('scores', 'runs', folder=f)\nread_table('places', f)"
+    code = (
+        "from x import *\na, b = read_tables('scores', 'runs', folder=f)\nread_table('places', f)"
+    )
     monkeypatch.setattr(notebooks, "code_of", lambda name: ast.parse(code))
     tables_read.cache_clear()
     assert tables_read("any") == ("scores.csv", "runs.csv", "places.csv")

@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from anomalylib.errors import UserError
@@ -9,7 +8,6 @@ from study.tables.results import (
     load_maps,
     load_result,
     provenance_table,
-    read_maps,
     result_path,
     tabulate,
 )
