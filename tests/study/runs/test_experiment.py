@@ -1,6 +1,7 @@
 import threading
 import time
 from collections import Counter
+from concurrent import futures
 
 import dask
 import numpy as np
@@ -31,6 +32,15 @@ def count(run, category, backbone, folder):
         raise UserError("no luck")
     time.sleep(0.1)
     return Record(category=run.category, images=len(category.test)), np.ones((2, 4, 4)) / 3
+
+
+class Here(futures.ThreadPoolExecutor):
+    """A worker in this process."""
+
+    width = 1
+
+    def __init__(self, jobs, scheduler, quiet):
+        super().__init__(1)
 
 
 def calls(experiment):
@@ -69,7 +79,8 @@ def test_two_workers_on_one_run_measure_it_once(counting):
     assert path.is_file() and calls(counting) == {RUNS[0].name: 1}
 
 
-def test_a_failed_run_is_named_and_the_others_are_kept(counting):
+def test_a_failed_run_is_named_and_the_others_are_kept(counting, monkeypatch):
+    monkeypatch.setattr("study.runs.experiment.workers", Here)
     unlucky = Run(category="screw", arm="autoencoder", seed=13)
     with pytest.raises(UserError, match=r"^screw-plain-autoencoder-seed13: no luck.*run again"):
         counting.carry_out([unlucky, RUNS[0]], jobs=1)
