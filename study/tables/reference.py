@@ -76,6 +76,11 @@ def select(table: pd.DataFrame, **which: str) -> pd.DataFrame:
     return table
 
 
+def of_model(model: str, backbone: str) -> dict[str, str]:
+    """The columns that say a model with a backbone, where it has one."""
+    return {"arm": model, "backbone": "" if model == "autoencoder" else backbone}
+
+
 def scores_of(
     scores: pd.DataFrame, column: str = SCORE, **which: str
 ) -> tuple[np.ndarray, np.ndarray]:
