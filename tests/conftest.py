@@ -1,5 +1,6 @@
 """Fixtures drawn or made at random: no network, no data set."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -30,31 +31,68 @@ def tiny_root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(tiny_root, tmp_path_factory):
-    """The study of one category, executed by papermill, and its book."""
+    """The study of one category, executed by papermill, and its book.
+
+    Two models run as in a study, each in a kernel of its own; to save the time in
+    which kernels start and import PyTorch, the other notebooks share one.
+    """
     from study.book import build as book
-    from study.book import options as study
-    from study.book.execute import run_stages
+    from study.book import options
+    from study.book.execute import execute
     from study.runs.workers import workers
 
     build = tmp_path_factory.mktemp("build")
-    patch = pytest.MonkeyPatch()
-    patch.setattr(study, "BUILD", build)
-    with patch.context():
-        parameters = {"autoencoder.epochs": 1, "combined.epochs": 1, "image_size": 64}
-        parameters |= {"learning_curve.sizes": "3", "learning_curve.repeats": 2}
-        opened = study.open_study(
-            categories=["metal_nut"],
-            data_root=str(tiny_root),
-            backbone="efficientnet_lite0",
-            threads=1,
-            parameters=parameters,
-        )
-        with workers(2) as executor:
-            executed = run_stages(opened.stages, executor)
-        index, fresh = book.build_book(opened)
-    patch.undo()
+    small = {"autoencoder.epochs": 1, "combined.epochs": 1, "image_size": 64}
+    small |= {"learning_curve.sizes": "3", "learning_curve.repeats": 2}
+    asked = {"categories": "metal_nut", "data_root": str(tiny_root), "params": small}
+    asked["backbone"] = "efficientnet_lite0"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(options, "BUILD", build)
+        study = options.open_study(options.Options.read(asked), threads=1)
+        first, *later = study.stages
+        apart = [task for task in first if task.notebook in ("autoencoder", "combined")]
+        shared = [task for task in first if task not in apart]
+        with workers(len(apart)) as executor, shared_kernel():
+            waiting = [executor.submit(execute, task) for task in apart]
+            failures = [execute(task) for task in shared]
+            failures += [future.result() for future in waiting]
+            failures += [execute(task) for stage in later for task in stage]
+        assert [failure for failure in failures if failure] == []
+        index, fresh = book.build_book(study)
     assert fresh
-    return opened, executed, index
+    return study, [task.page for task in study.tasks], index
+
+
+@contextlib.contextmanager
+def shared_kernel():
+    """Let papermill execute notebooks in one kernel, emptied before each of them."""
+    from jupyter_client.manager import start_new_kernel
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    from study.checkout import ROOT
+
+    flags = ["--log-level=CRITICAL", "--InlineBackend.figure_formats=['svg']"]
+    manager, client = start_new_kernel(kernel_name="python3", extra_arguments=flags, cwd=str(ROOT))
+
+    class Shared(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, kernel_name, **options):
+            client.execute_interactive(
+                "from matplotlib import pyplot; pyplot.close('all'); get_ipython().reset()"
+            )
+            return PapermillNotebookClient(
+                nb_man, km=manager, raise_on_iopub_timeout=True
+            ).execute()
+
+    usual = papermill_engines.get_engine(None)
+    papermill_engines.register(None, Shared)
+    try:
+        yield
+    finally:
+        papermill_engines.register(None, usual)
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 @pytest.fixture
