@@ -66,24 +66,29 @@ def built(tiny_root, tmp_path_factory):
 @contextlib.contextmanager
 def shared_kernel():
     """Let papermill execute notebooks in one kernel, emptied before each of them."""
-    from jupyter_client.manager import start_new_kernel
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_core.utils import run_sync
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine, papermill_engines
 
-    from study.checkout import ROOT
+    empty = "from matplotlib import pyplot; pyplot.close('all'); get_ipython().reset()"
+    manager = AsyncKernelManager(kernel_name="python3")
+    connected = []
 
-    flags = ["--log-level=CRITICAL", "--InlineBackend.figure_formats=['svg']"]
-    manager, client = start_new_kernel(kernel_name="python3", extra_arguments=flags, cwd=str(ROOT))
+    class Client(PapermillNotebookClient):
+        def papermill_execute_cells(self):
+            self.wait_for_reply(self.kc.execute(empty, silent=True))
+            super().papermill_execute_cells()
 
     class Shared(NBClientEngine):
         @classmethod
-        def execute_managed_notebook(cls, nb_man, kernel_name, **options):
-            client.execute_interactive(
-                "from matplotlib import pyplot; pyplot.close('all'); get_ipython().reset()"
-            )
-            return PapermillNotebookClient(
-                nb_man, km=manager, raise_on_iopub_timeout=True
-            ).execute()
+        def execute_managed_notebook(cls, nb_man, kernel_name, extra_arguments=(), **options):
+            client = Client(nb_man, km=manager, extra_arguments=list(extra_arguments))
+            client.kc = connected[0] if connected else None
+            try:
+                return client.execute()
+            finally:
+                connected[:] = filter(None, [client.kc])
 
     usual = papermill_engines.get_engine(None)
     papermill_engines.register(None, Shared)
@@ -91,8 +96,10 @@ def shared_kernel():
         yield
     finally:
         papermill_engines.register(None, usual)
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+        for client in connected:
+            client.stop_channels()
+        if manager.has_kernel:
+            run_sync(manager.shutdown_kernel)(now=True)
 
 
 @pytest.fixture
