@@ -88,6 +88,7 @@ test: setup
 	@$(RUN) -m pytest
 
 faults: setup
+	@$(RUN) -m pytest tests/faults/selfcheck.py
 	@TQDM_DISABLE=1 $(RUN) -m tests.faults --only "$$ONLY" --output "$$OUTPUT"
 
 lint: setup

@@ -1,5 +1,6 @@
 """Fixtures drawn or made at random: no network, no data set."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -30,31 +31,75 @@ def tiny_root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(tiny_root, tmp_path_factory):
-    """The study of one category, executed by papermill, and its book."""
+    """The study of one category, executed by papermill, and its book.
+
+    Two models run as in a study, each in a kernel of its own; to save the time in
+    which kernels start and import PyTorch, the other notebooks share one.
+    """
     from study.book import build as book
-    from study.book import options as study
-    from study.book.execute import run_stages
+    from study.book import options
+    from study.book.execute import execute
     from study.runs.workers import workers
 
     build = tmp_path_factory.mktemp("build")
-    patch = pytest.MonkeyPatch()
-    patch.setattr(study, "BUILD", build)
-    with patch.context():
-        parameters = {"autoencoder.epochs": 1, "combined.epochs": 1, "image_size": 64}
-        parameters |= {"learning_curve.sizes": "3", "learning_curve.repeats": 2}
-        opened = study.open_study(
-            categories=["metal_nut"],
-            data_root=str(tiny_root),
-            backbone="efficientnet_lite0",
-            threads=1,
-            parameters=parameters,
-        )
-        with workers(2) as executor:
-            executed = run_stages(opened.stages, executor)
-        index, fresh = book.build_book(opened)
-    patch.undo()
+    small = {"autoencoder.epochs": 1, "combined.epochs": 1, "image_size": 64}
+    small |= {"learning_curve.sizes": "3", "learning_curve.repeats": 2}
+    asked = {"categories": "metal_nut", "data_root": str(tiny_root), "params": small}
+    asked["backbone"] = "efficientnet_lite0"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(options, "BUILD", build)
+        study = options.open_study(options.Options.read(asked), threads=1)
+        first, *later = study.stages
+        apart = [task for task in first if task.notebook in ("autoencoder", "combined")]
+        shared = [task for task in first if task not in apart]
+        with workers(len(apart)) as executor, shared_kernel():
+            waiting = [executor.submit(execute, task) for task in apart]
+            failures = [execute(task) for task in shared]
+            failures += [future.result() for future in waiting]
+            failures += [execute(task) for stage in later for task in stage]
+        assert [failure for failure in failures if failure] == []
+        index, fresh = book.build_book(study)
     assert fresh
-    return opened, executed, index
+    return study, [task.page for task in study.tasks], index
+
+
+@contextlib.contextmanager
+def shared_kernel():
+    """Let papermill execute notebooks in one kernel, emptied before each of them."""
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_core.utils import run_sync
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    empty = "from matplotlib import pyplot; pyplot.close('all'); get_ipython().reset()"
+    manager = AsyncKernelManager(kernel_name="python3")
+    connected = []
+
+    class Client(PapermillNotebookClient):
+        def papermill_execute_cells(self):
+            self.wait_for_reply(self.kc.execute(empty, silent=True))
+            super().papermill_execute_cells()
+
+    class Shared(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, kernel_name, extra_arguments=(), **options):
+            client = Client(nb_man, km=manager, extra_arguments=list(extra_arguments))
+            client.kc = connected[0] if connected else None
+            try:
+                return client.execute()
+            finally:
+                connected[:] = filter(None, [client.kc])
+
+    usual = papermill_engines.get_engine(None)
+    papermill_engines.register(None, Shared)
+    try:
+        yield
+    finally:
+        papermill_engines.register(None, usual)
+        for client in connected:
+            client.stop_channels()
+        if manager.has_kernel:
+            run_sync(manager.shutdown_kernel)(now=True)
 
 
 @pytest.fixture

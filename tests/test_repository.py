@@ -1,10 +1,12 @@
 """What surrounds the code: citation, licence, references, the workflow, what is committed."""
 
 import importlib
+import json
 import os
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -24,6 +26,13 @@ TARGETS = {
 WORKFLOW = (ROOT / ".github" / "workflows" / "book.yml").read_text()
 JOBS = yaml.safe_load(WORKFLOW)["jobs"]
 STEPS = [step["run"] for job in JOBS.values() for step in job["steps"] if "run" in step]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SIZES = {"anomalylib": 3_300, "study": 7_000}  # raw lines of all modules
+LONGEST, CELL = 300, 15  # lines of a module, and of a cell of a notebook but its parameters
+TEXTS = {".cff", ".css", ".ipynb", ".js", ".md", ".py", ".toml", ".txt", ".yml"}
+MACHINES = r"/(?:work|root|home)/\w|pypi\.org|pythonhosted|index-url"
+MADE = {"build/", "data/features/", "data/mvtec/"}
+"""Folders that are not committed."""
 LARGEST = 1_000_000  # bytes, outside data/reference
 RASTER = {".bmp", ".gif", ".ico", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
@@ -50,8 +59,31 @@ def test_the_version_is_the_same_everywhere():
 
 def test_methods_says_what_every_module_does():
     methods = (ROOT / "book" / "methods.md").read_text()
-    modules = {path.stem for path in (ROOT / "anomalylib").glob("[a-z]*.py")}
-    assert modules == {name for name in modules if f"`{name}`" in methods}
+    named = set(re.findall(r"`(?:[a-z_]+[./])*([a-z_]+)(?:\.py)?`", methods))
+    modules = {path.stem for house in SIZES for path in (ROOT / house).rglob("[a-z]*.py")}
+    assert sorted(modules - named) == []
+
+
+@pytest.mark.parametrize("house", SIZES)
+def test_the_houses_are_small(house):
+    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / house).rglob("*.py")}
+    assert {path: length for path, length in lengths.items() if length > LONGEST} == {}
+    assert sum(lengths.values()) <= SIZES[house]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_has_no_outputs_and_short_cells(path):
+    cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
+    assert [cell for cell in cells if cell["outputs"] or cell["execution_count"]] == []
+    shown = [c["source"] for c in cells if "parameters" not in c["metadata"].get("tags", [])]
+    assert [source for source in shown if len("".join(source).splitlines()) > CELL] == []
+
+
+def test_nothing_names_a_machine_or_where_packages_come_from():
+    for path in files():
+        if path.suffix in TEXTS and path != Path(__file__):
+            found = re.search(MACHINES, path.read_text(encoding="utf-8"))
+            assert found is None, f"{path}: {found}"
 
 
 def test_the_licence_is_the_same_everywhere():
@@ -114,14 +146,19 @@ def test_links_and_commands_lead_somewhere(name):
 
 
 def test_the_names_that_a_contributor_is_sent_to_exist():
-    named = re.findall(r"`([a-z_]+)\.([A-Za-z_]+)`", PROSE["CONTRIBUTING.md"])
-    names = [(module, name) for module, name in named if name not in ("csv", "ipynb")]
-    assert len(names) > 5
-    for module, name in names:
-        if name == "py":
-            assert (ROOT / "anomalylib" / f"{module}.py").is_file(), module
-        else:
-            assert hasattr(importlib.import_module(f"anomalylib.{module}"), name), name
+    named = re.findall(r"`((?:anomalylib|study)(?:\.[A-Za-z_]+)+)`", PROSE["CONTRIBUTING.md"])
+    assert len(named) > 5
+    for name in named:
+        module, _, attribute = name.rpartition(".")
+        if not (ROOT / f"{name.replace('.', '/')}.py").is_file():
+            assert hasattr(importlib.import_module(module), attribute), name
+
+
+def test_the_folders_and_files_that_prose_names_exist():
+    for text in PROSE.values():
+        for path in re.findall(r"`((?:[a-z_.]+/)+(?:[a-z_]+\.[a-z]+)?)`", text):
+            if (ROOT / path.partition("/")[0]).exists():  # else inside another folder
+                assert (ROOT / path).exists() or path in MADE, path
 
 
 def test_no_large_file_and_no_picture_of_a_part_is_committed():

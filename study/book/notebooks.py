@@ -101,7 +101,9 @@ def tables_read(notebook: str) -> tuple[str, ...]:
     for call in calls:
         name = getattr(call.func, "id", "")
         if name in READERS:
-            files |= {f"{word.value}.csv": None for word in call.args if hasattr(word, "value")}
+            files |= {
+                f"{word.value}.csv": None for word in call.args if isinstance(word, ast.Constant)
+            }
         elif name == "read_benchmarks":
             files[BENCHMARKS] = None
     return tuple(files)

@@ -20,14 +20,12 @@ __all__ = ["ARMS", "build", "fit_and_score", "images", "load"]
 
 
 def build(setup: Setup, arm: str, changes: dict[str, Any], folder: Path) -> Detector:
-    """An arm as the study makes it, its files in a folder of the benchmark's own."""
+    """A model as the study makes it, its files in a folder of the benchmark's own."""
     small = {"autoencoder": {"epochs": 1}, "combined": {"epochs": 1}}.get(arm, {})
-    changes = changes | (small if setup.quick else {})
-    backbone = None
-    if arm != "autoencoder":
-        backbone = resolve_backbone("auto", setup.weights, setup.layers)
-    detector = make_detector(arm, make_settings(arm, changes), backbone)
-    return detector.set_params(cache=folder)
+    settings = make_settings(arm, changes | (small if setup.quick else {}))
+    on_features = arm != "autoencoder"
+    backbone = resolve_backbone("auto", setup.weights, setup.layers) if on_features else None
+    return make_detector(arm, settings, backbone).set_params(cache=folder)
 
 
 def load(setup: Setup, name: str) -> Category:
@@ -58,8 +56,7 @@ def fit_and_score(
     category = load(setup, name)
     train = images(category.train, range(count or len(category.train)))
     start = time.perf_counter()
-    detector = build(setup, arm, changes, folder)
-    detector.keep = keep
+    detector = build(setup, arm, changes, folder).set_params(keep=keep)
     detector.fit(train)
     fitted = time.perf_counter()
     scores = detector.score_samples(category.test)

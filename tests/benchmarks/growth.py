@@ -70,7 +70,7 @@ def _one(setup: Setup, arm: str, count: int, side: int, folder: Path) -> Row:
     detector = build(setup, "resnet" if arm == "features" else arm, once | sized, folder)
     start = time.perf_counter()
     if arm == "features":
-        shape = detector.features(repeated).shape
+        shape = detector.prepare(repeated).shape
     else:
         detector.fit(repeated)
         shape = ()

@@ -12,7 +12,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from anomalylib.detectors.base import aggregate
+from anomalylib.detectors.blocks import aggregate, joined
 from anomalylib.detectors.combined import Combined, channel_moments
 from anomalylib.detectors.networks import FeatCAE
 from anomalylib.features.cache import Stored
@@ -82,10 +82,10 @@ def _rows(setup: Setup, name: str, seed: int, batches: tuple[int, ...]) -> list[
     category, held_out = split_off(whole, seed)
     backbone = resolve_backbone("auto", setup.weights, setup.layers)
     extractor = FeatureExtractor(backbone, image_size=64 if setup.quick else 224)
-    settings = {"cache_folder": setup.scratch, "keep": False, "seed": seed, "latent": LATENT}
+    settings = {"cache": setup.scratch, "keep": False, "seed": seed, "latent": LATENT}
     parts = {"train": category.train, "held out": held_out, "test": category.test}
     detector = Combined(extractor, **settings)
-    features = {part: detector.features(images) for part, images in parts.items()}
+    features = {part: detector.prepare(images) for part, images in parts.items()}
     epochs = 2 if setup.quick else EPOCHS
     said = {"category": name, "seed": seed, "threads": THREADS, "backbone": str(backbone)}
 
@@ -108,9 +108,8 @@ def _rows(setup: Setup, name: str, seed: int, batches: tuple[int, ...]) -> list[
         extractor.precision = precision  # of the training; the features are there
         for epoch in OURS[:2] if setup.quick else OURS:
             detector = Combined(extractor, epochs=epoch, **settings)
-            detector.features = lambda images: features["train"]
             start = time.perf_counter()
-            detector._take(detector._learn(category.train))
+            detector.restore(detector._learn(features["train"]))
             seconds = time.perf_counter() - start
             own = {"recipe": f"shuffled vectors, {precision}", "epochs": epoch}
             rows.append(said | own | {"seconds": seconds} | judged(_maps_of(detector)))
@@ -118,8 +117,4 @@ def _rows(setup: Setup, name: str, seed: int, batches: tuple[int, ...]) -> list[
 
 
 def _maps_of(detector: Combined):
-    def maps(features: Stored) -> np.ndarray:
-        detector.features = lambda images: images
-        return detector.anomaly_maps(features)
-
-    return maps
+    return lambda features: joined(detector.maps(features), len(features))

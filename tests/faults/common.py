@@ -20,7 +20,7 @@ import psutil
 from anomalylib.files import sha256_of
 from study.checkout import ROOT
 
-PARTS = ("anomalylib", "book", "notebooks", "data/reference", "Makefile", "README.md")
+PARTS = ("anomalylib", "study", "book", "notebooks", "data/reference", "Makefile", "README.md")
 COUNTS = {"train": 8, "good": 4, "defect": 1}
 QUICK = {"autoencoder.epochs": 1, "combined.epochs": 1, "image_size": 64}
 PATIENCE = 20  # seconds in which what was killed must be gone
@@ -157,7 +157,7 @@ def small(**changes: str) -> list[str]:
 def start(study: Path, *words: str) -> subprocess.Popen:
     """Begin a command of a study, in a process group of its own."""
     environment = os.environ | {"PYTHONPATH": str(study), "TORCH_HOME": "/nonexistent-torch-home"}
-    command = [sys.executable, "-m", "anomalylib", *words]
+    command = [sys.executable, "-m", "study", *words]
     log = (study / "said.log").open("wb")
     return subprocess.Popen(
         command,

@@ -1,8 +1,10 @@
 """Pictures that are damaged, strange or too large, and masks that do not fit."""
 
 import json
+import struct
 import subprocess
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,6 @@ from anomalylib.errors import UserError
 from anomalylib.images.category import load_category
 from anomalylib.images.reading import read_image
 from study.checkout import ROOT
-from tests.anomalylib.images.test_reading import grey_png_head
 from tests.faults.common import Setup, Tried
 from tests.faults.fuzz import FORMATS
 
@@ -74,7 +75,7 @@ def pictures_to_refuse(setup: Setup) -> Tried:
     Image.fromarray(np.zeros((20, 30), np.float32)).save(folder / "float.tif")
     Image.fromarray(np.full((20, 30), 2**20, np.int32)).save(folder / "long.tif")
     for side in (9_000, 20_000, 2**31 - 1):
-        (folder / f"bomb{side}.png").write_bytes(grey_png_head(side, side))
+        (folder / f"bomb{side}.png").write_bytes(_png_head(side))
     Image.new("1", (20_000, 20_000)).save(folder / "bomb.tif", compression="group4")
     strange = {"empty.png": b"", "text.jpg": b"no picture", "script.png": b"%!PS-Adobe-3.0 EPSF"}
     strange |= {"page.png": b"<svg xmlns='http://www.w3.org/2000/svg'/>", "pdf.jpg": b"%PDF-1.7"}
@@ -134,6 +135,19 @@ def _fuzzed(setup: Setup, formats: list[str]) -> Tried:
         said += "the format has no checksums, and what is read is marked as unchecked"
     lost += found.total() - known + (slowest > SLOW)
     return Tried(copies * len(formats), said, lost)
+
+
+def _png_head(side: int) -> bytes:
+    """The head of a grey PNG image of so many pixels a side, and not more of it."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    end = b"\0\0\0\0IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + head
+        + struct.pack(">I", zlib.crc32(head))
+        + end
+    )
 
 
 def _refused(path: Path, read: Callable[[], object]) -> bool:

@@ -98,25 +98,19 @@ def parameters_of_notebooks(setup: Setup) -> Tried:
 
 def values_of_params(setup: Setup) -> Tried:
     """PARAMS with tags of YAML that call Python, and names of no parameter"""
-    from study.book.notebooks import split_parameters
-    from study.book.options import open_study, parse_parameters
+    from study.book.options import Options, open_study
 
     flag = setup.folder("params") / "x"
     tags = ("object/apply:os.system", "object/new:os.system", "object/apply:builtins.eval")
     words = [f"latent=!!python/{tag}['touch,{flag}']" for tag in tags]
     words += ["latent=!!python/name:os.system", "latent=&a[*a]", "__class__=1", "latent.x=1"]
     words += ["latent={0}", "latent=1e999", "latent=.nan", "=1", "results_dir=/etc", "seed=1"]
+    asked = {"categories": "metal_nut", "data_root": str(setup.drawn)}
+    asked["backbone"] = "efficientnet_lite0"
     refused = 0
     for word in words:
         try:
-            given = parse_parameters([word])
-            split_parameters(given)
-            open_study(
-                categories=["metal_nut"],
-                data_root=str(setup.drawn),
-                backbone="efficientnet_lite0",
-                parameters=given,
-            )
+            open_study(Options.read(asked | {"params": word}))
         except UserError as error:
             refused += "\n" not in str(error)
     lost = len(words) - refused + flag.exists()

@@ -247,9 +247,8 @@ def write_run(data: Path, folder: Path) -> None:
     """Measure and write one run, and the pixels that it keeps, all into one folder."""
     from study.runs import measurement
     from study.runs.experiment import Experiment
-    from study.runs.measurement import Run
 
     measurement.FEATURES = folder
-    run = Run(category="metal_nut", arm="autoencoder", changes={"epochs": 1})
+    run = measurement.Run(category="metal_nut", arm="autoencoder", changes={"epochs": 1})
     experiment = Experiment(str(data), {}, folder=folder)
     experiment.work(run, experiment.path(run))

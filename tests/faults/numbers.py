@@ -49,14 +49,13 @@ def spoilt_scores(setup: Setup) -> Tried:
     clear = 0
     for value in (np.nan, np.inf, -np.inf):
         for number in (0, 2):
-            detector = Pooled(extractor, cache_folder=folder / "cache").fit(category.train)
-            maps = detector._maps
+            detector = Pooled(extractor, cache=folder / "cache").fit(category.train)
 
-            def spoilt(images, maps=maps, value=value, number=number):
-                for at, own in enumerate(np.concatenate(list(maps(images)))):
-                    yield np.full_like(own, value)[None] if at == number else own[None]
+            def spoilt(inputs, maps=detector.maps, value=value, number=number):
+                for at, whole in enumerate(np.concatenate(list(maps(inputs)))):
+                    yield np.full_like(whole, value)[None] if at == number else whole[None]
 
-            detector._maps = spoilt
+            detector.maps = spoilt
             for call in (detector.score_samples, detector.predict):
                 tried += 1
                 said = _refusal(lambda call=call: call(category.test))

@@ -79,7 +79,7 @@ def malformed_safetensors(setup: Setup) -> Tried:
 
 def pickles_in_arrays(setup: Setup) -> Tried:
     """Arrays of objects, which are pickles, among features and maps"""
-    from anomalylib.features.cache import FileArray
+    from anomalylib.features.cache import OnDisk
     from study.tables.results import read_maps
 
     folder = setup.folder("arrays")
@@ -94,7 +94,7 @@ def pickles_in_arrays(setup: Setup) -> Tried:
     (folder / "d.npz").write_bytes(pickle.dumps(Touch(flag)))
 
     def read(path: Path) -> None:
-        read_maps(path) if path.suffix == ".npz" else FileArray(path)[:]
+        read_maps(path) if path.suffix == ".npz" else OnDisk(path)[:]
 
     return _refused(folder.glob("*.np*"), read, flag)
 

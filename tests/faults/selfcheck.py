@@ -1,14 +1,7 @@
-"""A small part of what `make faults` tries: the same functions, fewer or smaller tries."""
-
-import csv
-import importlib
+"""The tool checked before `make faults` uses it: the same functions, fewer or smaller tries."""
 
 import pytest
 
-from anomalylib.errors import UserError, first_line
-from anomalylib.files import written_whole
-from anomalylib.images.category import load_category
-from study.book.pages import FAULTS
 from tests.faults import (
     __main__,
     archives,
@@ -21,7 +14,6 @@ from tests.faults import (
     paths,
     weights,
 )
-from tests.faults.__main__ import COLUMNS, SECTIONS, TABLE
 from tests.faults.common import Setup, Skipped, Tried
 
 QUICK = [
@@ -64,23 +56,6 @@ def test_nothing_is_lost(fault, least, setup):
     assert found.lost == 0, found
 
 
-def named():
-    """What the table calls the faults of all sections, in their order."""
-    for section in SECTIONS:
-        for fault in importlib.import_module(f"tests.faults.{section}").FAULTS:
-            yield fault.__doc__.splitlines()[0].rstrip(".")
-
-
-def test_the_table_is_that_of_the_book_has_every_fault_and_nothing_was_lost():
-    assert TABLE.name == FAULTS
-    with TABLE.open(newline="") as file:
-        first, *rows = csv.reader(file)
-    assert tuple(first) == COLUMNS and [row[0] for row in rows] == list(named())
-    assert [row for row in rows if row[-1] != "0"] == []
-    kills = [int(row[1]) for row in rows if row[0].startswith("kill -9")]
-    assert len(kills) == 5 and min(kills) >= 20
-
-
 def test_a_fault_that_costs_something_is_counted(monkeypatch, tmp_path):
     def lossy(setup):
         """A lossy fault."""
@@ -108,30 +83,3 @@ def test_a_fault_that_cannot_be_tried_to_its_end_is_counted_and_the_next_one_tri
         ("A broken fault", 0, "not so: ValueError: so", 1),
         ("A sound fault", 2, "well", 0),
     ]
-
-
-def test_a_full_or_shut_disk_is_said_with_what_to_do():
-    full = OSError(28, "No space left on device", "/x")
-    assert first_line(full) == (
-        "the disk is full ([Errno 28] No space left on device: '/x'): free some space and run again"
-    )
-    assert first_line(PermissionError(13, "Permission denied", "/x")).startswith("no access (")
-    assert first_line(UserError("as it is")) == "as it is"
-
-
-def test_only_what_dead_processes_have_left_is_cleared(tmp_path):
-    path = tmp_path / "a.json"
-    with written_whole(path) as first:
-        first.write_text("1")
-        dead = first.with_name(first.name.replace(f"-{first.name.split('-')[2]}-", "-999999999-"))
-        dead.write_text("half")
-        with written_whole(path) as second:
-            second.write_text("2")
-            assert first.exists() and not dead.exists()
-    assert path.read_text() == "1" and list(tmp_path.iterdir()) == [path]
-
-
-def test_a_marker_that_is_damaged_is_one_line(category_folder):
-    (category_folder / "drawn-by-anomalylib.json").write_text("{")
-    with pytest.raises(UserError, match="is damaged: delete it"):
-        load_category(category_folder, "bolt")
