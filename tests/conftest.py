@@ -42,13 +42,13 @@ def built(tiny_root, tmp_path_factory):
     with patch.context():
         parameters = {"autoencoder.epochs": 1, "combined.epochs": 1, "image_size": 64}
         parameters |= {"learning_curve.sizes": "3", "learning_curve.repeats": 2}
-        opened = study.open_study(
+        options = study.Options(
             categories=["metal_nut"],
             data_root=str(tiny_root),
             backbone="efficientnet_lite0",
-            threads=1,
-            parameters=parameters,
+            params=parameters,
         )
+        opened = study.open_study(options, threads=1)
         with workers(2) as executor:
             executed = run_stages(opened.stages, executor)
         index, fresh = book.build_book(opened)

@@ -74,7 +74,11 @@ def test_signs_of_markdown_stay_as_they_are():
     assert foot.TEMPLATES.filters["cell"]("a|b_c\nd") == "a\\|b\\_c<br>d"
     text = "a$b$c ![i](http://x) [1](y) <b> `d` {e} A&B \\ *f*"
     parser = MarkdownIt("commonmark").use(dollarmath_plugin)
-    (inline,) = [token for token in parser.parse(foot.TEMPLATES.filters["cell"](text)) if token.type == "inline"]
+    (inline,) = [
+        token
+        for token in parser.parse(foot.TEMPLATES.filters["cell"](text))
+        if token.type == "inline"
+    ]
     assert {child.type for child in inline.children} <= {"text", "text_special"}
     assert "".join(child.content for child in inline.children) == text
 
