@@ -5,6 +5,8 @@ from anomalylib.detectors.registry import DETECTORS
 ARMS = tuple(DETECTORS)
 PARTS = ("metal_nut", "screw")
 """The categories of the study."""
+MAIN = "resnet50"
+"""The backbone of the text: ResNet-50 cut after layer2."""
 CONTROL = "mean grey"
 """The row of a table that says what brightness alone would score."""
 CLAIMS = {"autoencoder": 0.33, "combined": 0.99}

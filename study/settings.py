@@ -184,7 +184,7 @@ def begin(notebook: str, namespace: Mapping[str, Any]) -> Any:
     given = {
         name: value
         for name, value in namespace.items()
-        if isinstance(value, plain) and not name.startswith("_") and name not in ("In", "Out")
+        if isinstance(value, plain) and name[0].islower()  # not IPython's In and Out, no constant
     }
     settings = make_settings(notebook, given)
     if getattr(settings, "data_root", None) == "":

@@ -21,14 +21,24 @@ class Confusion(NamedTuple):
     hit: int
 
     @property
+    def normal(self) -> int:
+        """How many images are normal."""
+        return self.true_normal + self.false_alarm
+
+    @property
+    def anomalous(self) -> int:
+        """How many images are anomalous."""
+        return self.miss + self.hit
+
+    @property
     def false_positive_rate(self) -> float:
         """False alarms among the normal images."""
-        return self.false_alarm / (self.true_normal + self.false_alarm)
+        return self.false_alarm / self.normal
 
     @property
     def recall(self) -> float:
         """Hits among the anomalous images."""
-        return self.hit / (self.miss + self.hit)
+        return self.hit / self.anomalous
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:

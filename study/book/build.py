@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -122,12 +123,16 @@ def assemble(study: Study) -> dict[str, bytes]:
     options = config["sphinx"]["config"].setdefault("html_theme_options", {})
     options["announcement"] = html.escape(study.banner)
     pages["_config.yml"] = yaml.safe_dump(config, allow_unicode=True).encode()
-    contents = jinja2.Template(pages["_toc.yml"].decode(), line_statement_prefix="##")
-    pages["_toc.yml"] = contents.render(categories=study.categories).encode()
+    pages["_toc.yml"] = contents(pages["_toc.yml"].decode(), study.categories).encode()
     for task in study.tasks:
         notebook = page(task, study, config["repository"])
         pages[f"{task.page}.ipynb"] = json.dumps(notebook, indent=1).encode()
     return pages
+
+
+def contents(template: str, categories: Sequence[str]) -> str:
+    """The table of contents: what stands between lines that begin with ## is repeated."""
+    return jinja2.Template(template, line_statement_prefix="##").render(categories=categories)
 
 
 def _digest(pages: dict[str, bytes]) -> str:

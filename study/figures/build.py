@@ -9,48 +9,49 @@ from matplotlib.figure import Figure
 from anomalylib.images.category import ImageSet, resize
 from anomalylib.metrics import image as metrics
 from anomalylib.metrics import intervals
-from study.figures import style as look
-from study.figures.normal_only import false_alarm_curves, false_alarm_panel
-from study.figures.style import BLACK, COLOURS, GREY, SMALL
+from study.figures import style
+from study.figures.histogram import histogram as draw_histogram
+from study.figures.style import BLACK, COLOURS
 from study.names import CLAIMS, CONTROL, plain
 from study.tables.results import Result
 
+REACH = (0.5, 1.5)
+"""Thresholds looked at where there are no anomalous images, in units of the one in use."""
 
-def histogram(result: Result, axes: Axes | None = None) -> Figure:
+
+def histogram(result: Result, axes: Axes | None = None, title: str = "") -> Figure:
     """Scores of the test images by class, with the threshold in red."""
     if axes is None:
-        _, (axes,) = look.stack(1, 3.1)
-    scores, labels = np.array(result.scores), np.array(result.labels)
+        _, (axes,) = style.stack(1, 3.1)
     counts = result.confusion
-    normal = counts.false_alarm + counts.true_normal
     note = f"mean + {result.settings['sigma']:g}σ\n"
     note += f"recall {counts.recall:.0%}\n" if result.has_anomalous else ""
-    note += f"false alarms {counts.false_alarm} of {normal}"
-    look.histogram(axes, result.arm, scores, labels, result.threshold, note)
-    axes.set_title(f"{plain(result.category)}: {plain(result.arm)}", loc="left", pad=20)
+    note += f"false alarms {counts.false_alarm} of {counts.normal}"
+    scores, labels = np.array(result.scores), np.array(result.labels)
+    draw_histogram(axes, result.arm, scores, labels, result.threshold, note)
+    axes.set_title(title or plain(f"{result.category}: {result.arm}"), loc="left", pad=20)
     return axes.figure
 
 
 def histograms(results: Sequence[Result]) -> Figure:
-    """One `histogram` below the other for all arms of a category."""
-    figure, panels = look.stack(len(results), 2.7)
+    """One `histogram` below the other for all models of a category."""
+    figure, panels = style.stack(len(results), 2.7)
     for result, axes in zip(results, panels, strict=True):
-        histogram(result, axes)
-        axes.set_title(plain(result.arm), loc="left", pad=20)
+        histogram(result, axes, plain(result.arm))
     for axes in panels[:-1]:
         axes.set_xlabel("")
     return figure
 
 
 def roc(results: Sequence[Result]) -> Figure:
-    """ROC curves of all arms of one category, the threshold marked on each.
+    """ROC curves of all models of one category, the threshold marked on each.
 
     Without anomalous images there are none, and false alarms take their place.
     """
     if not results[0].has_anomalous:
         return false_alarm_curves(results)
-    figure, (axes,) = look.stack(1, 4.6 + 0.2 * len(results))
-    look.chance_diagonal(axes)
+    figure, (axes,) = style.stack(1, 4.6 + 0.2 * len(results))
+    style.roc_frame(axes)
     for result in results:
         labels, scores = np.array(result.labels), np.array(result.scores)
         colour, counts = COLOURS[result.arm], result.confusion
@@ -59,12 +60,12 @@ def roc(results: Sequence[Result]) -> Figure:
         axes.plot(*metrics.roc(labels, scores), color=colour, linewidth=2.2, label=text)
         axes.plot(counts.false_positive_rate, counts.recall, "o", color=colour, markersize=8)
     axes.set_title(f"{plain(results[0].category)}: ROC", loc="left")
-    look.roc_key(figure, axes)
+    style.roc_key(figure, axes)
     return figure
 
 
 def ablation_chart(results: Sequence[Result], claims: bool = True) -> Figure:
-    """AUROC of every arm and of the brightness control, one panel a category.
+    """AUROC of every model and of the brightness control, one panel a category.
 
     Where a category has no anomalous images: false alarms, with their bound.
 
@@ -75,55 +76,75 @@ def ablation_chart(results: Sequence[Result], claims: bool = True) -> Figure:
         Whether to mark what the original report claims.
     """
     categories = list(dict.fromkeys(result.category for result in results))
-    figure, panels = look.stack(len(categories), 2.5, sharex=True)
-    for category, axes in zip(categories, panels, strict=True):
-        mine = [result for result in results if result.category == category]
-        if not mine[0].has_anomalous:
-            false_alarm_panel(axes, mine)
-            continue
-        labels = np.array(mine[0].labels)
-        scores = {result.arm: result.scores for result in mine} | {CONTROL: mine[0].mean_grey}
-        for y, (arm, values) in enumerate(scores.items()):
-            found = intervals.bootstrap(intervals.win_matrix(labels, np.array(values)))
-            axes.plot([found.low, found.high], [y, y], color=COLOURS[arm], linewidth=2.5)
-            axes.plot(found.value, y, "o", color=COLOURS[arm], markersize=8)
-            auroc_text(axes, arm, found.value, y)
-            if claims and arm in CLAIMS:
-                claim_mark(axes, CLAIMS[arm], y)
-        auroc_rows(axes, list(scores))
-        axes.set_title(plain(category), loc="left")
+    figure, panels = style.by_category(categories, 2.5, sharex=True)
+    for category, axes in panels:
+        of_category = [result for result in results if result.category == category]
+        if of_category[0].has_anomalous:
+            _auroc_panel(axes, of_category, claims)
+        else:
+            _false_alarm_panel(axes, of_category)
     known = any(result.has_anomalous for result in results)
-    panels[-1].set_xlabel("image-level AUROC" if known else "rate")
+    axes.set_xlabel("image-level AUROC" if known else "rate")
     return figure
 
 
-def auroc_rows(axes: Axes, rows: Sequence[str]) -> None:
-    """A panel with one row an arm, from 0 to 1, and the line of chance."""
-    axes.axvline(0.5, color=GREY, linestyle=":", linewidth=1)
-    axes.annotate("chance", (0.51, -0.75), color="#6A6A6A", fontsize=SMALL, va="center")
-    axes.set_yticks(range(len(rows)), [plain(name) for name in rows])
-    for label, name in zip(axes.get_yticklabels(), rows, strict=True):
-        label.set_color(look.ink(name))
-    axes.set(xlim=(0, 1.02), ylim=(len(rows) - 0.5, -1))
+def _auroc_panel(axes: Axes, results: Sequence[Result], claims: bool) -> None:
+    labels = np.array(results[0].labels)
+    scores = {result.arm: result.scores for result in results} | {CONTROL: results[0].mean_grey}
+    for y, (model, values) in enumerate(scores.items()):
+        wins = intervals.win_matrix(labels, np.array(values))
+        value, *ends = intervals.bootstrap(wins)
+        style.interval(axes, y, value, ends, COLOURS[model], size=8)
+        style.at_end(axes, model, f"{value:.3f}", y)
+        if claims and model in CLAIMS:
+            style.claim_mark(axes, CLAIMS[model], y)
+    style.auroc_rows(axes, list(scores))
 
 
-def auroc_text(axes: Axes, arm: str, value: float, y: float) -> None:
-    """The value itself, at the right end of its row."""
-    where = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
-    axes.annotate(f"{value:.3f}", (1.02, y), color=look.ink(arm), fontsize=SMALL, **where)
+def _false_alarm_panel(axes: Axes, results: Sequence[Result]) -> None:
+    """False alarms of the models of one category, a row each, with their bound."""
+    for y, result in enumerate(results):
+        counts, rate = result.confusion, result.confusion.false_positive_rate
+        bound = intervals.upper_bound(counts.false_alarm, counts.normal)
+        style.interval(axes, y, rate, (rate, bound), COLOURS[result.arm], size=8)
+        style.at_end(axes, result.arm, f"{counts.false_alarm}/{counts.normal}", y)
+    style.name_rows(axes, [result.arm for result in results], room=0.75)
+    axes.set_xlim(-0.01, 1.02)
+    axes.set_title(f"{plain(results[0].category)}: false alarms", loc="left")
 
 
-def claim_mark(axes: Axes, value: float, y: float, said: bool = True) -> None:
-    """A black bar where the report claims a row to be, with its number if it is `said`."""
-    axes.plot(value, y, marker="|", color=BLACK, markersize=17, markeredgewidth=2, zorder=0)
-    if said:
-        style = {"color": BLACK, "fontsize": SMALL, "ha": "right" if value > 0.8 else "center"}
-        axes.annotate(f"claimed {value:g}", (value, y - 0.42), **style)
+def false_alarm_curves(results: Sequence[Result]) -> Figure:
+    """False alarms of all models of one category over the threshold, the one in use marked.
+
+    Dashed: Clopper and Pearson's one-sided 95 % bound of the rate, for one
+    threshold chosen without looking at these scores.
+    """
+    figure, (axes,) = style.stack(1, 3.4 + 0.2 * len(results))
+    steps = np.linspace(*REACH, 201)
+    for result in results:
+        share, bound = false_alarm_rates(np.array(result.scores), steps * result.threshold)
+        line = {"color": COLOURS[result.arm]}
+        axes.plot(steps, share, linewidth=2.2, drawstyle="steps-post", **line)
+        axes.plot(steps, bound, linewidth=1, linestyle="--", **line)
+        used = result.confusion.false_positive_rate
+        axes.plot(1, used, "o", markersize=8, label=plain(result.arm), **line)
+    axes.set(xlabel="threshold ÷ the one in use", ylabel="false alarms", ylim=(-0.02, 1.02))
+    axes.set_title(f"{plain(results[0].category)}: no anomalous images", loc="left")
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    figure.legend(loc="outside lower center", ncols=3, handletextpad=0.1)
+    return figure
+
+
+def false_alarm_rates(scores: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of normal images (N,) above each threshold (T,), and its bound: (T,) each."""
+    above = (scores[:, None] > thresholds).sum(axis=0)  # (T,)
+    bounds = [intervals.upper_bound(int(count), len(scores)) for count in above]
+    return above / len(scores), np.array(bounds)
 
 
 def losses(values: Sequence[float]) -> Figure:
     """Training loss of each epoch."""
-    figure, (axes,) = look.stack(1, 2.4)
+    figure, (axes,) = style.stack(1, 2.4)
     axes.plot(range(1, len(values) + 1), values, color=BLACK, marker=".")
     axes.set(xlabel="epoch", ylabel="mean squared error", ylim=(0, None))
     axes.set_title("training loss", loc="left")
@@ -157,27 +178,24 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
     maps : ndarray, shape (N, H, W)
         Its anomaly maps.
     side : int
-        Pixels a picture.
+        Pixels an image.
     """
     chosen = most_telling(result)
-    figure, rows = look.grid(2, len(chosen), 1.55)
+    figure, rows = style.grid(2, len(chosen), 1.55)
     # Up to twice the threshold, else one glaring defect darkens all others; down to the
     # threshold, else the maps of normal images glow.
     highest = np.quantile(maps[chosen], 0.999)
     brightest = np.clip(highest, result.threshold, 2 * result.threshold)
     limits = {"vmin": maps.min(), "vmax": brightest}
-    for column, index in zip(rows.T, chosen, strict=True):
-        picture, mask = resize(images[index], side), images.mask(index, side)
-        called = "anomalous" if result.scores[index] > result.threshold else "normal"
+    for (above, below), index in zip(rows.T, chosen, strict=True):
+        pixels, mask = resize(images[index], side), images.mask(index, side)
+        decision = "anomalous" if result.scores[index] > result.threshold else "normal"
         kind = plain(result.defect_types[index])
-        column[0].imshow(picture)
-        title = column[0].set_title(f"{kind}\ncalled\n{called}", fontsize=SMALL)
-        title.set(fontweight="normal", parse_math=False)  # a folder's name is no formula
-        column[1].imshow(picture.mean(axis=-1), cmap="gray", alpha=0.5)
-        column[1].imshow(maps[index], cmap="magma", alpha=0.75, extent=(0, side, side, 0), **limits)
-        for axes in column:
-            if mask is not None and mask.any():
-                axes.contour(mask, levels=[0.5], colors="white", linewidths=1)
-            axes.set_axis_off()
-    figure.suptitle(f"{plain(result.category)}: {plain(result.arm)}", fontsize=11)
+        style.image(above, pixels, f"{kind}\ncalled\n{decision}")
+        below.imshow(pixels.mean(axis=-1), cmap="gray", alpha=0.5)
+        below.imshow(maps[index], cmap="magma", alpha=0.75, extent=(0, side, side, 0), **limits)
+        below.set_axis_off()
+        for axes in (above, below):
+            style.outline(axes, mask)
+    figure.suptitle(plain(f"{result.category}: {result.arm}"), fontsize=11)
     return figure

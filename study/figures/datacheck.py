@@ -1,53 +1,20 @@
-"""How a page shows the checks of the data: verdicts in a table, the suspects as pictures."""
+"""How a page shows what the checks of the data look at: the light, and the suspects as images."""
 
-import html
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anomalylib.images.category import resize
 from anomalylib.images.reading import read_image
 from study.datacheck import copies
-from study.datacheck.check import LOOK, OK, STOP, Check, summary
+from study.datacheck.check import Check
 from study.datacheck.checks import strangeness
 from study.datacheck.survey import VIEW, Survey
-from study.figures import style as look
-from study.figures.style import BLACK, NORMAL, SMALL, THRESHOLD
+from study.figures import style
+from study.figures.style import ANOMALOUS, BLACK, NORMAL, SMALL, THRESHOLD
 from study.names import plain
-from study.tables.text import table
-
-MARKS = {OK: ("●", "#009E73"), LOOK: ("▲", "#D55E00"), STOP: ("■", "#D00000")}
-"""Shape and colour of a verdict, so that either is enough."""
-LONGEST = 20
-"""Rows of a table on a page; the others are counted."""
-
-
-def summary_table(checks: Sequence[Check]) -> HTML:
-    """All verdicts, one row a check."""
-    text = table(summary(checks)).data
-    for verdict in MARKS:
-        text = text.replace(f"<td>{verdict}</td>", f"<td>{_mark(verdict)}</td>")
-    return HTML(text)
-
-
-def shown(check: Check) -> HTML:
-    """One check as a page shows it: verdict, sentence, table."""
-    said = f"<p>{_mark(check.verdict)} {html.escape(check.said)}</p>"
-    if check.table.empty:
-        return HTML(said)
-    more = len(check.table) - LONGEST
-    rest = f"<p>… and {more} more.</p>" if more > 0 else ""
-    return HTML(said + table(check.table.head(LONGEST), digits=4).data + rest)
-
-
-def _mark(verdict: str) -> str:
-    sign, colour = MARKS[verdict]
-    style = f'style="color:{colour}" aria-hidden="true"'
-    return f"<span {style}>{sign}</span> <strong>{verdict}</strong>"
 
 
 def sample(found: Survey, seed: int) -> Figure:
@@ -76,20 +43,18 @@ def light(found: Survey) -> Figure:
     groups = {
         "training": (~test, BLACK),
         "test, normal": (test & (own.label == 0), NORMAL),
-        "test, anomalous": (own.label == 1, "#CC79A7"),
+        "test, anomalous": (own.label == 1, ANOMALOUS),
     }
-    figure, panels = look.stack(2, 1.9)
-    random = np.random.default_rng(0)
+    figure, panels = style.stack(2, 1.9)
     titles = {"mean_grey": "brightness: mean grey value", "contrast": "contrast: deviation of it"}
     for (column, title), axes in zip(titles.items(), panels, strict=True):
-        for y, (which, colour) in enumerate(groups.values()):
-            values = own[column][which]
-            style = {"color": colour, "alpha": 0.7, "markersize": 3.5}
-            axes.plot(values, y + random.uniform(-0.28, 0.28, len(values)), ".", **style)
-            if len(values):
-                axes.plot([values.median()] * 2, [y - 0.4, y + 0.4], color=THRESHOLD, linewidth=1.5)
-        axes.set_yticks(range(3), [f"{which.sum()} {name}" for name, (which, _) in groups.items()])
-        axes.set_ylim(2.6, -0.6)
+        values = {
+            f"{which.sum()} {name}": own[column][which] for name, (which, _) in groups.items()
+        }
+        style.strewn(axes, values, [colour for _, colour in groups.values()])
+        for y, each in enumerate(values.values()):
+            if len(each):
+                axes.plot([each.median()] * 2, [y - 0.4, y + 0.4], color=THRESHOLD, linewidth=1.5)
         axes.set_title(title, loc="left")
     panels[-1].set_xlabel("grey values, 0 to 255")
     return figure
@@ -140,9 +105,7 @@ def outlined(found: Survey) -> Figure:
     figure = _pictures(found, chosen, titles, empty="no masks to show")
     folder = found.category.test.folder
     for axes, name in zip(figure.axes, ends["mask"], strict=False):
-        mask = resize(read_image(folder / name), VIEW)[..., 0] > 127
-        if mask.any():
-            axes.contour(mask, levels=[0.5], colors="#E69F00", linewidths=1)
+        style.outline(axes, resize(read_image(folder / name), VIEW)[..., 0] > 127, "#E69F00")
     return figure
 
 
@@ -160,19 +123,13 @@ def _pictures(
 ) -> Figure:
     """Some pictures, four in a row, as squares; the titles of some in red."""
     lines = max(1, -(-len(rows) // 4))
-    figure, grid = look.grid(lines, 4, 1.65)
-    for axes in grid.ravel():
+    figure, panels = style.grid(lines, 4, 1.65)
+    for axes in panels.ravel():
         axes.set_axis_off()
     if not len(rows):
-        grid[0, 0].annotate(empty, (0, 0.5), xycoords="axes fraction", color=BLACK)
+        panels[0, 0].annotate(empty, (0, 0.5), xycoords="axes fraction", color=BLACK)
     marks = list(red) or [False] * len(rows)
-    for axes, row, title, mark in zip(grid.ravel(), rows, titles, marks, strict=False):
-        _picture(axes, resize(read_image(found.path(row)), VIEW), title, mark)
+    for axes, row, title, mark in zip(panels.ravel(), rows, titles, marks, strict=False):
+        pixels, colour = resize(read_image(found.path(row)), VIEW), THRESHOLD if mark else BLACK
+        style.image(axes, pixels, title, colour, fontsize=SMALL - 1)
     return figure
-
-
-def _picture(axes: Axes, image: np.ndarray, title: str, red: bool) -> None:
-    axes.imshow(image)
-    colour = THRESHOLD if red else BLACK
-    style = {"fontsize": SMALL - 1, "fontweight": "normal", "color": colour}
-    axes.set_title(title, parse_math=False, **style)  # a file's name is no formula

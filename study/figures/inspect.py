@@ -1,62 +1,72 @@
-"""The figures of inspected pictures."""
+"""The figures of inspected images."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from matplotlib.figure import Figure
 
-from anomalylib.deploy.inspect import Finding
-from anomalylib.deploy.report import nearest_picture, overlay
-from anomalylib.detectors.base import Detector
-from study.figures import style as look
-from study.figures.style import COLOURS, NORMAL, SMALL, THRESHOLD, WIDTH
+from study.figures import style
+from study.figures.style import COLOURS, DIM, NORMAL, SMALL, THRESHOLD
 from study.names import plain
 
+if TYPE_CHECKING:
+    from anomalylib.deploy.inspect import Finding
+
 SHOWN = 4
-"""Pictures that are shown."""
+"""Images that are shown."""
 
 
-def readable(findings: Sequence[Finding]) -> list[Finding]:
-    """Those that could be read, the most anomalous first."""
-    return sorted((f for f in findings if f.picture is not None), key=lambda f: -f.score)
-
-
-def scores(detector: Detector, findings: Sequence[Finding]) -> Figure:
-    """Scores of the pictures above those of the nominal images, and the threshold."""
-    figure, (axes,) = look.stack(1, 2.8)
-    found = np.array([finding.score for finding in readable(findings)])
-    arm, nominal = detector.card_.arm, detector.nominal_scores_
-    everything = np.concatenate([found, nominal, [detector.threshold_]])
-    edges, scale = look.bins(everything)
-    axes.hist(nominal, edges, color=NORMAL, linewidth=0.5, edgecolor="white")
+def scores(
+    model: str, findings: Sequence["Finding"], nominal: np.ndarray, threshold: float
+) -> Figure:
+    """Scores of the images above those of the training images (N,), and the threshold."""
+    figure, (axes,) = style.stack(1, 2.8)
+    values = np.array([finding.score for finding in readable(findings)])
+    edges, scale = style.bins(np.concatenate([values, nominal, [threshold]]))
+    axes.set_xscale(scale)
+    bins = list(np.log10(edges) if scale == "log" else edges)
+    bars = {"color": NORMAL, "alpha": 1, "linewidth": 0.5, "edgecolor": "white"}
+    sns.histplot(x=nominal, bins=bins, ax=axes, **bars)
     top = axes.get_ylim()[1]
-    axes.plot(found, np.full(len(found), 1.15 * top), "v", color=COLOURS[arm], alpha=0.7)
-    axes.axvline(detector.threshold_, color=THRESHOLD, linewidth=2)
-    axes.set(xscale=scale, ylim=(0, 1.3 * top), ylabel="images")
+    axes.plot(values, np.full(len(values), 1.15 * top), "v", color=COLOURS[model], alpha=0.7)
+    axes.axvline(threshold, color=THRESHOLD, linewidth=2)
+    axes.set(ylim=(0, 1.3 * top), ylabel="images")
     axes.set_xlabel(f"score, {scale} scale (higher = more anomalous)")
-    counts = [(f"▼ {len(found)} inspected", look.ink(arm)), (f"{len(nominal)} normal", "#6A6A6A")]
-    look.words(axes, [*counts, ("threshold", THRESHOLD)])
-    axes.set_title(plain(arm), loc="left", pad=20)
+    counts = [(f"▼ {len(values)} inspected", style.ink(model)), (f"{len(nominal)} normal", DIM)]
+    style.words(axes, [*counts, ("threshold", THRESHOLD)])
+    axes.set_title(plain(model), loc="left", pad=20)
     return figure
 
 
-def closest_look(detector: Detector, findings: Sequence[Finding]) -> Figure:
-    """The pictures of the highest scores, their maps, and the nearest nominal images."""
-    shown = readable(findings)[:SHOWN] or [None]
-    size = (WIDTH, 0.2 + 1.75 * len(shown))
-    figure, rows = plt.subplots(len(shown), 3, figsize=size, layout="constrained", squeeze=False)
-    for row, found in zip(rows, shown, strict=True):
-        for axes in row:
-            axes.set_axis_off()
-        if found is None:
-            row[1].annotate("no picture could be read", (0.5, 0.5), ha="center", fontsize=SMALL)
-            continue
-        row[0].imshow(found.picture)
-        row[1].imshow(overlay(found) if found.map.size > 1 else found.picture)
-        row[2].imshow(nearest_picture(detector, found))
-        said = f"{found.path.name}\n{found.decision}, {found.score:.4g}"
-        for axes, text in zip(row, (said, "anomaly map", "nearest normal"), strict=True):
-            style = {"fontsize": SMALL, "fontweight": "normal"}
-            axes.set_title(text, parse_math=False, **style)  # a file's name is no formula
+def closest_look(
+    findings: Sequence["Finding"], overlays: Sequence[np.ndarray], thumbnails: np.ndarray
+) -> Figure:
+    """The images of the highest scores, their maps, and the nearest normal images.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+    overlays : sequence of ndarray
+        Of those that could be read, highest score first: the map over the image.
+    thumbnails : ndarray, shape (N, s, s, 3)
+        Of the training images.
+    """
+    shown = readable(findings)[:SHOWN]
+    figure, rows = style.grid(max(1, len(shown)), 3, 1.75)
+    for axes in rows.ravel():
+        axes.set_axis_off()
+    if not shown:
+        rows[0, 1].annotate("no image could be read", (0.5, 0.5), ha="center", fontsize=SMALL)
+    for axes, finding, overlay in zip(rows, shown, overlays, strict=False):
+        text = f"{finding.path.name}\n{finding.decision}, {finding.score:.4g}"
+        style.image(axes[0], finding.image, text)
+        style.image(axes[1], overlay if finding.map.size > 1 else finding.image, "anomaly map")
+        style.image(axes[2], thumbnails[finding.nearest], "nearest normal")
     return figure
+
+
+def readable(findings: Sequence["Finding"]) -> list["Finding"]:
+    """Those that could be read, the most anomalous first."""
+    return sorted((f for f in findings if f.image is not None), key=lambda f: -f.score)

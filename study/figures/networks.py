@@ -1,156 +1,43 @@
-"""Drawings of how data flow through the arms; every shape is read off the networks."""
+"""Drawings of how data flow through the models, and of the idea behind combined+."""
 
-import tempfile
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
-import safetensors.torch
-import torch
-import torchvision
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
-from torch import nn
 
-from anomalylib.detectors.networks import FeatCAE, ImageAutoencoder
-from anomalylib.features.extractor import FeatureExtractor
-from anomalylib.features.weights import resolve_backbone
-from study.figures import style as look
-from study.figures.style import BLACK, COLOURS, SMALL
+from study.figures import style
+from study.figures.style import BLACK, COLOURS, NORMAL, SMALL
 
-
-class Step(NamedTuple):
-    """One station of the data: what it is called and the shape it has for one image."""
-
-    name: str
-    shape: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        """Numbers an image."""
-        return int(np.prod(self.shape))
+NEIGHBOURS, RIDGE = 3, 0.01
+"""Of the drawing, where few points stand for many."""
+Step = tuple[str, tuple[int, ...]]
 
 
-def original_extractor(size: int = 224) -> FeatureExtractor:
-    """The report's extractor, layers 2 and 3 of ResNet-50, with random weights: for shapes only."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "random.safetensors"
-        safetensors.torch.save_file(torchvision.models.resnet50(weights=None).state_dict(), path)
-        backbone = resolve_backbone("resnet50", str(path), "layer2,layer3")
-        return FeatureExtractor(backbone, image_size=size)
-
-
-def shapes_through(network: nn.Module, x: torch.Tensor) -> list[tuple[str, tuple[int, ...]]]:
-    """Each layer that a batch passes, and the shape of what leaves it.
+def flow(model: str, steps: Sequence[Step]) -> Figure:
+    """Stations below each other; a box is as wide as its numbers are many, on a log scale.
 
     Parameters
     ----------
-    network : Module
-    x : Tensor, shape (1, ...)
-        What goes in.
-
-    Returns
-    -------
-    list of (str, tuple of int)
-        Name of the layer's class and the shape without the batch.
+    model : str
+        Its colour is that of the boxes.
+    steps : sequence of (str, tuple of int)
+        Names and shapes, from `study.runs.shapes`.
     """
-    seen: list[tuple[str, tuple[int, ...]]] = []
-
-    def keep(module: nn.Module, inputs, output: torch.Tensor) -> None:
-        seen.append((type(module).__name__, tuple(output.shape[1:])))
-
-    leaves = [module for module in network.modules() if not list(module.children())]
-    handles = [leaf.register_forward_hook(keep) for leaf in leaves]
-    try:
-        with torch.inference_mode():
-            network.eval()(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return seen
-
-
-def autoencoder_steps(size: int = 128, code: int = 64) -> list[Step]:
-    """What an image becomes in the image autoencoder, and back."""
-    x = torch.zeros(1, 3, size, size)
-    named = {"Conv2d": "convolution", "ConvTranspose2d": "transposed convolution"}
-    steps = [Step("image", (3, size, size))]
-    for kind, shape in shapes_through(ImageAutoencoder(size, code), x):
-        if kind in named:
-            steps.append(Step(named[kind], shape))
-        elif kind == "Linear" and shape == (code,):
-            steps.append(Step("code", shape))
-    steps[-1] = Step("image, drawn again", steps[-1].shape)
-    return [*steps, Step("anomaly map: squared error", (1, size, size))]
-
-
-def feature_steps(extractor: FeatureExtractor) -> tuple[list[Step], tuple[int, ...]]:
-    """What an image becomes in the backbone: its maps, pooled, aligned and stacked."""
-    side = extractor.image_size
-    pixels = np.zeros((1, side, side, 3), np.uint8)
-    maps = extractor.trunk(torch.zeros(1, 3, side, side))
-    steps = [Step("image", (3, side, side))]
-    layers = extractor.backbone.layers or [f"map {i}" for i in range(len(maps))]
-    steps += [Step(name, tuple(m.shape[1:])) for name, m in zip(layers, maps, strict=True)]
-    whole = tuple(extractor(pixels).shape[1:])
-    return [*steps, Step("pooled, aligned, stacked", whole)], whole
-
-
-def combined_steps(extractor: FeatureExtractor, latent: int = 50) -> list[Step]:
-    """What an image becomes on its way through backbone and FeatCAE."""
-    steps, whole = feature_steps(extractor)
-    convolutions = [
-        shape
-        for kind, shape in shapes_through(FeatCAE(whole[0], latent), torch.zeros(1, *whole))
-        if kind == "Conv2d"
-    ]
-    for shape in convolutions[:-1]:
-        steps.append(Step("code" if shape[0] == latent else "1×1 convolution", shape))
-    steps.append(Step("features, restored", convolutions[-1]))
-    return [*steps, Step("anomaly map: squared error", (1, *whole[1:]))]
-
-
-def pooled_steps(extractor: FeatureExtractor) -> list[Step]:
-    """What an image becomes in the arm on pooled features."""
-    steps, whole = feature_steps(extractor)
-    return [
-        *steps,
-        Step("mean over all places", whole[:1]),
-        Step("score: distance to nearest", (1,)),
-    ]
-
-
-def patch_steps(extractor: FeatureExtractor) -> list[Step]:
-    """What an image becomes in the nearest-neighbour reference."""
-    steps, whole = feature_steps(extractor)
-    patches = (int(np.prod(whole[1:])), whole[0])
-    found = [Step("patches", patches), Step("anomaly map: distance to nearest", (1, *whole[1:]))]
-    return [*steps, *found]
-
-
-def rebuilt_steps(extractor: FeatureExtractor, dimensions: int, neighbours: int) -> list[Step]:
-    """What an image becomes where each patch is rebuilt from normal ones."""
-    steps, whole = feature_steps(extractor)
-    grid = whole[1:]
-    return [
-        *steps,
-        Step("on principal axes", (dimensions, *grid)),
-        Step("nearest normal patches", (neighbours, dimensions, *grid)),
-        Step("rebuilt from them", (dimensions, *grid)),
-        Step("anomaly map: what is left", (1, *grid)),
-    ]
-
-
-def flow(arm: str, steps: list[Step]) -> Figure:
-    """Stations below each other; a box is as wide as its numbers are many, on a log scale."""
-    if len(steps[-1].shape) > 1:  # a map, not yet a score
-        steps = [*steps, Step("score: mean of the ten highest", (1,))]
-    figure, (axes,) = look.stack(1, 0.36 * len(steps) + 0.1)
-    widest = max(np.log(step.size) for step in steps)
-    for y, step in enumerate(steps):
-        ends = y in (0, len(steps) - 1)
-        _box(axes, step, y, 0.06 + 0.94 * np.log(step.size) / widest, "#8A8A8A" if ends else arm)
+    if len(steps[-1][1]) > 1:  # a map, not yet a score
+        steps = [*steps, ("score: mean of the ten highest", (1,))]
+    figure, (axes,) = style.stack(1, 0.36 * len(steps) + 0.1)
+    sizes = np.log([np.prod(shape, dtype=float) for _, shape in steps])
+    for y, ((name, shape), size) in enumerate(zip(steps, sizes, strict=True)):
+        width, ends = 0.06 + 0.94 * size / sizes.max(), y in (0, len(steps) - 1)
+        corner, rounded = (-width / 2, y - 0.27), "round,pad=0,rounding_size=0.02"
+        box = FancyBboxPatch(corner, width, 0.54, boxstyle=rounded, mutation_aspect=8)
+        box.set(facecolor="#8A8A8A" if ends else COLOURS[model], edgecolor="none", alpha=0.9)
+        axes.add_patch(box)
+        text = " × ".join(f"{side:,}" for side in shape)
+        axes.annotate(name, (0.55, y - 0.14), fontsize=SMALL, va="center", color=BLACK)
+        axes.annotate(text, (0.55, y + 0.2), fontsize=SMALL - 1, va="center", color="#5A5A5A")
         if y:
             arrow = FancyArrowPatch((0, y - 0.72), (0, y - 0.3), arrowstyle="-|>", mutation_scale=7)
             arrow.set(color=BLACK, linewidth=0.8)
@@ -160,12 +47,70 @@ def flow(arm: str, steps: list[Step]) -> Figure:
     return figure
 
 
-def _box(axes: Axes, step: Step, y: float, width: float, arm: str) -> None:
-    """One station: a box in the arm's colour, its name and shape to the right."""
-    style = "round,pad=0,rounding_size=0.02"
-    box = FancyBboxPatch((-width / 2, y - 0.27), width, 0.54, boxstyle=style, mutation_aspect=8)
-    box.set(facecolor=COLOURS.get(arm, arm), edgecolor="none", alpha=0.9)
-    axes.add_patch(box)
-    shape = " × ".join(f"{side:,}" for side in step.shape)
-    axes.annotate(step.name, (0.55, y - 0.14), fontsize=SMALL, va="center", color=BLACK)
-    axes.annotate(shape, (0.55, y + 0.2), fontsize=SMALL - 1, va="center", color="#5A5A5A")
+def patches() -> tuple[np.ndarray, np.ndarray]:
+    """Normal points (n, 2), most along one line and a few beside it, and two to be judged (2, 2).
+
+    The first to be judged lies among the few, the second where nothing normal is.
+    """
+    random = np.random.default_rng(1)
+    along = np.sort(random.uniform(0, 10, 46))
+    common = np.stack([along, 0.25 * along + random.normal(0, 0.12, 46)], axis=1)
+    side = np.linspace(0, 1, 7)
+    rare = np.stack([2.2 + 2.6 * side, 3.4 + 0.9 * np.sin(2.4 * side)], axis=1)
+    return np.concatenate([common, rare]), np.array([[3.7, 4.28], [6.9, 2.9]])
+
+
+def squeezed(normal: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """What one number a point restores of it: the nearest place of the main direction."""
+    mean = normal.mean(axis=0)
+    axis = np.linalg.svd(normal - mean, full_matrices=False)[2][:1]  # (1, 2)
+    return mean + (judged - mean) @ axis.T @ axis
+
+
+def rebuilt(normal: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The neighbours of each point (n, k, 2), and the nearest place of what they span (n, 2).
+
+    By the formula of combined+, written out for few points.
+    """
+    order = np.linalg.norm(normal[None] - judged[:, None], axis=2).argsort(axis=1)
+    near = normal[order[:, :NEIGHBOURS]]  # (n, k, 2)
+    edges = near - judged[:, None]
+    gram = edges @ edges.transpose(0, 2, 1)
+    level = RIDGE * np.trace(gram, axis1=1, axis2=2) / NEIGHBOURS
+    gram += level[:, None, None] * np.eye(NEIGHBOURS)
+    weights = np.linalg.solve(gram, np.ones((len(judged), NEIGHBOURS, 1)))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return near, (weights * near).sum(axis=1)
+
+
+def idea() -> Figure:
+    """One narrow code above, normal neighbours below; the bars are what is left."""
+    normal, judged = patches()
+    figure, panels = style.stack(2, 2.35, sharex=True)
+    near, places = rebuilt(normal, judged)
+    line = squeezed(normal, np.array([[-0.3, 0.0], [10.2, 2.6]]))
+    panels[0].plot(*line.T, color=COLOURS["combined"], linewidth=1.2)
+    for point, neighbours in zip(judged, near, strict=True):
+        for other in neighbours:
+            panels[1].plot(*np.stack([point, other]).T, color=NORMAL, linewidth=0.8, zorder=0)
+    titles = {
+        "combined": "combined: through one narrow code",
+        "combined_plus": "combined+: from the normal patches near by",
+    }
+    ends = (squeezed(normal, judged), places)
+    for axes, (model, title), end in zip(panels, titles.items(), ends, strict=True):
+        axes.plot(*normal.T, "o", color=NORMAL, markersize=5, alpha=0.7)
+        axes.set_title(title, loc="left", color=style.ink(model), fontsize=10)
+        axes.set(aspect="equal", ylim=(-0.6, 5.3))
+        axes.set_axis_off()
+        _left_over(axes, judged, end, model)
+    return figure
+
+
+def _left_over(axes: Axes, judged: np.ndarray, ends: np.ndarray, model: str) -> None:
+    names = {"rare, but normal": "o", "a defect": "s"}
+    for point, end, (name, marker) in zip(judged, ends, names.items(), strict=True):
+        axes.plot(*np.stack([point, end]).T, color=COLOURS[model], linewidth=3.5, zorder=1)
+        axes.plot(*point, marker, color=BLACK, markersize=7, zorder=3)
+        where = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(name, point, fontsize=SMALL, **where)

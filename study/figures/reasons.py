@@ -2,129 +2,134 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 
-from study.figures import style as look
-from study.figures.style import BLACK, COLOURS, GREY, NORMAL, SMALL
+from study.figures import style
+from study.figures.style import ANOMALOUS, BLACK, COLOURS, DIM, NORMAL, SMALL
 from study.names import CONTROL, plain
 from study.tables.reference import SCORE, scores_of, select
 
 
-def against(scores: pd.DataFrame, arm: str, control: str, column: str = SCORE) -> Figure:
+def against(scores: pd.DataFrame, model: str, control: str, column: str = SCORE) -> Figure:
     """Score of each test image, mean over seeds, against a trivial property of it."""
     categories = scores.category.unique()
-    figure, panels = look.row(len(categories), 2.7)
+    figure, panels = style.row(len(categories), 2.7)
     for category, axes in zip(categories, panels, strict=True):
-        labels, values = scores_of(scores, column, category=category, arm=arm)
+        labels, values = scores_of(scores, column, category=category, arm=model)
         _, trivial = scores_of(scores, category=category, arm=control)
-        for label, colour in ((0, NORMAL), (1, COLOURS[arm])):
-            own = labels == label
-            style = {"color": colour, "alpha": 0.8, "s": 14, "marker": "os"[label]}
-            axes.scatter(trivial[0, own], values[:, own].mean(axis=0), **style)
+        for label, colour in ((0, NORMAL), (1, COLOURS[model])):
+            these, marks = labels == label, {"color": colour, "alpha": 0.8, "s": 14}
+            axes.scatter(
+                trivial[0, these], values[:, these].mean(axis=0), marker="os"[label], **marks
+            )
         axes.set_xlabel(control)
         axes.set_title(plain(category), loc="left", pad=20)
-    look.words(panels[0], [("● normal", "#6A6A6A"), ("■ anomalous", look.ink(arm))])
-    panels[0].set_ylabel(f"error of {arm}")
+    style.words(panels[0], [("● normal", DIM), ("■ anomalous", style.ink(model))])
+    panels[0].set_ylabel(f"error of {model}")
     return figure
 
 
 def training(watched: pd.DataFrame) -> Figure:
     """The autoencoder's AUROC along its training, one line a seed."""
-    categories = watched.category.unique()
-    figure, panels = look.row(len(categories), 2.7, sharey=True)
-    styles = {"top": ("-", "ten highest"), "all": (":", "mean of the map")}
+    categories, colour = watched.category.unique(), COLOURS["autoencoder"]
+    figure, panels = style.row(len(categories), 2.7, sharey=True)
+    lines = {"top": ("-", "ten highest"), "all": (":", "mean of the map")}
     for category, axes in zip(categories, panels, strict=True):
-        own = watched[watched.category == category]
-        for (name, _), rows in own.groupby(["aggregation", "seed"]):
-            axes.plot(rows.epoch, rows.auroc, styles[name][0], color=COLOURS["autoencoder"])
-        axes.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
+        rows = watched[watched.category == category]
+        for (name, _), seed in rows.groupby(["aggregation", "seed"]):
+            axes.plot(seed.epoch, seed.auroc, lines[name][0], color=colour)
+        style.level(axes, 0.5, style="--")
         axes.set(xlabel="epoch", ylim=(0, 1.02))
         axes.set_title(plain(category), loc="left")
-    for line, name in styles.values():
-        axes.plot([], [], line, color=COLOURS["autoencoder"], label=name)
-    figure.legend(loc="outside lower center", ncols=2)
+    plainly = {"color": colour, "marker": ""}
+    style.key(figure, {name: plainly | {"linestyle": line} for line, name in lines.values()}, 2)
     panels[0].set_ylabel("image-level AUROC")
     return figure
 
 
 def places(table: pd.DataFrame, backbone: str) -> Figure:
     """Error inside each defect, relative to normal images at the same places."""
-    own = table[table.backbone.isin(["", backbone]) & table.inside.notna()]
-    categories = own.category.unique()
-    figure, panels = look.row(len(categories), 2.7, sharey=True)
+    models = ("autoencoder", "combined")
+    rows = table[table.backbone.isin(["", backbone]) & table.inside.notna()]
+    rows = rows[rows.arm.isin(models)].assign(ratio=rows.inside / rows.usual)
+    means = rows.groupby(["category", "arm", "image"], sort=False).ratio.mean().reset_index()
+    categories = means.category.unique()
+    figure, panels = style.row(len(categories), 2.7, sharey=True)
     for category, axes in zip(categories, panels, strict=True):
-        for arm in ("autoencoder", "combined"):
-            rows = own[(own.category == category) & (own.arm == arm)]
-            ratio = (rows.inside / rows.usual).groupby(rows.image).mean()
-            bins = np.geomspace(0.1, 100, 31)
-            axes.hist(ratio, bins=bins, color=COLOURS[arm], alpha=0.6)
+        axes.set_xscale("log")
+        sns.histplot(
+            means[means.category == category],
+            x="ratio",
+            hue="arm",
+            hue_order=models,
+            palette=COLOURS,
+            bins=list(np.linspace(-1, 2, 31)),
+            alpha=0.6,
+            legend=False,
+            ax=axes,
+        )
         axes.axvline(1, color=BLACK, linestyle="--", linewidth=1)
-        axes.set(xscale="log", xlabel="error inside / usual")
+        axes.set(xlabel="error inside / usual", ylabel="", xlim=(0.1, 100))
         axes.set_title(plain(category), loc="left", pad=20)
-    arms = ("autoencoder", "combined")
-    look.words(panels[0], [(f"■ {arm}", look.ink(arm)) for arm in arms])
+    style.words(panels[0], [(f"■ {model}", style.ink(model)) for model in models])
     panels[0].set_ylabel("anomalous images")
     return figure
 
 
 def error_maps(table: pd.DataFrame, category: str) -> Figure:
     """The autoencoder's mean error by place, over the images of each type."""
-    own = table[table.category == category]
-    kinds = sorted(own.defect_type.unique(), key=lambda kind: (kind != "good", kind))
-    columns = 3
-    rows = -(-len(kinds) // columns)
-    figure, grid = look.grid(rows, columns, 1.8)
-    brightest = own.error.quantile(0.995)
-    for axes in grid.ravel():
+    rows = table[table.category == category]
+    kinds = sorted(rows.defect_type.unique(), key=lambda kind: (kind != "good", kind))
+    figure, panels = style.grid(-(-len(kinds) // 3), 3, 1.8)
+    brightest = rows.error.quantile(0.995)
+    for axes in panels.ravel():
         axes.set_axis_off()
-    for kind, axes in zip(kinds, grid.ravel(), strict=False):
-        error = own[own.defect_type == kind].pivot(index="row", columns="column", values="error")
-        image = axes.imshow(error, cmap="cividis", vmin=0, vmax=brightest)
+    for kind, axes in zip(kinds, panels.ravel(), strict=False):
+        error = rows[rows.defect_type == kind].pivot(index="row", columns="column", values="error")
+        sns.heatmap(error, cmap="cividis", vmin=0, vmax=brightest, square=True, cbar=False, ax=axes)
+        axes.set_axis_off()
         axes.set_title(plain(kind), fontsize=SMALL, fontweight="normal")
-    figure.colorbar(image, ax=grid, shrink=0.7, label="mean squared error")
+    figure.colorbar(axes.collections[0], ax=panels, shrink=0.7, label="mean squared error")
     return figure
 
 
 def sensitivity(table: pd.DataFrame, summary: pd.DataFrame, category: str, backbone: str) -> Figure:
     """One small panel a factor: AUROC against its values, the usual one filled."""
-    own = table[table.category == category]
-    factors = list(own.factor.unique())
-    columns = 2
-    rows = -(-len(factors) // columns)
-    figure, grid = look.grid(rows, columns, 1.75, sharey=True)
-    for axes in grid.ravel()[len(factors) :]:
-        axes.set_axis_off()
+    table = table[table.category == category]
+    factors = list(table.factor.unique())
+    figure, panels = style.grid(-(-len(factors) // 2), 2, 1.75, sharey=True)
     spread = select(summary, category=category, variant="plain", backbone=backbone)
-    for factor, axes in zip(factors, grid.ravel(), strict=False):
-        here = own[own.factor == factor]
-        order = _ordered(here.value.unique())
-        for number, (arm, points) in enumerate(here.groupby("arm", sort=False)):
-            x = np.array([order.index(value) for value in points.value]) + 0.08 * number
-            points = points.assign(x=x).sort_values("x")
-            low, high = points.auroc - points.auroc_ci_low, points.auroc_ci_high - points.auroc
-            style = {"color": COLOURS[arm], "linewidth": 1.2}
-            axes.errorbar(points.x, points.auroc, [low, high], marker="o", mfc="white", **style)
-            usual = points[points.usual]
-            axes.plot(usual.x, usual.auroc, "o", color=COLOURS[arm], zorder=5)
-            known = spread[spread.arm == arm]
+    for axes in panels.ravel()[len(factors) :]:
+        axes.set_axis_off()
+    for factor, axes in zip(factors, panels.ravel(), strict=False):
+        rows = table[table.factor == factor]
+        order = _ordered(rows.value.unique())
+        for number, (model, points) in enumerate(rows.groupby("arm", sort=False)):
+            places = [order.index(value) + 0.08 * number for value in points.value]
+            points = points.assign(place=places).sort_values("place")
+            axes.plot(points.place, points.auroc, color=COLOURS[model], linewidth=1.2)
+            for row in points.itertuples():
+                ends = (row.auroc_ci_low, row.auroc_ci_high)
+                face = {"mfc": COLOURS[model] if row.usual else "white", "upright": True}
+                style.interval(axes, row.place, row.auroc, ends, COLOURS[model], size=6, **face)
+            known = spread[spread.arm == model]
             if len(known) and factor != "aggregation":
                 middle, sd = known.auroc_mean.iloc[0], known.auroc_sd.iloc[0]
-                axes.axhspan(middle - sd, middle + sd, color=COLOURS[arm], alpha=0.15, linewidth=0)
-        axes.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
+                axes.axhspan(
+                    middle - sd, middle + sd, color=COLOURS[model], alpha=0.15, linewidth=0
+                )
+        style.level(axes, 0.5)
         slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
         axes.set_xticks(range(len(order)), order, **(slanted if len("".join(order)) > 16 else {}))
         axes.set_title(factor, loc="left", fontsize=SMALL)
         axes.set_xlim(-0.4, len(order) - 0.4)
-    low = min(0.45, own.auroc.min() - 0.03)
-    grid[0, 0].set_ylim(low, 1.02)
+    panels[0, 0].set_ylim(min(0.45, table.auroc.min() - 0.03), 1.02)
     figure.supylabel("image-level AUROC", fontsize=10)
-    handles = [
-        plt.Line2D([], [], marker="o", color=COLOURS[arm], label=arm) for arm in own.arm.unique()
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    models = table.arm.unique()
+    style.key(figure, {m: {"color": COLOURS[m], "linestyle": "-"} for m in models}, columns=2)
     return figure
 
 
@@ -138,38 +143,31 @@ def _ordered(values: Sequence[str]) -> list[str]:
 
 def greys(scores: pd.DataFrame) -> Figure:
     """Mean grey of every test image: what a light meter sees."""
-    categories = scores.category.unique()
-    figure, panels = look.stack(len(categories), 1.7)
-    random = np.random.default_rng(0)
-    for category, axes in zip(categories, panels, strict=True):
+    figure, panels = style.by_category(scores.category.unique(), 1.7)
+    for category, axes in panels:
         labels, values = scores_of(scores, category=category, arm=CONTROL)
-        for label, colour in ((0, NORMAL), (1, "#CC79A7")):
-            own = values[0, labels == label]
-            y = label + random.uniform(-0.25, 0.25, len(own))
-            axes.plot(own, y, "os"[label], color=colour, markersize=4, alpha=0.75)
         names = [f"{(labels == 0).sum()} normal", f"{(labels == 1).sum()} anomalous"]
-        axes.set_yticks([0, 1], names)
-        axes.set_ylim(1.6, -0.6)
-        axes.set_title(plain(category), loc="left")
-    panels[-1].set_xlabel("mean grey value of the image")
+        groups = (values[0, labels == each] for each in (0, 1))
+        style.strewn(axes, dict(zip(names, groups, strict=True)), (NORMAL, ANOMALOUS))
+    axes.set_xlabel("mean grey value of the image")
     return figure
 
 
-def picked(table: pd.DataFrame, arm: str) -> Figure:
-    """AUROC of one arm under every single setting that was tried, sorted; the usual one once."""
+def picked(table: pd.DataFrame, model: str) -> Figure:
+    """AUROC of one model under every single setting that was tried, sorted; the usual one once."""
     usual = table.usual.astype(bool)
     once = pd.concat([table[~usual], table[usual].head(1)])
-    found = once.sort_values("auroc", ignore_index=True)
-    figure, (axes,) = look.stack(1, 2.8)
-    for at, row in found.iterrows():
-        axes.plot([at, at], [row.auroc_ci_low, row.auroc_ci_high], color=COLOURS[arm], alpha=0.3)
-        face = COLOURS[arm] if row.usual else "white"
-        axes.plot(at, row.auroc, "o", color=COLOURS[arm], mfc=face, markersize=6)
-    for at, side, step in ((0, "left", 8), (len(found) - 1, "right", -8)):
-        row = found.loc[at]
+    sorted_ = once.sort_values("auroc", ignore_index=True)
+    figure, (axes,) = style.stack(1, 2.8)
+    colour = COLOURS[model]
+    for at, row in sorted_.iterrows():
+        ends, face = (row.auroc_ci_low, row.auroc_ci_high), colour if row.usual else "white"
+        style.interval(axes, at, row.auroc, ends, colour, size=6, mfc=face, upright=True)
+    for at, side, step in ((0, "left", 8), (len(sorted_) - 1, "right", -8)):
+        row = sorted_.loc[at]
         text = {"ha": side, "va": "center", "fontsize": SMALL, "textcoords": "offset points"}
         where = {"xy": (at, row.auroc), "xytext": (step, 0)}
-        axes.annotate(f"{row.factor}: {row.value}", color=look.ink(arm), **where, **text)
-    axes.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
+        axes.annotate(f"{row.factor}: {row.value}", color=style.ink(model), **where, **text)
+    style.level(axes, 0.5)
     axes.set(xlabel="settings, sorted", ylabel="image-level AUROC", xticks=[])
     return figure

@@ -1,6 +1,6 @@
-"""The one look of all figures: colours, sizes, and the histogram with its red line."""
+"""The one look of all figures: colours, sizes, panels, a dot with its interval, keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from study.names import CONTROL, plain
 
@@ -21,37 +21,35 @@ COLOURS = {
     "combined_plus": "#882255",
     CONTROL: "#767676",
 }
-"""An arm keeps its colour through the whole book."""
+"""A model keeps its colour through the whole book."""
 GREY = COLOURS[CONTROL]
-NORMAL, THRESHOLD, BLACK = "#9A9A9A", "#D00000", "#262626"
+NORMAL, THRESHOLD, BLACK, DIM = "#9A9A9A", "#D00000", "#262626", "#6A6A6A"
+ANOMALOUS = "#CC79A7"
+"""Anomalous images where no model is meant."""
+MARKERS = "osD^v"
 WIDTH = 4.8
 """Inches. A phone shows it at three quarters of its size, where 9 pt is still readable."""
 SMALL = 9
-
-sns.set_theme(
-    context="notebook",
-    style="ticks",
-    rc={
-        "figure.dpi": 160,
-        "figure.facecolor": "white",
-        "savefig.facecolor": "white",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "font.size": 10,
-        "axes.labelsize": 10,
-        "axes.titlesize": 11,
-        "axes.titleweight": "bold",
-        "xtick.labelsize": SMALL,
-        "ytick.labelsize": SMALL,
-        "legend.fontsize": SMALL,
-        "legend.frameon": False,
-        "svg.hashsalt": "anomalylib",
-    },
-)
+RC = {
+    "figure.dpi": 160,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 10,
+    "axes.labelsize": 10,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
+    "legend.frameon": False,
+    "svg.hashsalt": "anomalylib",
+}
 
 
 def ink(name: str) -> tuple[float, float, float]:
-    """The colour of an arm or control, dark enough for text on white."""
+    """The colour of a model or control, dark enough for text on white."""
     return darker(COLOURS.get(name, GREY), 0.62 if name in ("autoencoder", "resnet") else 0.8)
 
 
@@ -61,22 +59,87 @@ def darker(colour: str, share: float = 0.62) -> tuple[float, float, float]:
     return red * share, green * share, blue * share
 
 
-def stack(rows: int, height: float, **options) -> tuple[Figure, np.ndarray]:
-    """A figure of panels below each other, `height` inches each."""
-    figure, axes = grid(rows, 1, height, **options)
-    return figure, axes[:, 0]
-
-
 def grid(rows: int, columns: int, height: float, **options) -> tuple[Figure, np.ndarray]:
-    """A figure of panels in rows and columns, `height` inches a row."""
+    """A figure of panels in rows and columns, `height` inches a row, in the book's look."""
+    sns.set_theme(context="notebook", style="ticks", rc=RC)
     size = (WIDTH, height * rows)
     return plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
+
+
+def stack(rows: int, height: float, **options) -> tuple[Figure, np.ndarray]:
+    """A figure of panels below each other."""
+    figure, axes = grid(rows, 1, height, **options)
+    return figure, axes[:, 0]
 
 
 def row(columns: int, height: float, **options) -> tuple[Figure, np.ndarray]:
     """A figure of panels side by side."""
     figure, axes = grid(1, columns, height, **options)
     return figure, axes[0]
+
+
+def by_category(
+    names: Sequence[str], height: float, **options
+) -> tuple[Figure, list[tuple[str, Axes]]]:
+    """A figure with a titled panel a category, below each other."""
+    figure, panels = stack(len(names), height, **options)
+    for name, axes in zip(names, panels, strict=True):
+        axes.set_title(plain(name), loc="left")
+    return figure, list(zip(names, panels, strict=True))
+
+
+def interval(
+    axes: Axes,
+    at: float,
+    value: float,
+    ends: tuple[float, float],
+    colour: str,
+    marker: str = "o",
+    *,
+    upright: bool = False,
+    size: float = 7,
+    **style,
+) -> None:
+    """A dot with its interval, in a row of its own, or upright in a column."""
+    low, high = np.abs(np.array(ends) - value)
+    errors = {"yerr" if upright else "xerr": [[low], [high]]}
+    where = (at, value) if upright else (value, at)
+    axes.errorbar(*where, **errors, fmt=marker, color=colour, markersize=size, lw=2, **style)
+
+
+def name_rows(axes: Axes, names: Sequence[str], room: float = 0.6, texts=None) -> None:
+    """One row a name, the first on top, the names in their colours."""
+    axes.set_yticks(range(len(names)), texts or [plain(name) for name in names])
+    axes.set_ylim(len(names) - 0.4, -room)
+    for label, name in zip(axes.get_yticklabels(), names, strict=True):
+        label.set_color(ink(name) if name in COLOURS else BLACK)
+
+
+def auroc_rows(axes: Axes, names: Sequence[str]) -> None:
+    """A panel with one row a name, from 0 to 1, and the line of chance."""
+    name_rows(axes, names, room=1)
+    level(axes, 0.5, upright=True)
+    axes.annotate("chance", (0.51, -0.75), color=DIM, fontsize=SMALL, va="center")
+    axes.set_xlim(0, 1.02)
+
+
+def at_end(axes: Axes, name: str, text: str, y: float) -> None:
+    """A text at the right end of a row, in the row's colour."""
+    where = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
+    axes.annotate(text, (1.02, y), color=ink(name), fontsize=SMALL, **where)
+
+
+def claim_mark(axes: Axes, value: float, y: float, text: bool = True) -> None:
+    """A black bar where the report claims a row to be, with its number if `text`."""
+    axes.plot(value, y, marker="|", color=BLACK, markersize=17, markeredgewidth=2, zorder=0)
+    if text:
+        style = {"color": BLACK, "fontsize": SMALL, "ha": "right" if value > 0.8 else "center"}
+        axes.annotate(f"claimed {value:g}", (value, y - 0.42), **style)
+
+
+def level(axes: Axes, value: float, upright: bool = False, style: str = ":") -> None:
+    """A faint line at a value that others are compared with."""
+    (axes.axvline if upright else axes.axhline)(value, color=GREY, linestyle=style, linewidth=1)
 
 
 def words(axes: Axes, parts: Sequence[tuple[str, object]]) -> None:
@@ -90,11 +153,20 @@ def words(axes: Axes, parts: Sequence[tuple[str, object]]) -> None:
         last = axes.annotate(text if last is None else f"   {text}", **where, **style)
 
 
-def arm_key(figure: Figure, arms: Sequence[str], marker: str = "o") -> None:
-    """What the colours of a figure with all arms stand for, below it."""
-    style = {"linestyle": "", "marker": marker, "markersize": 7}
-    handles = [plt.Line2D([], [], color=COLOURS[arm], label=plain(arm), **style) for arm in arms]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.1)
+def key(figure: Figure, marks: Mapping[str, Mapping | str], columns: int = 1, **options) -> None:
+    """What marks stand for, below the figure: a text and its style, or its marker alone."""
+    usual = {"color": "#444444", "linestyle": "", "marker": "o"}
+    handles = []
+    for text, style in marks.items():
+        own = {"marker": style} if isinstance(style, str) else dict(style)
+        handles.append(plt.Line2D([], [], label=text, **usual | own))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, **options)
+
+
+def model_key(figure: Figure, models: Sequence[str], marker: str = "o") -> None:
+    """What the colours of a figure with all models stand for, below it."""
+    marks = {plain(m): {"color": COLOURS[m], "marker": marker, "markersize": 7} for m in models}
+    key(figure, marks, columns=3, handletextpad=0.1)
 
 
 def bins(values: np.ndarray, count: int = 24) -> tuple[np.ndarray, str]:
@@ -105,77 +177,18 @@ def bins(values: np.ndarray, count: int = 24) -> tuple[np.ndarray, str]:
     return np.linspace(low, high, count + 1), "linear"
 
 
-def histogram(
-    axes: Axes,
-    arm: str,
-    scores: np.ndarray,
-    labels: np.ndarray,
-    threshold: float,
-    note: str,
-    learned: np.ndarray | None = None,
-    binned: tuple[np.ndarray, str] | None = None,
-) -> None:
-    """Anomalous test images upwards, normal ones downwards, the threshold as a red line.
-
-    Parameters
-    ----------
-    axes : Axes
-    arm : str
-        Its colour is that of the anomalous images.
-    scores, labels : ndarray, shape (N,)
-    threshold : float
-    note : str
-        What stands beside the red line.
-    learned : ndarray, optional
-        Nominal scores that the threshold comes from: an outline downwards, as
-        high as if there were as many of them as of normal test images.
-    binned : tuple, optional
-        Edges and scale, where several panels share them; see `bins`.
-    """
-    everything = np.concatenate([scores, [threshold], [] if learned is None else learned])
-    edges, scale = binned or bins(everything)
-    for label, colour in ((1, COLOURS[arm]), (0, NORMAL)):
-        own = scores[labels == label]
-        up = np.full(len(own), 1 if label else -1)
-        axes.hist(own, edges, weights=up, color=colour, linewidth=0.5, edgecolor="white")
-    normal = int((labels == 0).sum())
-    counts = [(f"▼ {normal} normal", "#6A6A6A")]
-    if normal < len(labels):
-        counts.insert(0, (f"▲ {len(labels) - normal} anomalous", ink(arm)))
-    if learned is not None:
-        down = np.full(len(learned), -normal / len(learned))
-        axes.hist(learned, edges, weights=down, histtype="step", color=BLACK, linewidth=1)
-        counts.append((f"outline: {len(learned)} nominal", BLACK))
-    words(axes, counts)
-    axes.axhline(0, color=BLACK, linewidth=0.8)
-    axes.set_xscale(scale)
-    bottom, top = axes.get_ylim()
-    axes.set_ylim(top=max(1.7 * top, -0.6 * bottom))  # room for the note above the bars
-    axes.axvline(threshold, color=THRESHOLD, linewidth=2)
-    low, high = np.log(edges[[0, -1]]) if scale == "log" else edges[[0, -1]]
-    place = np.log(threshold) if scale == "log" else threshold
-    side = "left" if place - low < (high - low) / 2 else "right"
-    style = {"color": THRESHOLD, "fontsize": SMALL, "va": "top", "ha": side}
-    gap = (5 if side == "left" else -5, 0)
-    axes.annotate(
-        note,
-        (threshold, 0.97),
-        gap,
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        **style,
-    )
-    axes.set(xlabel=f"score, {scale} scale (higher = more anomalous)", ylabel="images")
-    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.yaxis.set_major_formatter(lambda count, _: f"{abs(count):.0f}")
-    if scale == "log":
-        axes.xaxis.set_minor_formatter(NullFormatter())
+def plain_numbers(axes: Axes, which: str, label: str = "") -> None:
+    """A logarithmic axis, ``"x"`` or ``"y"``, with plain numbers."""
+    axes.set(**{f"{which}scale": "log"} | ({f"{which}label": label} if label else {}))
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
-def chance_diagonal(axes: Axes) -> None:
+def roc_frame(axes: Axes) -> None:
     """The frame of a ROC figure: square, with the line of guessing."""
     axes.plot([0, 1], [0, 1], color="#B0B0B0", linestyle=":", linewidth=1)
-    axes.annotate("chance", (0.62, 0.6), rotation=45, color="#6A6A6A", fontsize=SMALL, va="top")
+    axes.annotate("chance", (0.62, 0.6), rotation=45, color=DIM, fontsize=SMALL, va="top")
     axes.set(xlabel="false-positive rate", ylabel="recall", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set_aspect("equal")
 
@@ -183,8 +196,37 @@ def chance_diagonal(axes: Axes) -> None:
 def roc_key(figure: Figure, axes: Axes) -> None:
     """Name the curves below the panel, each in its colour."""
     handles, names = axes.get_legend_handles_labels()
-    key = figure.legend(handles, names, loc="outside lower center", ncols=1, title="AUROC")
-    key.get_title().set_fontsize(SMALL)
-    arms = {plain(arm): arm for arm in COLOURS}
-    for text, name in zip(key.get_texts(), names, strict=True):
-        text.set_color(ink(arms.get(name.split()[0], "")))
+    legend = figure.legend(handles, names, loc="outside lower center", ncols=1, title="AUROC")
+    legend.get_title().set_fontsize(SMALL)
+    models = {plain(model): model for model in COLOURS}
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_color(ink(models.get(name.split()[0], "")))
+
+
+def image(axes: Axes, pixels: np.ndarray, title: str = "", colour: str = BLACK, **style) -> None:
+    """An image without axes; its title may be a file's name, which is no formula."""
+    axes.imshow(pixels)
+    axes.set_axis_off()
+    style = {
+        "fontsize": SMALL,
+        "fontweight": "normal",
+        "color": colour,
+        "parse_math": False,
+    } | style
+    axes.set_title(title, **style)
+
+
+def outline(axes: Axes, mask: np.ndarray | None, colour: str = "white") -> None:
+    """The border of a mask, where there is any."""
+    if mask is not None and mask.any():
+        axes.contour(mask, levels=[0.5], colors=colour, linewidths=1)
+
+
+def strewn(axes: Axes, groups: Mapping[str, np.ndarray], colours: Sequence[str]) -> None:
+    """A dot a value, a row a group, strewn within the row so that few hide others."""
+    random = np.random.default_rng(0)
+    for y, (values, colour) in enumerate(zip(groups.values(), colours, strict=True)):
+        places = y + random.uniform(-0.25, 0.25, len(values))
+        axes.plot(values, places, "osD"[y], color=colour, markersize=4, alpha=0.75)
+    axes.set_yticks(range(len(groups)), list(groups))
+    axes.set_ylim(len(groups) - 0.4, -0.6)

@@ -4,26 +4,27 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from study.figures import style as look
+from study.figures import style
+from study.figures.histogram import histogram
 from study.figures.style import COLOURS
 from study.names import ARMS, plain
-from study.tables.reference import RULES, scores_of, select
+from study.tables.reference import RULES, of_model, scores_of, select
 
 
 def histograms(
     scores: pd.DataFrame, nominal: pd.DataFrame, decided: pd.DataFrame, category: str, backbone: str
 ) -> Figure:
-    """Seed 0 of every arm with the report's threshold, one panel an arm."""
+    """Seed 0 of every model with the report's threshold, one panel a model."""
     rule = RULES[0]
-    figure, panels = look.stack(len(ARMS), 2.5)
-    for arm, axes in zip(ARMS, panels, strict=True):
-        own = {"category": category, "arm": arm, "backbone": _of_arm(arm, backbone)}
-        labels, values = scores_of(scores, **own)
-        learned = select(nominal, seed=0, variant=rule.variant, **own).score.to_numpy()
-        row = select(decided, threshold_rule=rule.name, **own).iloc[0]
+    figure, panels = style.stack(len(ARMS), 2.5)
+    for model, axes in zip(ARMS, panels, strict=True):
+        which = {"category": category} | of_model(model, backbone)
+        labels, values = scores_of(scores, **which)
+        learned = select(nominal, seed=0, variant=rule.variant, **which).score.to_numpy()
+        row = select(decided, threshold_rule=rule.name, **which).iloc[0]
         threshold = rule.rule.fit(learned).threshold_
-        look.histogram(axes, arm, values[0], labels, threshold, _rates(row))
-        axes.set_title(plain(arm), loc="left", pad=20)
+        histogram(axes, model, values[0], labels, threshold, _rates(row))
+        axes.set_title(plain(model), loc="left", pad=20)
     for axes in panels[:-1]:
         axes.set_xlabel("")
     return figure
@@ -32,26 +33,26 @@ def histograms(
 def roc(
     scores: pd.DataFrame, summary: pd.DataFrame, decided: pd.DataFrame, category: str, backbone: str
 ) -> Figure:
-    """ROC curve of every arm: each seed thin, their mean thick, the report's threshold a dot."""
-    figure, (axes,) = look.stack(1, 5.4)
-    look.chance_diagonal(axes)
-    for arm in ARMS:
-        own = {"category": category, "arm": arm, "backbone": _of_arm(arm, backbone)}
-        labels, values = scores_of(scores, **own)
-        row = select(summary, variant="plain", **own).iloc[0]
+    """ROC curve of every model: each seed thin, their mean thick, the report's threshold a dot."""
+    figure, (axes,) = style.stack(1, 5.4)
+    style.roc_frame(axes)
+    for model in ARMS:
+        which = {"category": category} | of_model(model, backbone)
+        labels, values = scores_of(scores, **which)
+        row = select(summary, variant="plain", **which).iloc[0]
         low, high = row.auroc_ci_low, row.auroc_ci_high
-        text = f"{plain(arm)}  {row.auroc_mean:.3f}  [{low:.3f}, {high:.3f}]"
+        text = f"{plain(model)}  {row.auroc_mean:.3f}  [{low:.3f}, {high:.3f}]"
         curves = [recall_by_alarms(labels, each) for each in values]
         rate = np.linspace(0, 1, len(curves[0]))
-        style = {"color": COLOURS[arm], "drawstyle": "steps-post"}
+        line = {"color": COLOURS[model], "drawstyle": "steps-post"}
         for curve in curves:
-            axes.plot(rate, curve, linewidth=0.8, alpha=0.45, **style)
-        axes.plot(rate, np.mean(curves, axis=0), linewidth=2.4, label=text, **style)
-        point = select(decided, threshold_rule=RULES[0].name, **own).iloc[0]
-        dot = {"color": COLOURS[arm], "markersize": 8, "markeredgecolor": "white", "zorder": 5}
+            axes.plot(rate, curve, linewidth=0.8, alpha=0.45, **line)
+        axes.plot(rate, np.mean(curves, axis=0), linewidth=2.4, label=text, **line)
+        point = select(decided, threshold_rule=RULES[0].name, **which).iloc[0]
+        dot = {"color": COLOURS[model], "markersize": 8, "markeredgecolor": "white", "zorder": 5}
         axes.plot(point.fpr, point.recall, "o", **dot)
     axes.set_title(f"{plain(category)}: ROC", loc="left")
-    look.roc_key(figure, axes)
+    style.roc_key(figure, axes)
     return figure
 
 
@@ -73,19 +74,19 @@ def rules(
     scores: pd.DataFrame, nominal: pd.DataFrame, decided: pd.DataFrame, category: str, **which: str
 ) -> Figure:
     """One histogram a threshold rule, of seed 0: nominal and test scores, the red line."""
-    figure, panels = look.stack(len(RULES), 2.3, sharex=True)
-    found = []
+    figure, panels = style.stack(len(RULES), 2.3, sharex=True)
+    drawn = []
     for rule in RULES:
-        own = {"category": category, "variant": rule.variant} | which
-        labels, values = scores_of(scores, **own)
-        learned = select(nominal, seed=0, **own).score.to_numpy()
-        found.append((labels, values[0], learned, rule.rule.fit(learned).threshold_))
-    everything = [np.append([*values, *learned], at) for _, values, learned, at in found]
-    shared = look.bins(np.concatenate(everything))
-    for axes, rule, (labels, values, learned, threshold) in zip(panels, RULES, found, strict=True):
+        rows = {"category": category, "variant": rule.variant} | which
+        labels, values = scores_of(scores, **rows)
+        learned = select(nominal, seed=0, **rows).score.to_numpy()
+        drawn.append((values[0], labels, learned, rule.rule.fit(learned).threshold_))
+    everything = [np.append([*values, *learned], at) for values, _, learned, at in drawn]
+    shared = style.bins(np.concatenate(everything))
+    for axes, rule, (values, labels, learned, threshold) in zip(panels, RULES, drawn, strict=True):
         row = select(decided, category=category, threshold_rule=rule.name, **which).iloc[0]
-        arm, note = which["arm"], _rates(row)
-        look.histogram(axes, arm, values, labels, threshold, note, learned, shared)
+        model, note = which["arm"], _rates(row)
+        histogram(axes, model, values, labels, threshold, note, learned, shared)
         axes.set_title(rule.name, loc="left", pad=20)
     for axes in panels[:-1]:
         axes.set_xlabel("")
@@ -95,7 +96,3 @@ def rules(
 def _rates(row) -> str:
     """What a rule decides, beside its red line."""
     return f"recall {row.recall:.0%}\nfalse alarms {row.fpr:.0%}"
-
-
-def _of_arm(arm: str, backbone: str) -> str:
-    return "" if arm == "autoencoder" else backbone

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from study.figures import style as look
+from study.figures import style
 from study.figures.style import BLACK, COLOURS, GREY, NORMAL
 from study.names import plain
 
@@ -38,24 +37,22 @@ def by_rarity(bins: pd.DataFrame, titles: Sequence[str]) -> Figure:
         Of the panels, in the order in which ``family`` and ``trial`` appear.
     """
     detectors = list(bins.groupby(["family", "trial"], sort=False))
-    figure, panels = look.row(len(detectors), 3.1, sharey=True)
-    for ((family, _), own), title, axes in zip(detectors, titles, panels, strict=True):
+    figure, panels = style.row(len(detectors), 3.1, sharey=True)
+    for ((family, _), both), title, axes in zip(detectors, titles, panels, strict=True):
         for kind, colour, marker in (("normal", NORMAL, "o"), ("defect", FAMILIES[family], "s")):
-            rows = own[own.kind == kind].reset_index(drop=True)
+            rows = both[both.kind == kind].reset_index(drop=True)
             axes.plot(rows.index, rows.error, color=colour, linewidth=1.5)
             sizes = 15 + 150 * rows.patches / rows.patches.sum()
             axes.scatter(rows.index, rows.error, s=sizes, color=colour, marker=marker, zorder=3)
-        shares = own[own.kind == "normal"].above.tolist()
+        shares = both[both.kind == "normal"].above.tolist()
         marked = [at for at, share in enumerate(shares) if share in MARKED]
         axes.set_xticks(marked, [f"{shares[at]:.0%}" for at in marked])
-        axes.set_title(title, loc="left", color=look.darker(FAMILIES[family], 0.8))
+        axes.set_title(title, loc="left", color=style.darker(FAMILIES[family], 0.8))
         axes.set_xlabel("rarer than")
     panels[0].set_ylabel("error, normal mean = 1")
-    handles = [
-        plt.Line2D([], [], marker=marker, color=NORMAL if marker == "o" else BLACK, label=name)
-        for marker, name in (("o", "good test images"), ("s", "touched by a defect"))
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    good = {"marker": "o", "color": NORMAL, "linestyle": "-"}
+    touched = {"marker": "s", "color": BLACK, "linestyle": "-"}
+    style.key(figure, {"good test images": good, "touched by a defect": touched}, columns=2)
     return figure
 
 
@@ -69,63 +66,42 @@ def trials(table: pd.DataFrame, chosen: str) -> Figure:
     chosen : str
         The trial that the others differ from; its values are dotted lines.
     """
-    figure, (axes,) = look.stack(1, 0.3 * len(table) + 1.3)
+    figure, (axes,) = style.stack(1, 0.3 * len(table) + 1.3)
     usual = table[table.trial == chosen].iloc[0]
     for column, (marker, _) in JUDGED.items():
         axes.axvline(usual[column], color=GREY, linestyle=":", linewidth=0.8)
         for y, row in enumerate(table.itertuples()):
             colour = FAMILIES[row.family]
-            face = "white" if column == "grey_matched" else colour
+            marks = {"color": colour, "mfc": _face(marker, colour), "markersize": 6}
             faint = 0.45 if column == "pasted" else 1
-            axes.plot(
-                getattr(row, column), y, marker, color=colour, mfc=face, markersize=6, alpha=faint
-            )
-    axes.set_yticks(range(len(table)), table.trial)
+            axes.plot(getattr(row, column), y, marker, alpha=faint, **marks)
+    style.name_rows(axes, table.trial.tolist(), texts=table.trial.tolist())
     for label in axes.get_yticklabels():
         label.set_fontweight("bold" if label.get_text() == chosen else "normal")
-    axes.set_ylim(len(table) - 0.4, -0.6)
     axes.grid(axis="x", color="#EEEEEE")
     axes.set_xlabel("image-level AUROC")
-    _key(figure)
+    marks = {name: {"marker": m, "mfc": _face(m, "#444444")} for m, name in JUDGED.values()}
+    style.key(figure, marks)
     return figure
 
 
 def choice(table: pd.DataFrame, chosen: str) -> Figure:
     """What was looked at when choosing, against what it was worth: a dot a trial."""
     categories = table.category.unique()
-    figure, panels = look.row(len(categories), 3.2)
+    figure, panels = style.row(len(categories), 3.2)
     for category, axes in zip(categories, panels, strict=True):
-        own = table[table.category == category]
-        for row in own.itertuples():
-            picked = row.family == "combined+" and row.trial == chosen
-            style = {"markersize": 6, "markeredgecolor": "w"}
-            if picked:
-                style = {"markersize": 13, "markeredgecolor": BLACK, "zorder": 5}
-            axes.plot(
-                row.pasted, row.plain, "*" if picked else "o", color=FAMILIES[row.family], **style
-            )
+        for row in table[table.category == category].itertuples():
+            marks = {"marker": "o", "markersize": 6, "markeredgecolor": "w"}
+            if row.family == "combined+" and row.trial == chosen:
+                marks = {"marker": "*", "markersize": 13, "markeredgecolor": BLACK, "zorder": 5}
+            axes.plot(row.pasted, row.plain, color=FAMILIES[row.family], **marks)
         axes.set_xlabel("pasted defects")
         axes.set_title(plain(category), loc="left")
     panels[0].set_ylabel("AUROC, test images")
-    handles = [
-        plt.Line2D([], [], marker="o", linestyle="", color=colour, label=family)
-        for family, colour in FAMILIES.items()
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1)
+    marks = {family: {"color": colour} for family, colour in FAMILIES.items()}
+    style.key(figure, marks, columns=4, columnspacing=1)
     return figure
 
 
-def _key(figure: Figure) -> None:
-    handles = [
-        plt.Line2D(
-            [],
-            [],
-            marker=marker,
-            linestyle="",
-            color="#444444",
-            label=name,
-            mfc="white" if marker == "D" else "#444444",
-        )
-        for marker, name in JUDGED.values()
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=1)
+def _face(marker: str, colour: str) -> str:
+    return "white" if marker == "D" else colour

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anomalylib.errors import UserError
-from anomalylib.images.category import dataset_name
 from study.names import PARTS
-from study.runs.experiment import resolve_backbones
-from study.tables.reference import REFERENCE
 
 COMMANDS = {
     "reference": "study.runs.reference",
@@ -59,6 +56,10 @@ def carry_out(
     UserError
         If the reference results would be made of other parts than the book's.
     """
+    from anomalylib.images.category import dataset_name
+    from study.runs.experiment import resolve_backbones
+    from study.tables.reference import REFERENCE
+
     if not data_root:
         raise UserError("real parts are needed: DATA_ROOT=data/mvtec, which `make data` fetches")
     categories = list(dict.fromkeys(categories))

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from anomalylib.images.category import load_category
 from study.runs.experiment import Experiment
-from study.runs.learning_curve import Scored, sizes_up_to
+from study.runs.learning_curve import figures, sizes_up_to
 from study.runs.measurement import Measurement, Run
 from study.runs.writing import write_tables
 from study.settings import make_settings
@@ -66,11 +65,6 @@ def collect(
 def row_of(measurement: Measurement) -> dict[str, Any]:
     """The row of a run: which it is, its passes where they are not the usual ones, its figures."""
     run, result = measurement.run, measurement.result
-    # In the precision that they were computed in, so that a comparison gives the same.
-    nominal, unlearned, scores = (
-        np.array(values, dtype=np.float32)
-        for values in (result.nominal_scores, measurement.held_out_scores, result.scores)
-    )
-    scored = Scored(result.threshold, nominal, unlearned, scores, np.array(result.labels))
     which = run.model_dump(include={"category", "arm", "backbone", "seed"})
-    return which | run.changes | scored.row()
+    training = (result.threshold, result.nominal_scores, measurement.held_out_scores)
+    return which | run.changes | figures(*training, result.scores, result.labels)

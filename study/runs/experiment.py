@@ -27,29 +27,13 @@ FOLDER = ROOT / "build" / "runs"
 
 
 class AnyRun(Protocol):
-    """What an experiment must know of a run.
-
-    Attributes
-    ----------
-    category, backbone : str
-        By name; a run without a backbone has an empty one.
-    name : str
-        A file name of its own.
-    module : str
-        The module of its detector.
-    depends_on : dict
-        Settings, plain values.
-    """
+    """What an experiment must know of a run: names, and settings as plain values."""
 
     category: str
-    backbone: str
-    name: str
-    module: str
+    backbone: str  # empty where there is none
+    name: str  # of its file
+    module: str  # of its detector
     depends_on: dict[str, Any]
-
-
-Measure = Callable[[AnyRun, Category, Backbone | None, Path], tuple[BaseModel, np.ndarray | None]]
-"""A run, its category, its backbone and a folder for scratch to a record and maps, if any."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +47,16 @@ class Experiment:
     backbones : dict of str to Backbone
         By the name that runs use.
     measure : callable
-        What is done in each run; see `Measure`.
+        What is done in each run; see `study.runs.measurement.measure`.
     record : type
-        The pydantic class of what it gives.
+        The pydantic class of what it gives beside the maps, if it gives any.
     folder : Path
         Where records are kept.
     """
 
     data_root: str
     backbones: dict[str, Backbone]
-    measure: Measure = measure
+    measure: Callable = measure
     record: type[BaseModel] = Measurement
     folder: Path = FOLDER
     _hashes: dict[str, str] = field(default_factory=dict, repr=False)

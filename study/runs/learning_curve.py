@@ -5,7 +5,6 @@ at its threshold they tell how often it would raise a false alarm.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,81 +15,47 @@ from tqdm import tqdm
 from anomalylib.detectors.registry import DETECTORS
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.images.category import Category
-from anomalylib.metrics.image import auroc
+from anomalylib.metrics.image import auroc, confusion
 from study.checkout import FEATURES
 from study.runs.measurement import divide
-from study.runs.writing import write_table as write_table  # by which the notebook writes it
+from study.runs.writing import write_table as write_table  # as the notebook does
 
 if TYPE_CHECKING:
-    from anomalylib.detectors.base import Detector
     from study.settings import LearningCurveSettings
 
 
-@dataclass(frozen=True)
-class Scored:
-    """What a detector that has learned from some of the training images gave.
+def figures(
+    threshold: float,
+    nominal_scores: Sequence[float],
+    unlearned_scores: Sequence[float],
+    scores: Sequence[float],
+    labels: Sequence[int],
+) -> dict[str, Any]:
+    """What a table has of a detector that has learned from some of the training images.
 
     Parameters
     ----------
     threshold : float
-        From the scores of the images that it has learned from.
-    nominal_scores : ndarray, shape (n,)
-        Of those.
-    unlearned_scores : ndarray, shape (M - n,)
-        Of the other training images.
-    scores, labels : ndarray, shape (N,)
-        Of the test images; 0 for normal, 1 for anomalous.
+    nominal_scores, unlearned_scores : sequence of float
+        Of the training images that it has learned from, and of the others.
+    scores : sequence of float
+        Of the test images.
+    labels : sequence of int
+        Of those; ``auroc`` is not a number where they are all alike.
     """
-
-    threshold: float
-    nominal_scores: np.ndarray
-    unlearned_scores: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
-
-    def row(self) -> dict[str, Any]:
-        """The figures of it, for a table.
-
-        ``auroc`` is not a number where the test images are not of both kinds.
-        """
-        both = set(self.labels.tolist()) == {0, 1}
-        called = self.scores > self.threshold
-        return {
-            "images": len(self.nominal_scores),
-            "train_images": len(self.nominal_scores) + len(self.unlearned_scores),
-            "auroc": auroc(self.labels, self.scores) if both else np.nan,
-            "threshold": self.threshold,
-            "n_unlearned": len(self.unlearned_scores),
-            "unlearned_alarms": int((self.unlearned_scores > self.threshold).sum()),
-            "n_normal": int((self.labels == 0).sum()),
-            "false_alarms": int(called[self.labels == 0].sum()),
-            "n_anomalous": int((self.labels == 1).sum()),
-            "hits": int(called[self.labels == 1].sum()),
-        }
-
-
-def fit_some(detector: "Detector", category: Category, images: int, seed: int) -> Scored:
-    """Fit on some of the training images; score the others and the test images.
-
-    Parameters
-    ----------
-    detector : Detector
-        Not fitted yet.
-    category : Category
-    images : int
-        How many training images it learns from.
-    seed : int
-        Of which; see `divide`.
-    """
-    learned_from, unlearned = divide(category.train, images, seed)
-    detector.fit(learned_from)
-    return Scored(
-        threshold=detector.threshold_,
-        nominal_scores=detector.nominal_scores_,
-        unlearned_scores=detector.score_samples(unlearned) if len(unlearned) else np.empty(0),
-        scores=detector.score_samples(category.test),
-        labels=category.test.labels,
-    )
+    counts = confusion(np.array(labels), np.array(scores), threshold)
+    return {
+        "images": len(nominal_scores),
+        "train_images": len(nominal_scores) + len(unlearned_scores),
+        "auroc": auroc(np.array(labels), np.array(scores)),
+        "threshold": threshold,
+        "n_unlearned": len(unlearned_scores),
+        "unlearned_alarms": int((np.array(unlearned_scores) > threshold).sum()),
+        "n_normal": counts.true_normal + counts.false_alarm,
+        "false_alarms": counts.false_alarm,
+        "n_anomalous": counts.miss + counts.hit,
+        "hits": counts.hit,
+    }
 
 
 def sizes_up_to(total: int, sizes: Sequence[int]) -> list[int]:
@@ -107,24 +72,28 @@ def follow(
     ----------
     features : FeatureExtractor
     category : Category
-        Without anomalous test images there is no AUROC.
     settings : LearningCurveSettings
         Its seed is that of the first subset and training.
 
     Returns
     -------
     DataFrame
-        One row a size and seed; the columns of `Scored.row`.
+        One row a size and seed, with `figures`.
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
     shared = settings.model_dump(include={"top_k", "sigma"}) | {"cache": FEATURES}
-    first = {"category": category.name, "arm": settings.arm, "backbone": features.backbone.name}
-    sizes = sizes_up_to(len(category.train), settings.asked)
+    test = category.test
     seeds = range(settings.seed, settings.seed + settings.repeats)
-    fits = [(images, seed) for seed in seeds for images in sizes]
+    fits = [(n, s) for s in seeds for n in sizes_up_to(len(category.train), settings.asked)]
     rows = []
     for images, seed in tqdm(fits, desc="learning curve", unit="fit"):
-        detector = DETECTORS[settings.arm](features, seed=seed, **shared)
-        rows.append(first | {"seed": seed} | fit_some(detector, category, images, seed).row())
+        learned_from, unlearned = divide(category.train, images, seed)
+        detector = DETECTORS[settings.arm](features, seed=seed, **shared).fit(learned_from)
+        new = detector.score_samples(unlearned) if len(unlearned) else ()
+        scores = detector.score_samples(test)
+        row = {"category": category.name, "arm": settings.arm}
+        row |= {"backbone": features.backbone.name, "seed": seed}
+        given = (detector.threshold_, detector.nominal_scores_, new, scores, test.labels)
+        rows.append(row | figures(*given))
     return pd.DataFrame(rows)

@@ -1,7 +1,8 @@
 """From per-image scores to the tables of the study: nothing here runs a model."""
 
+import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -60,6 +61,11 @@ def read_tables(*names: str, folder: str | Path = REFERENCE) -> list[pd.DataFram
     return [read_table(name, folder) for name in names]
 
 
+def read_provenance(folder: str | Path = REFERENCE) -> dict[str, Any]:
+    """What the reference results were made of."""
+    return json.loads((ROOT / folder / "provenance.json").read_text(encoding="utf-8"))
+
+
 def select(table: pd.DataFrame, **which: str) -> pd.DataFrame:
     """The rows whose columns have the given values.
 
@@ -74,6 +80,11 @@ def select(table: pd.DataFrame, **which: str) -> pd.DataFrame:
         said = ", ".join(f"{column}={value}" for column, value in which.items())
         raise UserError(f"the reference results have no rows of {said}: make them again")
     return table
+
+
+def of_model(model: str, backbone: str) -> dict[str, str]:
+    """The columns that say a model with a backbone, where it has one."""
+    return {"arm": model, "backbone": "" if model == "autoencoder" else backbone}
 
 
 def scores_of(

@@ -1,13 +1,11 @@
 """One result per category, arm and seed: scores, settings, provenance."""
 
-import html
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
 from pydantic import BaseModel, ConfigDict
 
 from anomalylib.errors import UserError
@@ -17,14 +15,6 @@ from anomalylib.metrics.intervals import upper_bound
 from study.names import CONTROL, plain
 
 SAID_APART = {"category", "backbone", "layers", "chosen", "threads"}
-UNKNOWN = (
-    "no anomalous image was given. How many defects would be found cannot be known, at this "
-    "threshold or any other: there is no AUROC, no hit and no miss, and an arm with few false "
-    "alarms may be one that sees nothing. What is known is the other half: how many of the "
-    "normal images that were held out from learning are called anomalous, and, in the column "
-    "<em>at most</em>, what their rate may be in the long run."
-)
-"""What a page says of a part without anomalous images."""
 
 
 class Result(BaseModel):
@@ -219,30 +209,19 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
         mine = [result for result in results if result.category == category]
         for result in mine:
             counts = result.confusion
-            normal, anomalous = counts.false_alarm + counts.true_normal, counts.hit + counts.miss
             row = {
                 "category": plain(category),
                 "arm": plain(result.arm),
                 "AUROC": f"{result.auroc:.3f}" if result.has_anomalous else "–",
-                "false alarms": f"{counts.false_alarm} of {normal}",
-                "at most": f"{upper_bound(counts.false_alarm, normal):.0%}",
-                "hits": f"{counts.hit} of {anomalous}" if anomalous else "–",
+                "false alarms": f"{counts.false_alarm} of {counts.normal}",
+                "at most": f"{upper_bound(counts.false_alarm, counts.normal):.0%}",
+                "hits": f"{counts.hit} of {counts.anomalous}" if counts.anomalous else "–",
             }
             rows.append(row)
         if mine[0].has_anomalous:
             control = f"{mine[0].control_auroc:.3f}"
             rows.append({"category": plain(category), "arm": CONTROL, "AUROC": control})
     return pd.DataFrame(rows).fillna("–")
-
-
-def show(results: list[Result]) -> HTML:
-    """The table of `tabulate`, and what cannot be known without anomalous images."""
-    table = as_html(tabulate(results)).data
-    bare = [result for result in results if not result.has_anomalous]
-    names = ", ".join(dict.fromkeys(plain(result.category) for result in bare))
-    return HTML(
-        table + (f"<p><strong>{html.escape(names)}</strong>: {UNKNOWN}</p>" if bare else "")
-    )
 
 
 def provenance_table(results: list[Result]) -> dict[str, str]:
@@ -267,10 +246,3 @@ def image_table(results: list[Result]) -> pd.DataFrame:
         columns[result.arm] = result.scores
         columns[f"{result.arm}_threshold"] = result.threshold
     return pd.DataFrame(columns)
-
-
-def as_html(table: pd.DataFrame) -> HTML:
-    """Show a table whole on a page; a line break in a cell is kept."""
-    cells = table.map(lambda cell: html.escape(str(cell)).replace("\n", "<br>"))
-    with pd.option_context("display.max_colwidth", None):
-        return HTML(cells.to_html(index=False, border=0, justify="left", escape=False))

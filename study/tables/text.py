@@ -1,17 +1,13 @@
 """Numbers for a page's sentences: formatted here, put where the prose names them."""
 
-import html
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from IPython.display import HTML
-from myst_nb import glue
 
-from study.names import ARMS, plain
+from study.names import ARMS
 from study.tables.comparisons import between_arms
 from study.tables.reference import RULES, select
-from study.tables.results import as_html
 
 NARROW = "\u00a0"
 """A space at which no line is broken."""
@@ -19,6 +15,8 @@ NARROW = "\u00a0"
 
 def put(numbers: Mapping[str, Any]) -> None:
     """Make numbers available to the page's text, as ``{glue:text}`` by their names."""
+    from myst_nb import glue  # which takes a second
+
     for name, value in numbers.items():
         glue(name, value if isinstance(value, str) else f"{value:.3f}", display=False)
 
@@ -33,26 +31,14 @@ def ranges(low: pd.Series, high: pd.Series, sign: str = "") -> list[str]:
     return [f"[{a:{sign}.3f},{NARROW}{b:{sign}.3f}]" for a, b in zip(low, high, strict=True)]
 
 
+def change_of(pair: Any) -> str:
+    """A difference of two AUROCs with its interval."""
+    return f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]"
+
+
 def p_value(p: float) -> str:
     """A p value as a page shows it."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def table(frame: pd.DataFrame, digits: int = 3) -> HTML:
-    """A table for a page: plain names, numbers rounded, a dash for what there is not."""
-
-    def said(value: Any) -> str:
-        if isinstance(value, str):
-            return value
-        if pd.isna(value):
-            return "–"
-        return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
-
-    shown = frame.rename(columns=lambda name: str(name).replace("_", " ")).map(said)
-    for column in ("category", "defect type", "arm", "first", "second"):
-        if column in shown:
-            shown[column] = shown[column].map(plain)
-    return as_html(shown)
 
 
 def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str]:
@@ -98,32 +84,6 @@ def other_backbones(scores: pd.DataFrame, thresholds: pd.DataFrame) -> dict[str,
     return said
 
 
-def rule_table(decided: pd.DataFrame) -> HTML:
-    """What each threshold rule decides, with the one-sided bounds of its rates in brackets."""
-    recall = zip(decided.recall, decided.recall_ci_low, strict=True)
-    alarms = zip(decided.fpr, decided.fpr_ci_high, strict=True)
-    shown = {
-        "category": decided.category,
-        "arm": decided.arm,
-        "rule": decided.threshold_rule.str.replace(" ", NARROW),
-        "learned from": decided.n_nominal,
-        "skewness": decided.skewness.map("{:.1f}".format),
-        "recall": [f"{rate:.0%}{NARROW}[≥{NARROW}{bound:.0%}]" for rate, bound in recall],
-        "false alarms": [f"{rate:.0%}{NARROW}[≤{NARROW}{bound:.0%}]" for rate, bound in alarms],
-    }
-    return table(pd.DataFrame(shown))
-
-
-def verdict_table(verdicts: pd.DataFrame, folder: str = "") -> HTML:
-    """Verdicts; each claim links to the page that shows it, which lies in `folder`."""
-    text = table(verdicts.drop(columns="page")).data
-    for row in verdicts.itertuples():
-        claim = html.escape(row.claim)
-        link = f'<a href="{folder}{row.page}.html">{claim}</a>'
-        text = text.replace(f"<td>{claim}</td>", f"<td>{link}</td>")
-    return HTML(text)
-
-
 def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Published numbers and our own in one table, sorted by the harder part."""
     rows = published.drop(columns=["repository", "commit", "key"])
@@ -137,19 +97,3 @@ def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
         ours.append(row | {"note": f"{found.n_seeds.max()} seeds; {', '.join(said)}"})
     both = pd.concat([rows, pd.DataFrame(ours)], ignore_index=True)
     return both.sort_values("screw", ascending=False, ignore_index=True)
-
-
-def published_table(both: pd.DataFrame) -> HTML:
-    """The rows of `beside`, few columns wide: who, with what, where it was read."""
-    own = both.source == "this study"
-    with_what = both.backbone.where(both.backbone == "none", ", " + both.backbone)
-    shown = {
-        "method": both.method.replace({arm: plain(arm) for arm in ARMS})
-        + with_what.replace("none", ""),
-        "metal nut": both.metal_nut,
-        "screw": both.screw,
-        "15 categories": both.mean15,
-        "read in": both.source.where(own, both.paper + "; " + both.source),
-        "note": both.note.astype(object).fillna(""),
-    }
-    return table(pd.DataFrame(shown))

@@ -9,9 +9,10 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from anomalylib.detectors.base import Detector
+from anomalylib.features.weights import resolve_backbone
 from anomalylib.images.category import Category, ImageSet, load_category
 from study.names import ARMS
-from study.runs.measurement import Run, make_detector
+from study.runs.measurement import make_detector
 from study.settings import make_settings
 from tests.benchmarks.common import Row, Setup
 
@@ -22,12 +23,11 @@ def build(setup: Setup, arm: str, changes: dict[str, Any], folder: Path) -> Dete
     """An arm as the study makes it, its files in a folder of the benchmark's own."""
     small = {"autoencoder": {"epochs": 1}, "combined": {"epochs": 1}}.get(arm, {})
     changes = changes | (small if setup.quick else {})
-    backbone = "" if arm == "autoencoder" else "given"
-    run = Run(category="any", arm=arm, backbone=backbone, seed=changes.pop("seed", 0))
-    settings = make_settings(arm, changes | {"seed": run.seed})
-    detector = make_detector(run, settings, ("auto", setup.weights, setup.layers), folder)
-    detector.cache_folder = folder
-    return detector
+    backbone = None
+    if arm != "autoencoder":
+        backbone = resolve_backbone("auto", setup.weights, setup.layers)
+    detector = make_detector(arm, make_settings(arm, changes), backbone)
+    return detector.set_params(cache=folder)
 
 
 def load(setup: Setup, name: str) -> Category:

@@ -133,7 +133,7 @@ def _writers(setup: Setup) -> dict[str, tuple[Callable[[Path], None], str]]:
     from anomalylib.images.category import load_category
     from study.book.execute import execute
     from study.book.notebooks import Task
-    from study.runs.reference import write_tables
+    from study.runs.writing import write_tables
     from study.tables.results import Result
 
     random = np.random.default_rng(0)

@@ -245,11 +245,11 @@ def write_cache(images: Path, folder: Path) -> None:
 
 def write_run(data: Path, folder: Path) -> None:
     """Measure and write one run, and the pixels that it keeps, all into one folder."""
-    from anomalylib.detectors.base import Detector
+    from study.runs import measurement
     from study.runs.experiment import Experiment
     from study.runs.measurement import Run
 
-    Detector.__init__.__kwdefaults__["cache_folder"] = folder
+    measurement.FEATURES = folder
     run = Run(category="metal_nut", arm="autoencoder", changes={"epochs": 1})
-    experiment = Experiment(str(data), {}, folder)
-    Experiment.work(run, str(data), None, str(experiment.path(run)))
+    experiment = Experiment(str(data), {}, folder=folder)
+    experiment.work(run, experiment.path(run))

@@ -10,7 +10,6 @@ MEASURING = ("reference", "sensitivity", "curve")
 def complains(capsys, monkeypatch, tmp_path):
     """Run a command; give its only line on stderr."""
     monkeypatch.setattr("study.book.options.BUILD", tmp_path / "build")
-    monkeypatch.setattr("study.book.options.CHOICE", tmp_path / "build" / "choice.json")
 
     def run(*arguments):
         assert main(["notebooks", "--backbone", "efficientnet_lite0", *arguments]) == 2
@@ -34,7 +33,7 @@ def test_bad_input_is_one_line(complains, tiny_root, tmp_path):
     )
     assert "cannot read the value of 'latent={'" in complains(*data, "--params", "latent={")
     assert "is not name=value" in complains(*data, "--params", "latent")
-    assert "seed='x'" in complains(*data, "--seed", "x")
+    assert "SEED='x'" in complains(*data, "--seed", "x")
     assert "JOBS" in complains(*data, "--jobs", "0")
     assert "no backbone 'vgg'" in complains(*data, "--backbone", "vgg")
     assert "no weights file" in complains(*data, "--backbone", "auto", "--weights", "x.pth")
@@ -53,7 +52,7 @@ def test_a_cluster_that_is_not_there_is_one_line(command, capsys, monkeypatch, t
 
 
 def test_an_interrupt_is_one_line(capsys, monkeypatch):
-    def interrupted(**_):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("study.book.options.open_study", interrupted)

@@ -1,28 +1,33 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
 from anomalylib.errors import UserError
-from study.book.notebooks import SOURCES
-from study.settings import SETTINGS, TOOLS, make_settings, read_parameters
+from study.book.notebooks import SOURCES, names
+from study.names import ARMS
+from study.settings import begin, make_settings, settings_of
+
+LEFT_TO_THE_RUNNER = {"threads", "chosen", "results_dir"}
 
 
 def parameters_cell(notebook):
     cells = json.loads((SOURCES / f"{notebook}.ipynb").read_text())["cells"]
-    tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
-    assert len(tagged) == 1
+    (cell,) = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    source = "".join(cell["source"])
     namespace = {}
-    exec("".join(tagged[0]["source"]), namespace)
-    return {name: value for name, value in namespace.items() if not name.startswith("_")}
+    exec(source, namespace)
+    return source, {name: v for name, v in namespace.items() if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("notebook", SETTINGS | TOOLS)
-def test_a_notebooks_cell_has_the_defaults_of_its_settings(notebook):
-    defaults = {name: f.default for name, f in (SETTINGS | TOOLS)[notebook].model_fields.items()}
-    cell = parameters_cell(notebook)
-    assert cell == {name: defaults[name] for name in cell}
-    left_to_the_runner = {"threads", "chosen", "results_dir"}
-    assert set(defaults) - set(cell) <= left_to_the_runner
+@pytest.mark.parametrize("notebook", names())
+def test_a_notebooks_cell_has_the_defaults_of_the_constructors(notebook):
+    fields = settings_of(notebook).model_fields
+    source, cell = parameters_cell(notebook)
+    assert cell == {name: fields[name].default for name in cell}
+    assert set(fields) - set(cell) <= LEFT_TO_THE_RUNNER
+    assert all("  # " in line for line in source.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -42,10 +47,28 @@ def test_wrong_parameters_are_one_line(given, message):
     assert "\n" not in str(caught.value)
 
 
-def test_only_the_variables_that_are_parameters_are_read():
+def test_each_model_has_the_image_size_it_was_made_for():
+    sizes = {name: getattr(make_settings(name, {}), "image_size", None) for name in ARMS}
+    assert sizes == dict.fromkeys(ARMS, 224) | {"autoencoder": None, "combined_plus": 384}
+
+
+def test_only_the_variables_that_are_parameters_are_read(tiny_root):
     namespace = {"_i1": "x", "In": [""], "Out": {}, "__name__": "n", "open": open, "latent": 7}
-    assert read_parameters("combined", namespace).latent == 7
+    namespace["data_root"] = str(tiny_root)
+    assert begin("combined", namespace).latent == 7
     with pytest.raises(UserError, match="unknown parameter 'latnt'"):
-        read_parameters("combined", namespace | {"latnt": 7})
+        begin("combined", namespace | {"latnt": 7})
     with pytest.raises(UserError, match="unknown parameter 'latent'"):
-        read_parameters("resnet", namespace)
+        begin("resnet", namespace)
+
+
+def test_without_data_the_drawn_parts_take_their_place(monkeypatch):
+    monkeypatch.setattr("study.parts.synthetic.ensure_synthetic", lambda: "drawn")
+    assert begin("ablation", {"category": "screw"}).data_root == "drawn"
+    assert begin("ablation", {"data_root": "given"}).data_root == "given"
+
+
+def test_a_chapter_needs_no_pytorch():
+    code = "from study.settings import begin; import sys; begin('claims', {}); "
+    code += "assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

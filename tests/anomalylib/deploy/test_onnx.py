@@ -189,7 +189,5 @@ def test_another_suffix_and_no_model_are_refused(resnet, tmp_path):
 @pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
 def test_a_missing_package_is_named(package, resnet, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(
-        UserError, match=rf"package {package}: pip install onnx "
-    ):
+    with pytest.raises(UserError, match=rf"package {package}: pip install onnx "):
         to_onnx(resnet, tmp_path / "x.onnx")

@@ -1,13 +1,13 @@
 import ast
 import json
-from pathlib import Path
 
 import pytest
 
+from anomalylib import sources
 from anomalylib.errors import UserError
-from study.book.notebooks import AROUND, BEYOND_ARMS, SOURCES, plan, split_parameters
-from study.names import ARMS
-from study.settings import EVIDENCE, SETTINGS
+from study.book import notebooks
+from study.book.notebooks import chapters, code_key, names, plan, split_parameters, tables_read
+from study.names import ARMS, PARTS
 
 
 def test_parameters_go_to_those_who_know_them():
@@ -21,34 +21,29 @@ def test_parameters_go_to_those_who_know_them():
         split_parameters({"resnet.epochs": 3})
 
 
-def stages_of(tmp_path, root, sha="w", **given):
-    parameters = {
-        notebook: dict(given.get(notebook, {}), **({} if notebook in EVIDENCE else {"seed": 0}))
-        for notebook in SETTINGS
+def keys(tmp_path, root, sha="w", **given):
+    parameters = {name: dict(given.get(name, {})) for name in names()}
+    stages = plan(tmp_path / "build", ["metal_nut", "screw"], root, sha, parameters)
+    return {(task.notebook, task.subject): task.key for stage in stages for task in stage}
+
+
+def changed(before, after):
+    return {
+        notebook for (notebook, subject), key in after.items() if before[notebook, subject] != key
     }
-    return plan(tmp_path / "build", ["metal_nut", "screw"], root, sha, parameters)
-
-
-def keys(stages):
-    return {(t.notebook, t.subject): t.key for stage in stages for t in stage}
 
 
 def test_the_plan_has_every_notebook_and_follows_what_it_depends_on(tiny_root, tmp_path):
-    before = keys(stages_of(tmp_path, tiny_root))
-    assert len(before) == 2 * (1 + len(ARMS) + 1 + 1) + 1 + len(EVIDENCE) + 1
-    assert keys(stages_of(tmp_path, tiny_root)) == before
-    other_weights = keys(stages_of(tmp_path, tiny_root, "v"))
-    same = {
-        notebook
-        for notebook, subject in before
-        if other_weights[notebook, subject] == before[notebook, subject]
-    }
-    assert same == {"data", *EVIDENCE}
-    after = keys(stages_of(tmp_path, tiny_root, combined={"latent": 9}))
-    changed = {notebook for (notebook, _), key in after.items() if before[notebook, _] != key}
-    assert changed == {"combined", "ablation", "summary"}
-    after = keys(stages_of(tmp_path, tiny_root, learning_curve={"repeats": 9}))
-    assert {n for (n, _), key in after.items() if before[n, _] != key} == {"learning_curve"}
+    before = keys(tmp_path, tiny_root)
+    of_a_category = len(ARMS) + 3  # the look at the data, the learning curve, the ablation
+    assert len(before) == 2 * of_a_category + 1 + len(chapters()) - 1 + len(PARTS)
+    assert keys(tmp_path, tiny_root) == before
+    builds = {*ARMS, "learning_curve", "ablation", "summary"}
+    assert changed(before, keys(tmp_path, tiny_root, "v")) == builds
+    after = keys(tmp_path, tiny_root, combined={"latent": 9})
+    assert changed(before, after) == {"combined", "ablation", "summary"}
+    after = keys(tmp_path, tiny_root, learning_curve={"repeats": 9})
+    assert changed(before, after) == {"learning_curve"}
 
 
 def test_chapters_follow_the_tables_that_they_read(tiny_root, tmp_path):
@@ -56,38 +51,65 @@ def test_chapters_follow_the_tables_that_they_read(tiny_root, tmp_path):
     tables.mkdir()
     (tables / "scores.csv").write_text("a\n1\n")
     given = {"claims": {"reference_dir": str(tables)}}
-    before = keys(stages_of(tmp_path, tiny_root, **given))
+    before = keys(tmp_path, tiny_root, **given)
     (tables / "places.csv").write_text("not read by this chapter")
-    assert keys(stages_of(tmp_path, tiny_root, **given)) == before
+    assert keys(tmp_path, tiny_root, **given) == before
     (tables / "scores.csv").write_text("a\n2\n")
-    after = keys(stages_of(tmp_path, tiny_root, **given))
-    assert {name for (name, _), key in after.items() if key not in before.values()} == {"claims"}
+    assert changed(before, keys(tmp_path, tiny_root, **given)) == {"claims"}
 
 
 def test_a_wrong_parameter_stops_the_plan(tiny_root, tmp_path):
     with pytest.raises(UserError, match="latent=0"):
-        stages_of(tmp_path, tiny_root, combined={"latent": 0})
+        keys(tmp_path, tiny_root, combined={"latent": 0})
 
 
-def imported(code):
-    """Modules of the library that some code imports, directly or through others."""
-    library = SOURCES.parent / "anomalylib"
-    found, waiting = set(), [code]
-    while waiting:
-        for node in ast.walk(ast.parse(waiting.pop())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("anomalylib"):
-                names = [node.module.partition(".")[2]] if "." in node.module else []
-                names = names or [alias.name for alias in node.names]
-                for name in set(names) - found:
-                    found.add(name)
-                    waiting.append(Path(library / f"{name}.py").read_text())
-    return found
+def test_what_a_chapter_reads_is_read_off_its_code(monkeypatch):
+    code = (
+        "from x import *\na, b = read_tables('scores', 'runs', folder=f)\nread_table('places', f)"
+    )
+    monkeypatch.setattr(notebooks, "code_of", lambda name: ast.parse(code))
+    tables_read.cache_clear()
+    assert tables_read("any") == ("scores.csv", "runs.csv", "places.csv")
+    tables_read.cache_clear()
 
 
-@pytest.mark.parametrize("notebook", SETTINGS)
-def test_what_a_notebook_uses_is_in_its_key(notebook):
-    cells = json.loads((SOURCES / f"{notebook}.ipynb").read_text())["cells"]
-    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    whole = notebook in ("data", *EVIDENCE)
-    left_out = AROUND if whole else AROUND | BEYOND_ARMS
-    assert imported(code) and not imported(code) & left_out
+@pytest.fixture
+def edited(tiny_root, tmp_path, monkeypatch):
+    """Which notebooks are made again after an edit of one module."""
+    before = keys(tmp_path, tiny_root)
+
+    def edit(module):
+        path, read = sources._file(module), sources.sha256_of
+        with monkeypatch.context() as patch:
+            patch.setattr(sources, "sha256_of", lambda p: "edited" if p == path else read(p))
+            return changed(before, keys(tmp_path, tiny_root))
+
+    return edit
+
+
+def test_an_edit_of_a_figure_makes_again_the_pages_that_draw_it(edited):
+    assert edited("study.figures.cost") == {"cost"}
+    assert edited("study.figures.networks") == {"models", "where_it_fails"}
+    assert edited("study.figures.build") >= set(ARMS)
+    assert edited("study.figures.style") >= {*chapters(), *ARMS} - {"category"}
+    assert edited("study.book.pdf") == set()
+
+
+def test_an_edit_of_a_detector_makes_again_what_uses_it_and_no_autoencoder(edited):
+    again = edited("anomalylib.detectors.patchcore")
+    assert again >= {"patchcore", "combined_plus", "ablation", "summary", "your_parts"}
+    assert not again & {"autoencoder", "resnet", "combined", "learning_curve", "data", "claims"}
+    assert "learning_curve" in edited("anomalylib.detectors.combined")
+
+
+def test_a_learning_curve_follows_the_model_that_its_parameter_names(tiny_root, tmp_path):
+    assert code_key("learning_curve", "patchcore") != code_key("learning_curve", "combined")
+
+
+def test_a_damaged_notebook_is_stale(tmp_path):
+    task = notebooks.Task("data", "nut", {}, tmp_path / "x.ipynb", "k")
+    assert task.stale
+    task.output.write_text("{")
+    assert task.stale
+    task.output.write_text(json.dumps({"metadata": {"study": {"key": "k"}}}))
+    assert not task.stale

@@ -4,9 +4,9 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from anomalylib.images.category import load_category
 from study.book import page_foot as foot
+from study.book.notebooks import chapters
 from study.checkout import ROOT
 from study.names import ARMS
-from study.settings import EVIDENCE
 
 
 @pytest.fixture
@@ -25,18 +25,13 @@ def footed(built):
 
 
 def test_every_foot_says_when_from_what_and_how_long(footed):
-    for notebook in (*EVIDENCE, "data", *ARMS, "learning_curve", "ablation", "summary"):
+    for notebook in (*chapters(), "data", *ARMS, "learning_curve", "ablation", "summary"):
         said = footed(notebook)
         assert "## Rerun this page" in said and "make " in said
         for row in ("| executed | 2026-11-23 04:05 UTC |", "| wall time | 1.2 s |"):
             assert row in said
         assert "| commit | abc123 |" in said
         assert "| drawn with | python 3.11.9, numpy 1.2.3 |" in said
-
-
-def test_a_notebook_of_an_earlier_run_has_a_foot_too():
-    rows = foot._page_rows({"study": {"commit": "abc123"}})
-    assert rows["commit"] == "abc123" and rows["drawn with"] == "unknown"
 
 
 def test_an_arm_names_its_data_weights_and_parameters(footed, built):
@@ -55,7 +50,7 @@ def test_the_look_at_the_data_names_them_and_its_table(footed, built):
     study, _, _ = built
     said = footed("data")
     assert "| images | 6 train/good, 3 test/good, 1 test/bent" in said
-    category = load_category(ROOT / study.stages[0][0].parameters["data_root"], "metal_nut")
+    category = load_category(ROOT / study.tasks[0].parameters["data_root"], "metal_nut")
     assert category.fingerprint[:16] in said and study.backbone.sha256[:16] not in said
     assert "{download}`build/metal_nut-data.csv </tables/build/metal_nut-data.csv>`" in said
 
@@ -76,10 +71,14 @@ def test_a_chapter_names_the_tables_and_what_they_were_measured_with(footed):
 
 
 def test_signs_of_markdown_stay_as_they_are():
-    assert foot._cell("a|b_c\nd") == "a\\|b\\_c<br>d"
+    assert foot.TEMPLATES.filters["cell"]("a|b_c\nd") == "a\\|b\\_c<br>d"
     text = "a$b$c ![i](http://x) [1](y) <b> `d` {e} A&B \\ *f*"
     parser = MarkdownIt("commonmark").use(dollarmath_plugin)
-    (inline,) = [token for token in parser.parse(foot._cell(text)) if token.type == "inline"]
+    (inline,) = [
+        token
+        for token in parser.parse(foot.TEMPLATES.filters["cell"](text))
+        if token.type == "inline"
+    ]
     assert {child.type for child in inline.children} <= {"text", "text_special"}
     assert "".join(child.content for child in inline.children) == text
 

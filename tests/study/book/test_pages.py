@@ -6,8 +6,8 @@ import pytest
 
 from anomalylib.errors import UserError
 from study.book import pages
-from study.book.options import open_study
-from study.settings import EVIDENCE, SETTINGS, TOOLS, evidence_files
+from study.book.notebooks import chapters, names, tables_read
+from study.book.options import Options, open_study
 
 
 def text(source):
@@ -83,7 +83,7 @@ def test_a_notebook_is_launched_only_from_a_known_repository():
         pages.launch_address({"url": "https://example.org/us/it"}, path)
 
 
-@pytest.mark.parametrize("notebook", EVIDENCE)
+@pytest.mark.parametrize("notebook", chapters())
 def test_every_chapter_keeps_the_plan_of_all(notebook):
     cells = json.loads((pages.ROOT / "notebooks" / f"{notebook}.ipynb").read_text())["cells"]
     prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
@@ -100,28 +100,25 @@ def test_every_chapter_keeps_the_plan_of_all(notebook):
         assert len(described.get("image", {}).get("alt", "x" * 40)) >= 40
 
 
-@pytest.mark.parametrize("notebook", SETTINGS | TOOLS)
+@pytest.mark.parametrize("notebook", names())
 def test_every_figure_is_spoken_of(notebook):
     text = (pages.ROOT / "notebooks" / f"{notebook}.ipynb").read_text()
     named = set(re.findall(r'"name": "(fig-[^"]+)"', text))
     assert named and named == set(re.findall(r"{numref}`(fig-[^`]+)`", text))
 
 
-@pytest.mark.parametrize("notebook", EVIDENCE)
-def test_a_chapter_says_which_tables_it_reads(notebook):
-    cells = json.loads((pages.ROOT / "notebooks" / f"{notebook}.ipynb").read_text())["cells"]
-    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    known = {path.stem for path in (pages.ROOT / "data" / "reference").glob("*.csv")}
-    calls = [part.split(")")[0] for part in code.split("read_table")[1:]]
-    read = {name for call in calls for name in known if f'"{name}"' in call}
-    read |= {"benchmarks.json"} if "read_benchmarks(" in code else set()
-    assert read == set(EVIDENCE[notebook])
+@pytest.mark.parametrize("notebook", chapters())
+def test_the_tables_that_a_chapter_reads_are_there(notebook):
+    files = {path.name for path in (pages.ROOT / "data" / "reference").iterdir()}
+    assert set(tables_read(notebook)) <= files
+    code = (pages.ROOT / "notebooks" / f"{notebook}.ipynb").read_text()
+    assert bool(tables_read(notebook)) == ("read_table" in code or "read_benchmarks" in code)
 
 
 def test_the_data_of_every_figure_lies_beside_the_book(built):
     study, _, index = built
     found = pages.tables(study)
-    assert {name for chapter in EVIDENCE for name in evidence_files(chapter)} < set(found)
+    assert {name for chapter in chapters() for name in tables_read(chapter)} < set(found)
     rows = found["build/metal_nut.csv"].decode().splitlines()
     assert rows[0].startswith("image,defect_type,label,mean_grey,autoencoder,")
     assert len(rows) == 1 + 7
@@ -143,13 +140,8 @@ def test_a_page_with_a_repository_has_a_link_that_runs_it(built):
 
 
 def test_options_are_repeated_in_the_command(tiny_root):
-    study = open_study(
-        categories=["metal_nut"],
-        data_root=str(tiny_root),
-        backbone="efficientnet_lite0",
-        seed=2,
-        parameters={"latent": 9},
-    )
+    given = {"categories": "metal_nut", "data_root": str(tiny_root), "params": "latent=9"}
+    study = open_study(Options.read(given | {"backbone": "efficientnet_lite0", "seed": "2"}))
     arm = SimpleNamespace(notebook="combined", subject="metal_nut")
     said = pages.made_by(arm, study)
     assert said == "Drawn by `make notebooks CATEGORIES=metal_nut`, with the settings below."

@@ -6,9 +6,7 @@ from anomalylib.images.category import load_category
 from study.figures import build as plots
 from study.figures import style as look
 from study.names import ARMS, CONTROL, plain
-from tests.study.tables.test_results import make
-
-pytestmark = pytest.mark.usefixtures("no_open_figures")
+from tests.study.drawn import make_result as make
 
 
 def test_the_histogram_has_every_image_and_says_what_the_threshold_does():

@@ -5,36 +5,6 @@ import pytest
 from study.figures import reference as charts
 from study.figures.style import COLOURS
 from study.names import ARMS, plain
-from study.tables import reference as tables
-
-LABELS = np.array([0] * 6 + [1] * 8)
-IMAGES = [f"test/{'bent' if label else 'good'}/{i}.png" for i, label in enumerate(LABELS)]
-
-
-pytestmark = pytest.mark.usefixtures("no_open_figures")
-
-
-@pytest.fixture(scope="module")
-def made():
-    """Tables of one category with every arm and control."""
-    random = np.random.default_rng(0)
-    scores, nominal = [], []
-    arms = [("autoencoder", ""), *((arm, "resnet50") for arm in ARMS[1:])]
-    for arm, backbone in [*arms, *((name, "") for name in tables.CONTROLS)]:
-        for variant in ("plain", "held-out", "grey-matched"):
-            own = {"category": "metal_nut", "variant": variant, "arm": arm, "backbone": backbone}
-            value = np.exp(random.normal(size=14) + LABELS)
-            columns = {"seed": 0, "image": IMAGES, "label": LABELS, "defect_type": "bent"}
-            columns |= dict.fromkeys(("score_top10", "score_mean", "score_max"), value)
-            scores.append(pd.DataFrame(own | columns))
-            if arm in ARMS and variant != "grey-matched":
-                learned = {"seed": 0, "score": np.exp(random.normal(size=30))}
-                nominal.append(pd.DataFrame(own | learned))
-    scores, nominal = pd.concat(scores), pd.concat(nominal)
-    runs = scores[[*tables.GROUP, "seed"]].drop_duplicates()
-    runs = runs.assign(layers="", image_size=1, pixel_auroc=0.5, aupro=0.5)
-    summary = tables.summarise(scores, nominal, runs)
-    return scores, nominal, summary, tables.decisions(scores, nominal)
 
 
 def test_every_arm_and_control_has_a_row_in_its_colour(made):

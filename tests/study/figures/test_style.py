@@ -4,6 +4,7 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 
 from study.figures import style as look
+from study.figures.histogram import histogram
 from study.names import ARMS, CONTROL, plain
 
 
@@ -49,7 +50,7 @@ def heights(axes, colour):
 
 def test_anomalous_images_stand_and_normal_ones_hang(axes):
     scores, labels = np.array([0.1, 0.2, 0.3, 0.8, 0.9]), np.array([0, 0, 1, 1, 1])
-    look.histogram(axes, "combined", scores, labels, 0.5, "note")
+    histogram(axes, "combined", scores, labels, 0.5, "note")
     assert heights(axes, look.COLOURS["combined"]) == 3
     assert heights(axes, look.NORMAL) == -2
     (line,) = [line for line in axes.lines if line.get_color() == look.THRESHOLD]
@@ -60,13 +61,28 @@ def test_anomalous_images_stand_and_normal_ones_hang(axes):
 
 def test_the_outline_is_as_high_as_the_normal_images(axes):
     scores, labels = np.array([0.1, 0.2, 0.3, 0.8]), np.array([0, 0, 1, 1])
-    look.histogram(axes, "resnet", scores, labels, 0.5, "", learned=np.linspace(0.1, 0.4, 10))
-    (outline,) = [patch for patch in axes.patches if not hasattr(patch, "get_height")]
-    depths = outline.get_xy()[1:-1:2, 1]  # one a bin, between the steps
-    assert (
-        depths.sum() == pytest.approx(-2)
-        and axes.texts[2].get_text().strip() == "outline: 10 nominal"
-    )
+    histogram(axes, "resnet", scores, labels, 0.5, "", learned=np.linspace(0.1, 0.4, 10))
+    (outline,) = [line for line in axes.lines if line.get_drawstyle().startswith("steps")]
+    widest = min(outline.get_ydata())
+    assert -2 < widest < 0 and axes.texts[2].get_text().strip() == "outline: 10 nominal"
+
+
+def test_an_interval_lies_in_a_row_or_stands_in_a_column(axes):
+    look.interval(axes, 3, 0.5, (0.2, 0.6), "#0072B2")
+    look.interval(axes, 1, 0.5, (0.2, 0.6), "#0072B2", "D", upright=True, mfc="white")
+    row, column = (line for line in axes.lines if line.get_marker() in "oD")
+    assert (row.get_xdata()[0], row.get_ydata()[0]) == (0.5, 3)
+    assert (column.get_xdata()[0], column.get_ydata()[0]) == (1, 0.5)
+    lying, standing = (c.get_segments()[0] for c in axes.collections)
+    assert lying.tolist() == [[0.2, 3], [0.6, 3]]
+    assert standing.tolist() == [[1, 0.2], [1, 0.6]]
+
+
+def test_values_are_strewn_within_their_rows(axes):
+    look.strewn(axes, {"a": np.arange(5.0), "b": np.arange(3.0)}, ("#000000", "#FF0000"))
+    first, second = axes.lines
+    assert first.get_xdata().tolist() == [0, 1, 2, 3, 4]
+    assert np.abs(second.get_ydata() - 1).max() <= 0.25
 
 
 def test_scores_far_above_the_rest_get_a_log_scale():
@@ -77,9 +93,9 @@ def test_scores_far_above_the_rest_get_a_log_scale():
 
 def test_the_note_stands_where_there_is_room(axes):
     labels = np.array([0, 1])
-    look.histogram(axes, "resnet", np.array([0.0, 1.0]), labels, 0.9, "far")
+    histogram(axes, "resnet", np.array([0.0, 1.0]), labels, 0.9, "far")
     assert axes.texts[-1].get_ha() == "right"
-    look.histogram(axes, "resnet", np.array([0.0, 1.0]), labels, 0.1, "near")
+    histogram(axes, "resnet", np.array([0.0, 1.0]), labels, 0.1, "near")
     assert axes.texts[-1].get_ha() == "left"
 
 

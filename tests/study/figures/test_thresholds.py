@@ -7,12 +7,7 @@ from study.figures import thresholds as signatures
 from study.figures.style import COLOURS, THRESHOLD
 from study.names import ARMS, plain
 from study.tables import reference as tables
-from tests.study.figures.test_reference import LABELS, made
-
-__all__ = ["made"]
-
-
-pytestmark = pytest.mark.usefixtures("no_open_figures")
+from tests.study.drawn import LABELS
 
 
 def test_each_rule_has_a_histogram_with_its_red_line(made):

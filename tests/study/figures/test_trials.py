@@ -5,8 +5,6 @@ import pytest
 from study.figures import trials as trial_figures
 from study.trials.rarity import EDGES
 
-pytestmark = pytest.mark.usefixtures("no_open_figures")
-
 
 @pytest.fixture
 def table():

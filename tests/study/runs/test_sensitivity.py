@@ -11,7 +11,7 @@ from study.settings import make_settings
 @pytest.fixture
 def offline(tiny_root, tmp_path):
     lite0 = resolve_backbone("efficientnet_lite0")
-    return Experiment(str(tiny_root), {"lite0": lite0}, tmp_path)
+    return Experiment(str(tiny_root), {"lite0": lite0}, folder=tmp_path)
 
 
 def test_every_level_is_a_setting_that_its_arms_know():
@@ -29,7 +29,8 @@ def test_no_level_repeats_the_usual_value():
 
 
 def test_levels_of_an_exported_backbone_need_one(offline):
-    runs = sensitivity.sensitivity_runs(offline, ["screw"])
+    runs = sensitivity.level_runs(offline, ["screw"])
+    assert sensitivity.plan(offline, ["screw"]) == [run for _, run in runs]
     assert not any(level.exported for level, _ in runs)
     assert {run.backbone for _, run in runs} == {"lite0", ""}
     names = [run.name for _, run in runs]

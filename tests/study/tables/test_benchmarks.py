@@ -4,55 +4,8 @@ import pandas as pd
 import pytest
 
 from anomalylib.errors import UserError
-from study.names import ARMS
 from study.tables import benchmarks
-
-EXTRACTION = [
-    {"layers": "layer2", "variant": "original", "seconds": [4.0, 2.0, 6.0], "images": 20.0},
-    {"layers": "layer2", "variant": "cut", "seconds": [2.0, 1.0, 2.0], "images": 20, "gflop": 60.0},
-    {"layers": "layer2", "variant": "bfloat16", "seconds": [1.0] * 3, "images": 20, "gflop": 60.0},
-    {"layers": "layer2", "variant": "product float32", "seconds": [1.0] * 3, "gflop": 50.0},
-    {"layers": "layer2", "variant": "product bfloat16", "seconds": [0.5] * 3, "gflop": 50.0},
-]
-
-
-def recipe(name, points, seed=0):
-    keys = ("epochs", "seconds", "held_out_error", "auroc")
-    said = {"category": "metal_nut", "seed": seed, "recipe": name}
-    return [said | dict(zip(keys, point, strict=True)) for point in points]
-
-
-TRAINING = [
-    *recipe("literal, 32 images a step", [(25, 50.0, 0.3, 0.9), (50, 100.0, 0.2, 0.95)]),
-    *recipe("shuffled vectors, float32", [(1, 5.0, 0.25, 0.94), (2, 10.0, 0.19, 0.96)]),
-    *recipe("shuffled vectors, bfloat16", [(1, 3.0, 0.26, 0.9), (2, 6.0, 0.21, 0.91)]),
-]
-CATEGORY = [
-    {"arm": arm, "state": state, "fit": fit, "score": 2.0, "images": [10, 20]}
-    | {"peak_mb": 900.0 + fit, "auroc": 0.9}
-    for arm in ARMS
-    for state, times in {"cold": (30.0, 50.0), "all kept": (1.0, 3.0)}.items()
-    for fit in times
-]
-PEERS = [
-    {"coreset": share, "fit": 300.0, "score": 4.0, "images": [count, 20], "peak_mb": 2000.0}
-    | {"auroc": 0.99, "milliseconds": {"1": [100.0, 110.0, 120.0], "2": [60.0, 70.0, 80.0]}}
-    for share, count in ((0.1, 5), (0.01, 10))
-]
-ONE = [
-    {"arm": arm, "threads": threads, "milliseconds": [20.0 / threads] * 10}
-    for arm in ARMS
-    for threads in (1, 2)
-]
-GROWTH = [
-    {"arm": arm, "images": count, "side": side, "seconds": count / 50, "peak_mb": 900.0}
-    | {"wide": wide}
-    for arm in ("features", *ARMS)
-    for count, side, wide in zip(
-        (100, 400, 400, 480), (224, 224, 448, 224), (False, False, False, True), strict=True
-    )
-]
-MACHINE = {"processor": "a processor", "threads": 2}
+from tests.study.drawn import CATEGORY, EXTRACTION, GROWTH, MACHINE, ONE, PEERS, TRAINING
 
 
 @pytest.fixture

@@ -24,13 +24,6 @@ def test_tiny_p_values_are_not_written_out():
     assert prose.p_value(0.0421) == "0.042"
 
 
-def test_a_table_has_plain_names_rounded_numbers_and_dashes():
-    frame = pd.DataFrame({"category": ["metal_nut"], "auroc_mean": [0.12345], "fpr": [np.nan]})
-    text = prose.table(frame).data
-    assert all(part in text for part in ("metal nut", "auroc mean", "0.123", "–"))
-    assert "metal_nut" not in text and "nan" not in text
-
-
 def test_decisions_are_named_by_part_arm_and_rule():
     row = {"category": "nut", "arm": "combined", "threshold_rule": "long name", "recall": 0.5}
     row |= {"fpr": 0.04, "fpr_ci_high": 0.126, "skewness": 4.92, "n_nominal": 44, "n_normal": 22}
@@ -40,13 +33,6 @@ def test_decisions_are_named_by_part_arm_and_rule():
     assert said["nut_combined_short_bound"] == "13%"
     assert said["nut_combined_short_skew"] == "4.9"
     assert len(said) == 6
-
-
-def test_verdicts_link_to_their_pages():
-    found = pd.DataFrame({"claim": ["a > b"], "page": ["thresholds"]})
-    text = prose.verdict_table(found, "chapters/").data
-    assert '<td><a href="chapters/thresholds.html">a &gt; b</a></td>' in text
-    assert "<th>page</th>" not in text
 
 
 def test_our_rows_stand_among_the_published_ones_by_the_harder_part():
@@ -72,16 +58,6 @@ def test_our_rows_stand_among_the_published_ones_by_the_harder_part():
     assert own.note.iloc[0] == "5 seeds; [0.500, 0.950], [0.500, 0.950]"
 
 
-def test_a_published_row_says_who_with_what_and_where():
-    row = {"method": "A", "backbone": "net", "metal_nut": 0.99, "screw": 0.98, "mean15": 0.9}
-    row |= {"paper": "Q 2020", "source": "site", "note": np.nan}
-    mine = row | {"method": "combined", "backbone": "none", "source": "this study", "paper": np.nan}
-    text = prose.published_table(pd.DataFrame([row, mine])).data
-    assert "<td>A, net</td>" in text and "<td>Q 2020; site</td>" in text
-    assert "<td>combined</td>" in text and "<td>this study</td>" in text
-    assert "nan" not in text
-
-
 def test_other_backbones_are_told_from_the_tables():
     said = prose.other_backbones(*read_tables("scores", "thresholds"))
     row = read_tables("thresholds")[0]
@@ -104,16 +80,8 @@ def test_intervals_of_a_column_are_written_out():
     assert prose.ranges(low, high, "+")[0] == "[+0.100,\u00a0+0.250]"
 
 
-def test_a_rule_stands_in_one_line_with_its_bounds():
-    row = {"category": "metal_nut", "arm": "combined", "threshold_rule": "a rule", "recall": 0.55}
-    row |= {"recall_ci_low": 0.46, "fpr": 0.0, "fpr_ci_high": 0.127, "n_nominal": 44}
-    text = prose.rule_table(pd.DataFrame([row | {"skewness": 4.778}])).data.replace("\u00a0", " ")
-    for cell in ("metal nut", "a rule", "55% [≥ 46%]", "0% [≤ 13%]", "44", "4.8"):
-        assert f"<td>{cell}</td>" in text
-
-
 def test_numbers_are_put_by_name(monkeypatch):
     seen = {}
-    monkeypatch.setattr(prose, "glue", lambda name, value, display: seen.update({name: value}))
+    monkeypatch.setattr("myst_nb.glue", lambda name, value, display: seen.update({name: value}))
     prose.put({"a": 0.12349, "b": "as said"})
     assert seen == {"a": "0.123", "b": "as said"}

@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from anomalylib.images.category import load_category
-from anomalylib.metrics.pixel import cell_mask
+from study.runs.measurement import cell_mask
 from study.trials.rarity import EDGES, by_rarity, rarity_of
 
 

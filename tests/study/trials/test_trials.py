@@ -7,8 +7,9 @@ from anomalylib.detectors.combined_plus import CombinedPlus
 from anomalylib.detectors.patchcore import PatchCore
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import resolve_backbone
+from anomalylib.images.category import load_category
 from study.tables import reference as tables
-from study.trials import judged, trials
+from study.trials import trials
 from study.trials.pasted_defects import KINDS
 
 
@@ -17,14 +18,23 @@ def collected(tiny_root, resnet18_file, tmp_path_factory):
     """Two quick trials on a drawn category, and the tables made of them."""
     folder = tmp_path_factory.mktemp("trials")
     backbone = resolve_backbone("resnet18", str(resnet18_file), "layer2")
-    experiment = trials.Trials(str(tiny_root), {"small": backbone}, folder / "runs")
+    experiment = opened(tiny_root, {"small": backbone}, folder)
     small = [
-        judged.Trial("patchcore", "224 pixels", PatchCore, 64, {"coreset": 0.1}),
-        judged.Trial("combined+", trials.CHOSEN, CombinedPlus, 64, {"bank": 30}),
+        trials.Trial("patchcore", "224 pixels", PatchCore, 64, {"coreset": 0.1}),
+        trials.Trial("combined+", trials.CHOSEN, CombinedPlus, 64, {"bank": 100}),
     ]
     runs = [trials.TrialRun(trial, "screw", "small") for trial in reversed(small)]
-    assert experiment.carry_out(runs, jobs=2) == 2
-    return experiment, runs, trials.collect(experiment, runs, folder / "tables"), folder
+    return experiment, runs, measured(experiment, runs, folder), folder
+
+
+def opened(root, backbones, folder):
+    return trials.open_experiment(str(root), backbones, folder=folder / "runs")
+
+
+def measured(experiment, runs, folder):
+    for run in runs:
+        experiment.work(run, experiment.path(run))
+    return trials.collect(experiment, runs, folder / "tables")
 
 
 def test_every_trial_has_a_name_of_its_own_and_one_is_chosen():
@@ -37,7 +47,7 @@ def test_every_trial_has_a_name_of_its_own_and_one_is_chosen():
 
 def test_runs_that_share_an_image_size_follow_each_other(collected):
     experiment = collected[0]
-    runs = trials.trial_runs(experiment, ["metal_nut", "screw"])
+    runs = trials.plan(experiment, ["metal_nut", "screw"])
     sizes = [run.trial.image_size for run in runs]
     assert sizes == sorted(sizes) and len(runs) == 2 * len(trials.TRIALS)
     assert len({run.name for run in runs}) == len(runs)
@@ -49,8 +59,9 @@ def test_the_rows_come_in_the_order_of_the_list(collected):
     assert made[[*KINDS]].mean(axis=1).to_numpy() == pytest.approx(made.pasted.to_numpy())
 
 
-def test_a_trial_judges_what_it_has_not_learned_from(collected, tiny_root):
-    category, learned, pasted, matched = judged.images_of(str(tiny_root), "screw")
+def test_a_trial_is_measured_on_what_it_has_not_learned_from(tiny_root):
+    category = load_category(tiny_root, "screw")
+    learned, pasted, matched = trials.images_of(category)
     assert len(learned) + len(pasted) // (1 + len(KINDS)) == len(category.train)
     below = {tuple(image.ravel()[:500]) for image in learned}
     assert not below & {tuple(image.ravel()[:500]) for image in pasted.images}
@@ -59,11 +70,14 @@ def test_a_trial_judges_what_it_has_not_learned_from(collected, tiny_root):
 
 
 @pytest.fixture(scope="module")
-def fitted(tiny_root, resnet18_file):
+def fitted(tiny_root, resnet18_file, tmp_path_factory):
     backbone = resolve_backbone("resnet18", str(resnet18_file), "layer2")
-    extractor = FeatureExtractor(backbone, image_size=64)
-    found = judged.images_of(str(tiny_root), "screw")
-    return PatchCore(extractor, coreset=0.1, keep=False).fit(found.learned_from), found
+    features = FeatureExtractor(backbone, image_size=64)
+    category = load_category(tiny_root, "screw")
+    images = trials.images_of(category)
+    folder = tmp_path_factory.mktemp("features")
+    detector = PatchCore(features, coreset=0.1, keep=False, cache=folder)
+    return detector.fit(images.learned_from), category, images
 
 
 def share_of_wins(high, low):
@@ -72,19 +86,19 @@ def share_of_wins(high, low):
 
 
 def test_what_chooses_is_counted_on_pasted_defects(collected, fitted):
-    detector, found = fitted
-    scores = detector.score_samples(found.pasted)
-    by_kind = {kind: scores[found.pasted.kinds == kind] for kind in ("", *KINDS)}
+    detector, _, images = fitted
+    scores = detector.score_samples(images.pasted)
+    by_kind = {kind: scores[images.pasted.kinds == kind] for kind in ("", *KINDS)}
     expected = np.mean([share_of_wins(by_kind[kind], by_kind[""]) for kind in KINDS])
     row = collected[2]["trials"].set_index("family").loc["patchcore"]
     assert row.pasted == pytest.approx(expected)
 
 
-def test_test_images_are_judged_bare_and_matched(collected, fitted):
-    detector, found = fitted
+def test_test_images_are_scored_bare_and_matched(collected, fitted):
+    detector, category, known = fitted
     row = collected[2]["trials"].set_index("family").loc["patchcore"]
-    labels = found.category.test.labels
-    for images, column in ((found.category.test, "plain"), (found.matched, "grey_matched")):
+    labels = category.test.labels
+    for images, column in ((category.test, "plain"), (known.matched, "grey_matched")):
         scores = detector.score_samples(images)
         expected = share_of_wins(scores[labels == 1], scores[labels == 0])
         assert row[column] == pytest.approx(expected), column
@@ -97,17 +111,15 @@ def test_no_test_image_touches_what_chooses(collected, tiny_root, tmp_path):
     kinds[0].rename(kinds[0].parent / "kept")  # defects become good, and good ones a defect
     (kinds[0].parent / "good").rename(kinds[0].parent / "swapped")
     (kinds[0].parent / "kept").rename(kinds[0].parent / "good")
-    other = trials.Trials(str(tmp_path / "other"), experiment.backbones, tmp_path / "runs")
-    other.carry_out(runs, jobs=2)
-    again = trials.collect(other, runs, tmp_path / "tables")["trials"]
+    other = opened(tmp_path / "other", experiment.backbones, tmp_path)
+    again = measured(other, runs, tmp_path)["trials"]
     assert again.pasted.tolist() == made["trials"].pasted.tolist()
     assert again.plain.tolist() != made["trials"].plain.tolist()
 
 
-def test_a_second_time_nothing_is_measured_and_another_setting_has_another_key(collected):
+def test_another_setting_has_another_key(collected):
     experiment, runs, _, _ = collected
-    assert experiment.carry_out(runs, jobs=1) == 0
-    other = runs[0]._replace(trial=runs[0].trial._replace(settings={"bank": 31}))
+    other = runs[0]._replace(trial=runs[0].trial._replace(settings={"bank": 131}))
     assert experiment.path(other) != experiment.path(runs[0])
 
 

@@ -1,0 +1,123 @@
+"""The numbers in the text of the chapter on what each model costs, from the benchmarks."""
+
+from typing import Any
+
+import pandas as pd
+
+from study.names import plain
+from study.tables import benchmarks
+
+Numbers = dict[str, Any]
+BEST = {"single": "smaller batches", "half": "bfloat16"}
+"""The quickest extraction in either precision, by the names that the prose has."""
+
+
+def overview(costs: pd.DataFrame, one: pd.DataFrame) -> pd.DataFrame:
+    """What each model and the peer take of a category, as a page shows it."""
+    cold = costs[costs.state == "cold"].set_index("who")
+    table = cold[["fit", "judge", "peak_gb", "auroc"]].round({"fit": 1, "judge": 1})
+    table["one image, ms"] = _single(one).round(0)
+    titles = {"fit": "learn, s", "judge": "judge 115, s", "peak_gb": "peak memory, GB"}
+    table = table.round(3).rename(columns=titles, index=plain)
+    return table.reset_index(names="who")
+
+
+def category(costs: pd.DataFrame) -> Numbers:
+    """Seconds from nothing and from what is kept."""
+    kept = costs.set_index(["who", "state"]).total
+    names = [name for name in costs.who.unique() if benchmarks.PEER not in name]
+    cold, warm = (sum(kept[who, state] for who in names) for state in ("cold", "all kept"))
+    features = sum(kept[who, "features kept"] for who in names if who != "autoencoder")
+    numbers: Numbers = {f"{who}_cold": f"{kept[who, 'cold']:.0f}" for who in names}
+    numbers |= {f"{who}_warm": f"{kept[who, 'all kept']:.1f}" for who in names}
+    numbers |= {"cold_sum": f"{cold:.0f}", "warm_sum": f"{warm:.0f}"}
+    numbers["warm_ratio"] = f"{cold / warm:.0f}"
+    on_features = cold - kept["autoencoder", "cold"]
+    return numbers | {"features_ratio": f"{on_features / features:.1f}"}
+
+
+def extraction(speeds: pd.DataFrame, precision: pd.DataFrame) -> Numbers:
+    """How much quicker the backbone has become, and what half the precision changes."""
+    by, numbers = speeds.set_index(["layers", "variant"]), {}
+    for layers, short in (("layer2", "two"), ("layer2 and layer3", "three")):
+        for name, variant in BEST.items():
+            row = by.loc[(layers, variant)]
+            span = f"{row.ratio:.1f} ({row.ratio_low:.1f} to {row.ratio_high:.1f})"
+            numbers |= {f"{short}_{name}": span, f"{short}_{name}_share": f"{row.share:.0%}"}
+            numbers[f"{short}_{name}_gflops"] = f"{row.gflops:.0f}"
+    change = benchmarks.precision_changes(precision)
+    largest = f"{change.change.abs().max():.4f}"
+    return numbers | {"half_change": largest, "half_runs": str(len(change))}
+
+
+def training(rows: pd.DataFrame) -> Numbers:
+    """When the study's recipe is as good as the literal one."""
+    quality = benchmarks.times_to_quality(rows)
+    whole = quality[quality.precision == "float32"]
+    moved, numbers = whole.auroc - whole.literal_auroc, {}
+    usual = whole.literal.str.contains("32")
+    for name, ratios in (("as_good", whole[usual].ratio), ("as_good_8", whole[~usual].ratio)):
+        times = 1 / ratios
+        numbers[name] = f"{times.median():.2g} ({times.min():.2g} to {times.max():.2g})"
+    times = quality.groupby(["category", "literal"]).literal_seconds
+    last = rows.query("epochs == 4").set_index(["category", "seed"])
+    fast, half = (last[last.recipe.str.contains(p)].seconds for p in ("float32", "bfloat16"))
+    numbers |= {"schedule_seeds": str(quality.seed.nunique())}
+    numbers |= {"drift": f"{(times.max() / times.min()).max():.1f}"}
+    numbers |= {"least_change": f"{moved.min():+.3f}", "most_change": f"{moved.max():+.3f}"}
+    return numbers | {"half_training": f"{(fast / half).median():.1f}"}
+
+
+def one_image(costs: pd.DataFrame, one: pd.DataFrame) -> Numbers:
+    """Milliseconds of one image, and the peer beside."""
+    single = _single(one)
+    numbers: Numbers = {f"{who.split(',')[0]}_one": f"{ms:.0f}" for who, ms in single.items()}
+    cold, few = (costs[costs.state == s].set_index("who") for s in ("cold", benchmarks.FEW))
+    full, tenth = benchmarks.peer_name(0.01), benchmarks.peer_name(0.1)
+    return numbers | {
+        "peer_one": f"{single[tenth]:.0f}",
+        "full_one": f"{single[full]:.0f}",
+        "peer_fit": f"{few.fit[tenth]:.0f}",
+        "full_fit": f"{cold.fit[full]:.0f}",
+        "ours_fit": f"{few.fit['combined']:.0f}",
+        "ours_one": f"{single['combined']:.0f}",
+        "peer_auroc": few.auroc[tenth],
+        "ours_auroc": few.auroc["combined"],
+        "bank_fit": f"{cold.fit['patchcore']:.0f}",
+        "bank_ms": f"{single['patchcore']:.0f}",
+        "bank_one": f"{single['patchcore'] - single['resnet']:.0f}",
+        "net_one": f"{single['combined'] - single['resnet']:.0f}",
+        "plus_one": f"{single['combined_plus']:.0f}",
+    }
+
+
+def beside(rows: pd.DataFrame) -> Numbers:
+    """What combined+ takes against combined and patchcore measured beside it."""
+    both, numbers = benchmarks.beside(rows).set_index("category"), {}
+    for name, row in both.iterrows():
+        numbers[f"{name}_beside"] = f"{row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})"
+        numbers |= {f"{name}_usual": f"{row.combined:.0f}"}
+        numbers |= {f"{name}_plus": f"{row.combined_plus:.0f}"}
+        numbers |= {f"{name}_patches": f"{row.patchcore:.0f}"}
+    return numbers | {"plus_peak": f"{both.peak_gb.max():.2f}"}
+
+
+def growth(rows: pd.DataFrame) -> Numbers:
+    """How peak memory grows with the images."""
+    usual = rows[~rows.wide & (rows.side == rows.side.min())]
+    peak = usual.pivot(index="images", columns="arm", values="peak_mb")
+    flat = peak.loc[6400] / peak.loc[400] - 1
+    wide = rows[rows.wide].set_index("arm").peak_mb / 1000
+    large = rows[(rows.side == 448) & ~rows.wide].peak_mb / 1000
+    return {
+        "flat_low": f"{flat.min():+.0%}",
+        "flat_high": f"{flat.max():+.0%}",
+        "largest": str(flat.idxmax()),
+        "wide_peak": f"{wide.max():.2f}",
+        "wide_who": str(wide.idxmax()),
+        "large_peak": f"{large.max():.2f}",
+    }
+
+
+def _single(one: pd.DataFrame) -> pd.Series:
+    return one[one.threads == 1].set_index("who")["median"]

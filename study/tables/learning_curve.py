@@ -1,0 +1,141 @@
+"""The figures of a learning curve: what comes of fewer images, over the seeds."""
+
+import numpy as np
+import pandas as pd
+
+from anomalylib.metrics import intervals
+from study.names import plain
+from study.tables.text import NARROW
+
+GROUP = ["category", "arm", "backbone", "images"]
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a category, model and size, over its seeds.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a fit: what `study.runs.learning_curve` gives.
+
+    Returns
+    -------
+    DataFrame
+        ``spread`` is the deviation of the threshold over seeds as a share of
+        its mean, ``swing`` its highest value by its lowest, ``ratio`` its mean
+        as a share of the mean with all images. ``unlearned_rate`` is the rate
+        of false alarms on the training images not learned from; its bound is
+        Clopper and Pearson's, one-sided 95 %, at the mean count rounded up.
+        Where there is nothing to count: not a number.
+    """
+    rows = []
+    for which, fits in table.groupby(GROUP, sort=False):
+        first, auroc, threshold = fits.iloc[0], fits.auroc, fits.threshold
+        rows.append(
+            dict(zip(GROUP, which, strict=True))
+            | {"train_images": first.train_images, "n_seeds": len(fits)}
+            | {"auroc_mean": auroc.mean(), "auroc_sd": auroc.std(), "auroc_low": auroc.min()}
+            | {"threshold_mean": threshold.mean(), "spread": threshold.std() / threshold.mean()}
+            | {"swing": threshold.max() / threshold.min(), "n_unlearned": first.n_unlearned}
+            | _rate("unlearned", fits.unlearned_alarms, first.n_unlearned)
+            | _rate("test", fits.false_alarms, first.n_normal)
+            | {"recall": fits.hits.mean() / first.n_anomalous if first.n_anomalous else np.nan}
+        )
+    made, models = pd.DataFrame(rows), ["category", "arm"]
+    whole = made[made.images == made.train_images].set_index(models).threshold_mean
+    made["ratio"] = made.threshold_mean / made.set_index(models).index.map(whole)
+    return made.sort_values(GROUP, ignore_index=True)
+
+
+def enough(summary: pd.DataFrame, within: float) -> pd.DataFrame:
+    """The fewest images from which on the mean AUROC stays as near to that with all.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `summarise`.
+    within : float
+        How far below it may lie.
+
+    Returns
+    -------
+    DataFrame
+        ``images`` by category and model.
+    """
+
+    def fewest(sizes: pd.DataFrame) -> int:
+        sizes = sizes.sort_values("images")
+        near = sizes.auroc_mean >= sizes.auroc_mean.iloc[-1] - within
+        return sizes.images[near[::-1].cummin()[::-1]].min()
+
+    groups = summary.groupby(["category", "arm"], sort=False)
+    return groups[["images", "auroc_mean"]].apply(fewest).to_frame("images")
+
+
+def overview(table: pd.DataFrame) -> pd.DataFrame:
+    """The figures of a learning curve as a page shows them, a row a model and size."""
+
+    def rates(mean: pd.Series, bound: pd.Series) -> list[str]:
+        pairs = zip(mean, bound, strict=True)
+        return ["–" if np.isnan(a) else f"{a:.1%}{NARROW}[≤{NARROW}{b:.0%}]" for a, b in pairs]
+
+    def number(values: pd.Series, form: str) -> list[str]:
+        return ["–" if np.isnan(value) else format(value, form) for value in values]
+
+    rows = summarise(table)
+    return pd.DataFrame(
+        {
+            "arm": rows.arm.map(plain),
+            "images": rows.images,
+            "AUROC": number(rows.auroc_mean, ".3f"),
+            "lowest": number(rows.auroc_low, ".3f"),
+            "threshold": number(rows.ratio, ".2f"),
+            "spread": number(rows.spread, ".1%"),
+            "false alarms, not learned": rates(rows.unlearned_rate, rows.unlearned_bound),
+            "false alarms, test": rates(rows.test_rate, rows.test_bound),
+            "recall": number(rows.recall, ".0%"),
+        }
+    )
+
+
+def numbers(runs: pd.DataFrame, equal: pd.DataFrame, within: float = 0.01) -> dict[str, str]:
+    """The numbers in the text of the chapter on how many images are needed.
+
+    Parameters
+    ----------
+    runs, equal : DataFrame
+        The tables ``learning_curve`` and ``equal_steps``.
+    within : float
+        How far below the AUROC with all images is near enough.
+    """
+    summary, texts = summarise(runs), {"within": f"{within:.2f}"}
+    for row in summary.itertuples():
+        size = "all" if row.images == row.train_images else row.images
+        figures = {"auroc": f"{row.auroc_mean:.3f}", "sd": f"{row.auroc_sd:.3f}"}
+        figures |= {"alarms": f"{row.unlearned_rate:.0%}", "recall": f"{row.recall:.0%}"}
+        figures |= {"bound": f"{row.unlearned_bound:.0%}", "times": f"{row.ratio:.1f}"}
+        figures |= {"spread": f"{row.spread:.0%}", "swing": f"{row.swing:.1f}"}
+        texts |= {f"{row.category}_{row.arm}_{size}_{key}": text for key, text in figures.items()}
+    for (category, model), row in enough(summary, within).iterrows():
+        texts[f"{category}_{model}_enough"] = str(row.images)
+    for category, total in runs.groupby("category").images.max().items():
+        texts[f"{category}_total"] = str(total)
+    trained = runs[runs.arm.isin(equal.arm) & (runs.images == runs.train_images)]
+    again = summarise(pd.concat([equal, trained]))  # with all images the steps are equal anyway
+    for row in again.itertuples():
+        figures = {"auroc": f"{row.auroc_mean:.3f}", "alarms": f"{row.unlearned_rate:.0%}"}
+        figures |= {"times": f"{row.ratio:.2f}", "spread": f"{row.spread:.0%}"}
+        texts |= {f"{row.category}_equal_{row.images}_{key}": t for key, t in figures.items()}
+    for (category, _), row in enough(again, within).iterrows():
+        texts[f"{category}_equal_enough"] = str(row.images)
+    for (category, images), fits in equal.groupby(["category", "images"]):
+        texts[f"{category}_equal_{images}_passes"] = str(fits.epochs.iloc[0])
+    return texts
+
+
+def _rate(name: str, alarms: pd.Series, total: int) -> dict[str, float]:
+    """Rate of false alarms, mean over seeds, with its bound."""
+    if not total:
+        return {f"{name}_rate": np.nan, f"{name}_bound": np.nan}
+    bound = intervals.upper_bound(int(np.ceil(alarms.mean())), int(total))
+    return {f"{name}_rate": alarms.mean() / total, f"{name}_bound": bound}

@@ -1,0 +1,265 @@
+"""The numbers in the text of the chapters on the reference results, a function a chapter.
+
+Each returns them by the names that the prose puts them in with; see `text.put`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from anomalylib.metrics.intervals import conformal_bound
+from study.names import ARMS, CONTROL, MAIN, PARTS
+from study.tables.comparisons import (
+    between_variants,
+    by_defect_type,
+    row_of,
+    seed_spread,
+    shuffled,
+)
+from study.tables.reference import CONTROLS, RULES, of_model, scores_of
+from study.tables.text import change_of, decided, other_backbones, p_value, with_interval
+
+Numbers = dict[str, Any]
+
+
+def auroc(summary: pd.DataFrame, category: str, model: str, **which: str) -> str:
+    """Mean AUROC of a model with the main backbone, or of a control, with its interval."""
+    known = of_model(model, MAIN) if model in ARMS else {"arm": model}
+    return with_interval(row_of(summary, category=category, **known | which))
+
+
+def normal_counts(scores: pd.DataFrame) -> Numbers:
+    """How many normal test images each category has."""
+    rows = scores[(scores.arm == CONTROL) & (scores.variant == "plain") & (scores.label == 0)]
+    return {f"{name}_normal": str(count) for name, count in rows.groupby("category").size().items()}
+
+
+def landing(summary: pd.DataFrame) -> Numbers:
+    """Of the landing page."""
+    numbers: Numbers = {}
+    for part in PARTS:
+        for model in ("combined", "patchcore", "combined_plus"):
+            row = row_of(summary, category=part, **of_model(model, MAIN))
+            numbers[f"{part}_{model}"] = row.auroc_mean
+        larger = row_of(summary, category=part, arm="patchcore", variant="384 pixels")
+        combined = row_of(summary, category=part, **of_model("combined", MAIN))
+        grey = row_of(summary, category=part, arm=CONTROL).auroc_mean
+        numbers |= {f"{part}_larger": larger.auroc_mean, f"{part}_grey": grey}
+        numbers[f"{part}_recall"] = f"{combined.recall:.0%}"
+    return numbers
+
+
+def problem(summary: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[Numbers, pd.DataFrame]:
+    """Of the chapter on the question, and the table of its images."""
+    data = provenance["data"]
+    numbers = {f"{name}_normal": str(each["images"]["test/good"]) for name, each in data.items()}
+    numbers |= {f"{name}_grey": auroc(summary, name, CONTROL) for name in data}
+    rows = [
+        {"category": name, "folder": folder, "images": count}
+        for name, each in data.items()
+        for folder, count in each["images"].items()
+    ]
+    return numbers, pd.DataFrame(rows)
+
+
+def claims(scores: pd.DataFrame, summary: pd.DataFrame, thresholds: pd.DataFrame) -> Numbers:
+    """Of the chapter on the claims."""
+    numbers = other_backbones(scores, thresholds) | normal_counts(scores)
+    for part in PARTS:
+        numbers |= {f"{part}_{model}": auroc(summary, part, model) for model in ARMS}
+        larger = row_of(summary, category=part, arm="patchcore", variant="384 pixels")
+        numbers[f"{part}_larger"] = with_interval(larger)
+        for control in CONTROLS:
+            row = row_of(summary, category=part, arm=control)
+            numbers[f"{part}_{control.replace(' ', '_')}"] = row.auroc_mean
+    return numbers
+
+
+def category(scores: pd.DataFrame, summary: pd.DataFrame, name: str) -> Numbers:
+    """Of the chapter on one category."""
+    numbers: Numbers = {"normal": normal_counts(scores)[f"{name}_normal"]}
+    for model in ARMS:
+        which = {"category": name} | of_model(model, MAIN)
+        row, seeds = row_of(summary, **which), seed_spread(scores, **which)
+        numbers |= {model: with_interval(row), f"{model}_recall": f"{row.recall:.0%}"}
+        numbers[f"{model}_seeds"] = f"{seeds.min():.3f} to {seeds.max():.3f}"
+    combined = row_of(summary, category=name, **of_model("combined", MAIN))
+    return numbers | {"bound": f"{combined.fpr_ci_high:.0%}"}
+
+
+def measured(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
+    """Of the chapter on the ablation."""
+    counts = normal_counts(scores)
+    nut = row_of(summary, category="metal_nut", arm="autoencoder")
+    screw = row_of(summary, category="screw", **of_model("combined", MAIN))
+    spread = seed_spread(scores, category="metal_nut", arm="autoencoder")
+    seeds = seed_spread(scores, category="screw", **of_model("combined", MAIN))
+    return {
+        "nut_normal": counts["metal_nut_normal"],
+        "screw_normal": counts["screw_normal"],
+        "ae_low": spread.min(),
+        "ae_high": spread.max(),
+        "screw_low": seeds.min(),
+        "screw_high": seeds.max(),
+        "f1_ae": nut.f1max_mean,
+        "auroc_ae": nut.auroc_mean,
+        "ap_ae": nut.ap_mean,
+        "ae_pixel": nut.pixel_auroc_mean,
+        "ae_pro": nut.aupro_mean,
+        "ae_image": nut.auroc_mean,
+        "screw_pixel": screw.pixel_auroc_mean,
+        "screw_pro": screw.aupro_mean,
+        "screw_image": screw.auroc_mean,
+    }
+
+
+def below_chance(
+    scores: pd.DataFrame,
+    summary: pd.DataFrame,
+    training: pd.DataFrame,
+    places: pd.DataFrame,
+    published: pd.DataFrame,
+) -> Numbers:
+    """Of the chapter on the autoencoder below chance."""
+    numbers: Numbers = {"nut": auroc(summary, "metal_nut", "autoencoder")}
+    for column in ("score_top10", "score_mean", "score_max"):
+        for name in PARTS:
+            seeds = seed_spread(scores, column, category=name, arm="autoencoder")
+            numbers[f"{name}_{column}"] = f"{seeds.min():.2f} to {seeds.max():.2f}"
+    nut = places[(places.category == "metal_nut") & places.inside.notna()]
+    for kind, rows in nut[nut.arm == "autoencoder"].groupby("defect_type"):
+        numbers[f"top_{kind}"] = f"{rows.top_inside.mean():.1%}"
+    for model in ("autoencoder", "combined"):
+        rows = nut[(nut.arm == model) & (nut.backbone == of_model(model, MAIN)["backbone"])]
+        mean = (rows.inside / rows.usual).groupby(rows.image).mean()
+        numbers[f"more_{model}"] = f"{(mean > 1).mean():.0%}"
+        numbers[f"top_{model}"] = f"{rows.top_inside.mean():.0%}"
+    kinds = by_defect_type(scores, MAIN).set_index(["category", "defect_type", "arm"]).auroc
+    numbers["flip"] = kinds["metal_nut", "flip", "autoencoder"]
+    _, contrast = scores_of(scores, category="metal_nut", arm="contrast")
+    for name, column in (("contrast", "score_mean"), ("contrast_top", "score_top10")):
+        labels, values = scores_of(scores, column, category="metal_nut", arm="autoencoder")
+        errors, normal = values.mean(axis=0), labels == 0
+        correlation = spearmanr(errors[normal], contrast[0, normal]).statistic
+        numbers[f"metal_nut_{name}"] = f"{correlation:.2f}"
+    change = between_variants(scores, "grey-matched", MAIN).set_index(["category", "arm"])
+    for short, name in (("nut", "metal_nut"), ("screw", "screw")):
+        row = change.loc[(name, "autoencoder")]
+        numbers |= {f"{short}_before": row.before, f"{short}_after": row.after}
+        numbers |= {f"{short}_p": p_value(row.p), f"{short}_change": change_of(row)}
+    numbers["contrast_after"] = change.loc[("metal_nut", "contrast")].after
+    watched = training[(training.category == "screw") & (training.aggregation == "all")]
+    by_epoch = watched.groupby("epoch")[["auroc", "spearman_grey"]].agg(["mean", "min", "max"])
+    first, tenth, last = (by_epoch.loc[epoch] for epoch in (1, 10, 40))
+    numbers |= {"first": first["auroc", "mean"], "first_grey": first["spearman_grey", "mean"]}
+    numbers |= {"tenth_low": tenth["auroc", "min"], "tenth_high": tenth["auroc", "max"]}
+    numbers |= {"grey_low": tenth["spearman_grey", "min"]}
+    numbers |= {"grey_high": tenth["spearman_grey", "max"], "last": last["auroc", "mean"]}
+    return numbers | {"ganomaly": published.set_index("method").screw["GANomaly"]}
+
+
+def error_places(places: pd.DataFrame) -> pd.DataFrame:
+    """Where the autoencoder's error is, by category and defect type."""
+    rows = places[(places.arm == "autoencoder") & places.inside.notna()]
+    groups = ["category", "defect_type"]
+    rows = rows.assign(ratio=rows.inside / rows.usual)
+    table = rows.groupby(groups)[["top_inside", "area"]].mean()
+    return table.join(rows.groupby(groups).ratio.median().rename("inside_over_usual")).reset_index()
+
+
+def thresholds(scores: pd.DataFrame, summary: pd.DataFrame, decisions: pd.DataFrame) -> Numbers:
+    """Of the chapter on the threshold."""
+    rules = {"original": RULES[0].name, "quantile": RULES[1].name, "conformal": RULES[4].name}
+    numbers: Numbers = decided(decisions[decisions.backbone.isin(["", MAIN])], rules)
+    nut = {"category": "metal_nut"} | of_model("combined", MAIN)
+    numbers["nut_whole"] = row_of(summary, **nut).auroc_mean
+    numbers["nut_held_out"] = row_of(summary, variant="held-out", **nut).auroc_mean
+    bound = conformal_bound(int(numbers["metal_nut_combined_conformal_n"]), 0.05)
+    grey = scores[(scores.arm == CONTROL) & (scores.category == "screw")]
+    test = grey[(grey.variant == "plain") & (grey.label == 0)].score_top10.mean()
+    matched = grey[grey.variant == "grey-matched"].score_top10.mean()  # to the training images
+    greys = {"grey_test": f"{test:.0f}", "grey_train": f"{matched:.0f}"}
+    return numbers | greys | {"spread": f"{bound:.0%}"}
+
+
+def controls(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
+    """Of the chapter on what else could explain it."""
+    numbers: Numbers = {}
+    for part in PARTS:
+        for control in CONTROLS:
+            numbers[f"{part}_{control.replace(' ', '_')}"] = auroc(summary, part, control)
+        matched = {"category": part, "variant": "grey-matched"}
+        left = row_of(summary, arm=CONTROL, **matched).auroc_mean
+        contrast = with_interval(row_of(summary, arm="contrast", **matched))
+        numbers |= {f"{part}_grey_left": left, f"{part}_contrast_left": contrast}
+        numbers[f"{part}_ae"] = auroc(summary, part, "autoencoder")
+        drawn = shuffled(scores, category=part, **of_model("combined", MAIN))
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        numbers[f"{part}_shuffled"] = f"{drawn.mean():.3f}, 95 % of them in [{low:.3f}, {high:.3f}]"
+    light = between_variants(scores, "grey-matched", MAIN).set_index(["category", "arm"])
+    for model in ("patchcore", "combined", "combined_plus"):
+        numbers[f"{model}_change"] = change_of(light.loc[("screw", model)])
+    for short, where in (("resnet", ("screw", "resnet")), ("ae", ("metal_nut", "autoencoder"))):
+        numbers |= {f"{short}_before": light.loc[where].before}
+        numbers |= {f"{short}_after": light.loc[where].after}
+    untrained = between_variants(scores, "untrained", MAIN).set_index(["category", "arm"])
+    for model in ("patchcore", "combined_plus"):
+        numbers[f"screw_untrained_{model}"] = untrained.loc[("screw", model)].after
+    return numbers
+
+
+def changes(scores: pd.DataFrame, variant: str) -> pd.DataFrame:
+    """Every model and control in one variant against itself as it is, as a page shows it."""
+    table = between_variants(scores, variant, MAIN)
+    return table.assign(p=table.p.map(p_value)).drop(columns="backbone")
+
+
+def limits(
+    scores: pd.DataFrame,
+    summary: pd.DataFrame,
+    decisions: pd.DataFrame,
+    levels: pd.DataFrame,
+    training: pd.DataFrame,
+) -> Numbers:
+    """Of the chapter on the limits; `levels` are the settings of combined on screw."""
+    nut = row_of(summary, category="metal_nut", arm="autoencoder")
+    tenth = training[(training.category == "screw") & (training.aggregation == "all")]
+    tenth = tenth[tenth.epoch == 10].auroc
+    usual = levels.usual.astype(bool)
+    by_k = levels[levels.factor == "aggregation"].set_index("value").auroc
+    return {
+        "grey": row_of(summary, category="screw", arm=CONTROL).auroc_mean,
+        "f1": nut.f1max_mean,
+        "ae": nut.auroc_mean,
+        "seed_low": f"{tenth.min():.2f}",
+        "seed_high": f"{tenth.max():.2f}",
+        "usual": levels[usual].auroc.iloc[0],
+        "picked": levels.auroc.max(),
+        "mean_of_map": by_k["mean"],
+        "levels": str((~usual).sum() + 1),
+        **decided(decisions[decisions.backbone == MAIN], {"original": RULES[0].name}),
+        **normal_counts(scores),
+    }
+
+
+def sensitivity(table: pd.DataFrame) -> tuple[Numbers, pd.DataFrame]:
+    """Of the chapter on the settings, and the changes that a paired test tells from none."""
+
+    def named(row: pd.Series) -> str:
+        return f"{row.auroc:.3f} ({row.factor}: {row.value})"
+
+    numbers: Numbers = {}
+    for name, rows in table[table.arm == "combined"].groupby("category"):
+        numbers[f"{name}_low"] = named(rows.loc[rows.auroc.idxmin()])
+        numbers[f"{name}_high"] = named(rows.loc[rows.auroc.idxmax()])
+    rows = table[(table.arm == "patchcore") & (table.category == "screw")]
+    numbers["patchcore_high"] = named(rows.loc[rows.auroc.idxmax()])
+    turned = table[~table.usual.astype(bool)]
+    clear = turned[turned.p < 0.05].sort_values("change", key=abs, ascending=False)
+    numbers |= {"turned": str(len(turned)), "clear": str(len(clear))}
+    numbers["by_chance"] = f"{0.05 * len(turned):.0f}"
+    columns = ["category", "arm", "factor", "value", "auroc", "change", "p"]
+    return numbers, clear.assign(p=clear.p.map(p_value))[columns]

@@ -1,0 +1,164 @@
+"""The numbers in the text of the chapter on where the models fail."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from study.names import CONTROL, MAIN
+from study.tables.comparisons import between_variants, by_defect_type, compare, row_of
+from study.tables.numbers import auroc
+from study.tables.reference import of_model
+from study.tables.text import change_of, p_value, with_interval
+
+Numbers = dict[str, Any]
+BASE, CHOSEN = "as in combined", "as chosen"
+FINER, RANDOM = ("FeatCAE", "384 pixels"), ("combined+", "bank at random")
+PANELS = {FINER: "FeatCAE", RANDOM: "random bank", ("combined+", CHOSEN): "combined+"}
+"""The trials whose errors are drawn by rarity, and what their panels are called."""
+PARTS_AWAY = {
+    "random": "bank at random",
+    "drawn": "bank drawn, not spread",
+    "chosen": CHOSEN,
+    "uniform": "candidates at random",
+    "small": "bank of 1,024",
+    "large": "bank of 8,192",
+    "224": "224 pixels",
+    "320": "320 pixels",
+    "448": "448 pixels",
+    "one": "nearest patch alone",
+    "three": "3 neighbours",
+    "thirty": "30 neighbours",
+}
+"""Trials of combined+ that differ from it in one part, by the names that the prose has."""
+
+
+def where_it_fails(
+    scores: pd.DataFrame, summary: pd.DataFrame, levels: pd.DataFrame, places: pd.DataFrame
+) -> Numbers:
+    """How combined, PatchCore and combined+ fare on screw, and what moves it."""
+    arms = {
+        name: {"category": "screw"} | of_model(name, MAIN)
+        for name in ("combined", "patchcore", "combined_plus")
+    }
+    numbers: Numbers = {name: with_interval(row_of(summary, **arm)) for name, arm in arms.items()}
+    gap = compare(scores, arms["patchcore"], arms["combined"])
+    light = between_variants(scores, "grey-matched", MAIN).set_index(["category", "arm"])
+    numbers["gap"] = f"{change_of(gap)}, p {p_value(gap.p)}"
+    numbers["light"] = change_of(light.loc[("screw", "combined")])
+    for name in ("resnet50-v2", "efficientnet_lite0"):
+        row = row_of(summary, category="screw", arm="combined", backbone=name)
+        numbers[name] = with_interval(row)
+    rows = levels[(levels.category == "screw") & (levels.arm == "combined")]
+    best = rows.loc[rows.auroc.idxmax()]
+    wide = rows[rows.factor == "latent channels"].set_index("value").auroc
+    longer = rows[rows.factor == "epochs"].set_index("value").auroc
+    numbers["best"] = f"{best.auroc:.3f} ({best.factor}: {best.value})"
+    numbers |= {"narrow": wide["10"], "wide": wide["200"]}
+    numbers |= {"short": longer["1"], "long": longer["8"]}
+    kinds = by_defect_type(scores, MAIN)
+    types = kinds[(kinds.category == "screw") & (kinds.arm == "combined")].auroc
+    numbers |= {"worst_type": types.min(), "best_type": types.max()}
+    on_screw = places[
+        (places.backbone == MAIN) & places.inside.notna() & (places.category == "screw")
+    ]
+    for name, rows in on_screw.groupby("arm"):
+        size = row_of(summary, category="screw", arm=name, backbone=MAIN).image_size
+        cells = rows.area * (size / 8) ** 2  # layer2 has a cell for 8 pixels
+        possible = np.minimum(cells, 10) / 10
+        numbers[f"{name}_top"] = f"{rows.top_inside.mean() / possible.mean():.0%}"
+        numbers[f"{name}_cells"] = f"{cells.median():.0f}"
+    return numbers
+
+
+def by_rarity(bins: pd.DataFrame) -> Numbers:
+    """Mean errors of rare normal patches and of defects in the panels of `PANELS`."""
+
+    def mean_error(rows: pd.DataFrame, kind: str, above: float) -> str:
+        rows = rows[(rows.kind == kind) & (rows.above >= above)]
+        return f"{np.average(rows.error, weights=rows.patches):.1f}"
+
+    numbers: Numbers = {}
+    for (family, trial), short in zip(PANELS, ("cae", "random", "plus"), strict=True):
+        rows = bins[(bins.trial == trial) & (bins.family == family)].dropna(subset=["error"])
+        numbers[f"{short}_rare"] = mean_error(rows, "normal", 0.99)
+        numbers[f"{short}_defect"] = mean_error(rows, "defect", 0)
+    return numbers
+
+
+def combined_plus(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
+    """How combined+ fares on either part, beside PatchCore at its size, and what light does."""
+    numbers: Numbers = {"nut_plus": auroc(summary, "metal_nut", "combined_plus")}
+    light = between_variants(scores, "grey-matched", MAIN).set_index(["category", "arm"])
+    seeds = scores[scores.variant == "384 pixels"].seed.unique()
+    same = scores[scores.seed.isin(seeds)]
+    for name, category in (("nut", "metal_nut"), ("screw", "screw")):
+        which = {"category": category} | of_model("combined_plus", MAIN)
+        row = row_of(summary, **which)
+        numbers |= {f"{name}_sd": f"{row.auroc_sd:.4f}", f"{name}_recall": f"{row.recall:.0%}"}
+        numbers[f"{name}_bound"] = f"{row.fpr_ci_high:.0%}"
+        matched = row_of(summary, variant="grey-matched", **which)
+        numbers[f"{name}_matched"] = with_interval(matched)
+        numbers[f"{name}_light"] = change_of(light.loc[(category, "combined_plus")])
+        for short, variant in (("same", "384 pixels"), ("usual", "plain")):
+            pair = compare(same, which, which | {"arm": "patchcore", "variant": variant})
+            numbers[f"{name}_{short}"] = f"{change_of(pair)}, p {p_value(pair.p)}"
+        larger = row_of(summary, **which | {"arm": "patchcore", "variant": "384 pixels"})
+        numbers[f"{name}_larger"] = with_interval(larger)
+    screw = {"category": "screw"} | of_model("combined_plus", MAIN)
+    untrained = row_of(summary, variant="untrained", **screw)
+    contrast = row_of(summary, category="screw", arm="contrast", variant="grey-matched")
+    numbers |= {"untrained": with_interval(untrained), "contrast_left": with_interval(contrast)}
+    return numbers | {"larger_seeds": str(len(seeds))} | grey_rank(scores)
+
+
+def grey_rank(scores: pd.DataFrame) -> Numbers:
+    """Rank correlation of combined+ with brightness over the normal screws, mean over seeds."""
+    rows = scores[(scores.category == "screw") & (scores.variant == "plain") & (scores.label == 0)]
+    grey = rows[rows.arm == CONTROL].set_index("image").score_top10
+    ranks = [
+        spearmanr(seed.set_index("image").score_top10[grey.index], grey).statistic
+        for _, seed in rows[rows.arm == "combined_plus"].groupby("seed")
+    ]
+    width = np.tanh(1.96 / np.sqrt(len(grey) - 3))  # Fisher's, around zero
+    return {"grey_rank": f"{np.mean(ranks):+.2f}", "grey_width": f"{width:.2f}"}
+
+
+def tried(trials: pd.DataFrame) -> Numbers:
+    """What came of the trials: on screw, and how far pasted defects told it beforehand."""
+    screw = trials[trials.category == "screw"].set_index(["family", "trial"]).plain
+    numbers: Numbers = {
+        "base_auroc": screw["FeatCAE", BASE],
+        "cae_auroc": screw[FINER],
+        "random_auroc": screw[RANDOM],
+        "relative_auroc": screw["FeatCAE", "error relative to like patches"],
+        "balanced_auroc": screw["FeatCAE", "rare patches trained as often"],
+        "chosen_auroc": screw["combined+", CHOSEN],
+        "tried": str(len(screw)),
+    }
+    parts = screw["combined+"]
+    numbers |= {f"part_{short}": parts[trial] for short, trial in PARTS_AWAY.items()}
+    for name, rows in trials.groupby("category"):
+        numbers[f"{name}_rank"] = f"{spearmanr(rows.pasted, rows.plain).statistic:.2f}"
+    both = trials.groupby(["family", "trial"]).pasted.mean()
+    numbers["mean_chosen"] = both["combined+", CHOSEN]
+    better = both[both > both["combined+", CHOSEN]].sort_values(ascending=False)
+    named = [f"{trial} ({value:.3f})" for (_, trial), value in better.items()]
+    numbers["better"] = ", ".join(named) or "none"
+    nut = trials[(trials.family == "FeatCAE") & (trials.category == "metal_nut")].set_index("trial")
+    for short, trial in (("finer", FINER[1]), ("coarse", BASE)):
+        numbers |= {f"{short}_pasted": nut.pasted[trial], f"{short}_plain": nut.plain[trial]}
+    return numbers
+
+
+def trial_table(trials: pd.DataFrame) -> pd.DataFrame:
+    """All trials in three judgements on either part, as a page shows them."""
+    values = {"pasted": "pasted", "plain": "test", "grey_matched": "one grey"}
+    wide = trials.pivot(index=["family", "trial"], columns="category", values=list(values))
+    order = list(trials[["family", "trial"]].drop_duplicates().itertuples(index=False, name=None))
+    wide = wide.loc[order].swaplevel(axis=1)[["screw", "metal_nut"]]
+    wide.columns = [f"{name}: {values[what]}" for name, what in wide.columns]
+    shown = wide.reset_index()
+    shown["family"] = shown.family.where(~shown.family.duplicated(), "")
+    return shown.rename(columns={"family": "", "trial": "with"})
