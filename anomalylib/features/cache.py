@@ -144,7 +144,10 @@ def learned(
             with written_whole(path) as beside:
                 # Not by save_file: killed, it leaves files of random names.
                 beside.write_bytes(safetensors.torch.save(tensors))
-    return safetensors.torch.load_file(path)
+    try:
+        return safetensors.torch.load_file(path)
+    except safetensors.SafetensorError:
+        raise UserError(f"{path} is damaged: delete it and run again") from None
 
 
 def name_of(images: Sequence[np.ndarray], index: int) -> str:

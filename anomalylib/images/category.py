@@ -16,8 +16,8 @@ from PIL import Image
 
 from anomalylib.errors import UserError
 from anomalylib.files import sha256_of
-from anomalylib.images import folders as layouts
-from anomalylib.images.reading import picture_size, read_image
+from anomalylib.images import folders
+from anomalylib.images.reading import read_image, size_of
 
 MARKER = "drawn-by-anomalylib.json"
 MVTEC_FOLDERS = {"mvtec", "mvtec_ad", "mvtec_anomaly_detection"}
@@ -85,7 +85,7 @@ class ImageSet(Sequence):
         path, image = self.masks[index], self.paths[index]
         if path is None:
             return None
-        (height, width), (tall, wide) = picture_size(image), picture_size(path)
+        (height, width), (tall, wide) = size_of(image), size_of(path)
         if (height, width) != (tall, wide):
             wrong = f"the mask {path} has {wide} x {tall} pixels, its image {width} x {height}"
             raise UserError(f"{wrong}: draw it on the image, or take it away")
@@ -114,8 +114,8 @@ class Subset(Sequence):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the whole set and of what is chosen."""
-        said = f"{self.whole.fingerprint} {self.chosen.tolist()}"
-        return hashlib.sha256(said.encode()).hexdigest()
+        content = f"{self.whole.fingerprint} {self.chosen.tolist()}"
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -169,22 +169,34 @@ def load_batch(images: Sequence[np.ndarray], start: int, stop: int, size: int) -
 
 
 def as_images(given: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-    """Images as a detector takes them, once they are found to be so.
+    """What a detector is given, passed through once it is found to be images.
+
+    Parameters
+    ----------
+    given : ImageSet, Subset, ndarray (N, H, W, 3) or sequence of ndarray (H, W, 3), uint8
 
     Raises
     ------
     UserError
-        If one is no (H, W, 3) array of `uint8`.
+        If there are none, or one is not such an array; the message names it.
     """
     if isinstance(given, ImageSet | Subset):
         return given
+    do = "give a list of (height, width, 3) arrays of uint8, red first"
+    is_sequence = hasattr(given, "__getitem__") and hasattr(given, "__len__")
+    if isinstance(given, str | Path) or not is_sequence:
+        read = "; read_image reads a file" if isinstance(given, str | Path) else ""
+        raise UserError(f"{str(given)[:60]!r} is no sequence of images: {do}{read}")
+    if getattr(given, "ndim", 4) == 3 and given.shape[-1] == 3:
+        raise UserError(f"one image of shape {given.shape}, where several are expected: {do}")
+    if not len(given):
+        raise UserError(f"no images: {do}")
     for index in range(len(given)):
         image = given[index]
         kind = getattr(image, "dtype", type(image).__name__)
         shape = getattr(image, "shape", ())
-        if kind != np.uint8 or len(shape) != 3 or shape[2] != 3:
-            what = f"image {index} of {len(given)} is {kind} {shape}"
-            raise UserError(f"{what}: give (height, width, 3) arrays of uint8, red first")
+        if kind != np.uint8 or len(shape) != 3 or shape[2] != 3 or not image.size:
+            raise UserError(f"image {index} of {len(given)} is {kind} {shape}: {do}")
     return given
 
 
@@ -205,8 +217,8 @@ def dataset_name(root: Path) -> tuple[str, bool]:
     marker = root / MARKER
     if marker.is_file():
         try:
-            said = json.loads(marker.read_text())
-            return _sayable(said["name"]), bool(said["synthetic"])
+            noted = json.loads(marker.read_text())
+            return _sayable(noted["name"]), bool(noted["synthetic"])
         except (ValueError, LookupError, TypeError):
             raise UserError(f"{marker} is damaged: delete it and run again") from None
     plain = root.resolve().name
@@ -239,13 +251,13 @@ def load_category(root: str | Path, name: str) -> Category:
         If a folder is missing or empty, or the category is not there.
     """
     root = Path(root)
-    train, test = layouts.find(root, name)
+    train, test = folders.find(root, name)
     dataset, synthetic = dataset_name(root)
     return Category(
         name, dataset, synthetic, _image_set(root / name, train), _image_set(root / name, test)
     )
 
 
-def _image_set(folder: Path, found: Sequence[layouts.Found]) -> ImageSet:
+def _image_set(folder: Path, found: Sequence[folders.Found]) -> ImageSet:
     paths, kinds, masks = zip(*found, strict=True)
     return ImageSet(folder, paths, kinds, masks)

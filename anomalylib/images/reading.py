@@ -1,6 +1,8 @@
-"""One picture from a file that may be of any common format, or damaged."""
+"""One image from a file that may be of any common format, or damaged."""
 
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +15,14 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", "
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 """Pillow's decoders that are used; others of its are made for other things."""
 MOST = 80_000_000
-"""Pixels of the largest picture that is read: 240 MB decoded."""
+"""Pixels of the largest image that is read: 240 MB decoded."""
 LEAST = 8
 """Pixels of the shortest side."""
 PNG = b"\x89PNG\r\n\x1a\n"
 
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # refused below
-
 
 def read_image(path: Path) -> np.ndarray:
-    """Read a picture as (H, W, 3) `uint8`.
+    """Read an image as (H, W, 3) `uint8`.
 
     It is turned as its EXIF orientation says. A grey one gets three equal
     channels; of 16 bits the upper 8 are kept; what is transparent becomes
@@ -39,12 +39,12 @@ def read_image(path: Path) -> np.ndarray:
     Raises
     ------
     UserError
-        If the file is no whole picture of a known format, is damaged as far as
+        If the file is no whole image of a known format, is damaged as far as
         the format can tell, holds several, or is too large or too small.
     """
     try:
         _check_sums(path)
-        with Image.open(path, formats=FORMATS) as image:
+        with _opened(path) as image:
             image.load()
             return _as_rgb(ImageOps.exif_transpose(image))
     except UserError as error:
@@ -59,28 +59,38 @@ def has_checksums(path: Path) -> bool:
     """Whether damage to the file's pixels is sure to be found by `read_image`.
 
     Of the formats that it reads only PNG keeps checksums; a changed byte of
-    another may be another picture that is just as valid.
+    another may be another image that is just as valid.
     """
     with path.open("rb") as file:
         return file.read(len(PNG)) == PNG
 
 
-def picture_size(path: Path) -> tuple[int, int]:
+def size_of(path: Path) -> tuple[int, int]:
     """Height and width as `read_image` returns them, from the file's head alone.
 
     Raises
     ------
     UserError
-        If the file does not begin as a picture does.
+        If the file does not begin as an image does.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with _opened(path) as image:
             width, height = image.size
             turned = image.getexif().get(0x0112, 1) >= 5  # lies on its side
     except Exception as error:
         why = first_line(error)
         raise UserError(f"cannot read {path} as an image ({why}): replace the file") from None
     return (width, height) if turned else (height, width)
+
+
+@contextmanager
+def _opened(path: Path, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
+    """An image file whose head is read; Pillow's warning of size is `_check_shape`'s refusal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        image = Image.open(path, formats=formats)
+    with image:
+        yield image
 
 
 def _check_sums(path: Path) -> None:
@@ -90,11 +100,11 @@ def _check_sums(path: Path) -> None:
     JPEG lacks with grey.
     """
     if has_checksums(path):
-        with Image.open(path, formats=["PNG"]) as image:
+        with _opened(path, ["PNG"]) as image:
             _check_shape(image)
             image.verify()
         return
-    with Image.open(path, formats=FORMATS) as image:
+    with _opened(path) as image:
         _check_shape(image)
         strict = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
     if strict:
@@ -102,14 +112,14 @@ def _check_sums(path: Path) -> None:
 
 
 def _check_shape(image: Image.Image) -> None:
-    """Refuse what is too large to decode, too small to show a part, or several pictures."""
+    """Refuse what is too large to decode, too small to show a part, or several images."""
     width, height = image.size
     if width * height > MOST:
         raise UserError(f"{width} x {height} pixels, more than {MOST:,}")
     if min(width, height) < LEAST:
         raise UserError(f"{width} x {height} pixels, {LEAST} a side are needed")
     if getattr(image, "is_animated", False) and image.format != "MPO":  # cameras add a preview
-        raise UserError("it holds several pictures")
+        raise UserError("it holds several images")
 
 
 def _as_rgb(image: Image.Image) -> np.ndarray:

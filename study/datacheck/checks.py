@@ -7,6 +7,7 @@ where they come from. What is about files is in `study.datacheck.file_checks`.
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from anomalylib.images.category import Category
 from anomalylib.metrics import intervals
@@ -207,8 +208,8 @@ def _text(found: intervals.Interval) -> str:
 def deviations(values: np.ndarray) -> np.ndarray:
     """Robust deviations of positive values from their median, in logarithms, (N,)."""
     logs = np.log(np.maximum(values, 1e-6))
-    away = logs - np.median(logs)
-    return away / max(1.4826 * float(np.median(np.abs(away))), FLOOR)
+    spread = stats.median_abs_deviation(logs, scale="normal")
+    return (logs - np.median(logs)) / max(spread, FLOOR)
 
 
 def sharpness(own: pd.DataFrame) -> Check:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
 ALIKE = 0.9995
 """Correlation of the thumbnails of two pictures above which they may be one.
@@ -16,7 +17,6 @@ USUAL = 5
 """The neighbour whose distance is the usual one of a set; so many copies do not move it."""
 SHARE = 0.25
 """Of the usual distance: a part that always lies in one place is no copy of itself."""
-ROWS = 512
 
 
 class Pair(NamedTuple):
@@ -25,13 +25,6 @@ class Pair(NamedTuple):
     first: int
     second: int
     correlation: float
-
-
-def directions(thumbnails: np.ndarray) -> np.ndarray:
-    """Each thumbnail, (N, T, T), with mean 0 and length 1; one of no contrast stays 0."""
-    flat = thumbnails.reshape(len(thumbnails), -1)
-    flat = flat - flat.mean(axis=1, keepdims=True)  # (N, T * T)
-    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
 
 
 def neighbours(thumbnails: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -46,19 +39,14 @@ def neighbours(thumbnails: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarr
     Returns
     -------
     distances : ndarray, shape (N, count)
-        Between `directions`: sqrt(2 - 2 r) for a correlation r.
+        sqrt(2 - 2 r) for a correlation r, which is 0 where there is no contrast.
     rows : ndarray of int, shape (N, count)
     """
-    found = directions(thumbnails)
-    distances, rows = [], []
-    for start in range(0, len(found), ROWS):
-        alike = found[start : start + ROWS] @ found.T  # (R, N)
-        own = np.arange(len(alike))
-        alike[own, own + start] = -np.inf
-        order = np.argsort(-alike, axis=1, kind="stable")[:, :count]
-        rows.append(order)
-        distances.append(np.sqrt(np.maximum(2 - 2 * np.take_along_axis(alike, order, axis=1), 0)))
-    return np.concatenate(distances), np.concatenate(rows)
+    flat = thumbnails.reshape(len(thumbnails), -1)
+    flat = flat - flat.mean(axis=1, keepdims=True)  # (N, T * T)
+    search = NearestNeighbors(n_neighbors=count, algorithm="brute", metric="cosine").fit(flat)
+    distances, rows = search.kneighbors()  # 1 - r; without each thumbnail itself
+    return np.sqrt(2 * distances), rows
 
 
 def exact(pixels: list[str]) -> list[Pair]:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from anomalylib.errors import UserError
 from anomalylib.images.category import Category, ImageSet, resize
-from anomalylib.images.reading import FORMATS, SUFFIXES, has_checksums, picture_size, read_image
+from anomalylib.images.reading import FORMATS, SUFFIXES, has_checksums, read_image, size_of
 
 VIEW = 224
 """Side, in pixels, at which sharpness is measured: that of most detectors."""
@@ -120,7 +120,7 @@ MASK_COLUMNS = ["image", "mask", "fits", "area", "brightest", "reason"]
 
 def of_file(path: Path) -> dict[str, object]:
     """Format, mode, bits a channel and size of a picture, from the file's head."""
-    height, width = picture_size(path)
+    height, width = size_of(path)
     with Image.open(path, formats=FORMATS) as image:
         bits = 16 if image.mode.startswith("I;16") else BITS.get(image.mode, 8)
         own = {"format": image.format, "mode": image.mode, "bits": bits}
@@ -177,7 +177,7 @@ def _masks(test: ImageSet) -> Iterator[dict[str, object]]:
 def _size_or_none(path: Path) -> tuple[int, int] | None:
     """Height and width, None where the picture cannot be read; that is said elsewhere."""
     try:
-        return picture_size(path)
+        return size_of(path)
     except UserError:
         return None
 

@@ -120,3 +120,11 @@ def test_what_was_learned_is_read_back(tmp_path):
     assert torch.equal(first["a"], again["a"]) and torch.equal(first["b"], again["b"])
     learned("said otherwise", learn, tmp_path)
     assert len(calls) == 2
+
+
+def test_a_damaged_file_of_what_was_learned_is_named(tmp_path):
+    learned("key", lambda: {"a": torch.arange(3.0)}, tmp_path)
+    (path,) = tmp_path.glob("*.safetensors")
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(UserError, match=f"{path.name} is damaged: delete it"):
+        learned("key", dict, tmp_path)

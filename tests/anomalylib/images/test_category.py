@@ -7,6 +7,8 @@ from PIL import Image
 from anomalylib.errors import UserError
 from anomalylib.images.category import (
     MARKER,
+    Subset,
+    as_images,
     dataset_name,
     load_batch,
     load_category,
@@ -90,3 +92,31 @@ def test_what_the_data_are_called(tmp_path):
     assert dataset_name(tmp_path / "mvtec_ad_2") == ("mvtec_ad_2", False)
     (tmp_path / MARKER).write_text(json.dumps({"name": "drawn", "synthetic": True}))
     assert dataset_name(tmp_path) == ("drawn", True)
+
+
+IMAGE = np.zeros((9, 12, 3), dtype=np.uint8)
+NO_IMAGES = {
+    "none": ([], "no images"),
+    "float": ([IMAGE, IMAGE / 255], r"image 1 of 2 is float64 \(9, 12, 3\)"),
+    "grey": ([IMAGE[..., 0]], r"image 0 of 1 is uint8 \(9, 12\)"),
+    "four channels": (np.zeros((2, 9, 12, 4), dtype=np.uint8), r"image 0 of 2 is uint8"),
+    "no pixels": ([IMAGE[:0]], r"image 0 of 1 is uint8 \(0, 12, 3\)"),
+    "one": (IMAGE, r"one image of shape \(9, 12, 3\)"),
+    "a path": ("nut.png", r"'nut.png' is no sequence of images"),
+    "paths": (["nut.png"], r"image 0 of 1 is str"),
+    "a generator": ((image for image in [IMAGE]), ".* is no sequence of images"),
+    "a number": (np.float64(3), ".* is no sequence of images"),
+}
+
+
+@pytest.mark.parametrize("case", NO_IMAGES)
+def test_what_is_no_image_is_named_with_what_to_do(case):
+    given, message = NO_IMAGES[case]
+    with pytest.raises(UserError, match=rf"^{message}.*arrays of uint8"):
+        as_images(given)
+
+
+def test_images_pass_the_door_as_they_are(category_folder):
+    train = load_category(category_folder, "bolt").train
+    for images in (train, Subset(train, np.array([1])), [IMAGE], (IMAGE, IMAGE[:9]), IMAGE[None]):
+        assert as_images(images) is images

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from anomalylib.errors import UserError
-from anomalylib.images import folders as layouts
+from anomalylib.images import folders
 from anomalylib.images.category import load_category
 
 
@@ -29,14 +29,14 @@ def own(tmp_path):
 
 
 def test_mvtec_and_own_folders_are_categories(own, category_folder):
-    assert "bracket" in layouts.list_categories(own)
-    assert layouts.list_categories(category_folder) == ["bolt"]
+    assert "bracket" in folders.list_categories(own)
+    assert folders.list_categories(category_folder) == ["bolt"]
     with pytest.raises(UserError, match=r"no category 'nut'.*found: bolt"):
-        layouts.find(category_folder, "nut")
+        folders.find(category_folder, "nut")
 
 
 def test_a_fifth_of_the_normal_images_is_held_out(own):
-    train, test = layouts.find(own, "bracket")
+    train, test = folders.find(own, "bracket")
     held_out = [found for found in test if found.defect_type == "good"]
     assert (len(train), len(held_out)) == (8, 2)
     everything = {found.path for found in train} | {found.path for found in held_out}
@@ -60,13 +60,13 @@ def test_copies_of_an_image_stay_together(own):
     normal = own / "bracket" / "normal"
     for path in list(normal.iterdir()):
         shutil.copy(path, path.with_name(f"copy-{path.name}"))
-    train, test = layouts.find(own, "bracket")
+    train, test = folders.find(own, "bracket")
     learned = {found.path.read_bytes() for found in train}
     assert not learned & {found.path.read_bytes() for found in test}
 
 
 def test_masks_go_with_their_images(own):
-    _, test = layouts.find(own, "bracket")
+    _, test = folders.find(own, "bracket")
     masks = {found.path.name: found.mask for found in test if found.defect_type == "crack"}
     assert masks["a.png"] is None and masks["b.png"].name == "b_mask.png"
     flat = own / "flat"
@@ -74,7 +74,7 @@ def test_masks_go_with_their_images(own):
         picture(flat / "normal" / f"{i}.png", i)
     picture(flat / "abnormal" / "7.png", 7)
     picture(flat / "masks" / "7.png", 8)
-    abnormal = layouts.find(own, "flat")[1][-1]
+    abnormal = folders.find(own, "flat")[1][-1]
     assert (abnormal.defect_type, abnormal.mask.parent.name) == ("abnormal", "masks")
 
 
@@ -91,7 +91,7 @@ def test_what_begins_with_a_dot_or_is_no_picture_is_left_out(own):
     (normal / "._0.png").write_bytes(b"a Mac was here")
     (normal / "notes.txt").write_text("not a picture")
     picture(normal / "LAST.PNG", 50)
-    assert len(layouts.images_in(normal)) == 11
+    assert len(folders.images_in(normal)) == 11
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_what_begins_with_a_dot_or_is_no_picture_is_left_out(own):
 def test_what_cannot_be_meant_is_refused(own, change, said):
     change(own / "bracket")
     with pytest.raises(UserError, match=said):
-        layouts.find(own, "bracket")
+        folders.find(own, "bracket")
 
 
 def test_the_part_itself_in_place_of_the_folder_above_is_recognised(own):
     with pytest.raises(UserError, match=rf"DATA_ROOT={own} CATEGORIES=bracket"):
-        layouts.find(own / "bracket", "bracket")
+        folders.find(own / "bracket", "bracket")
     with pytest.raises(UserError, match=r"no data folder at .*nowhere"):
-        layouts.find(own / "nowhere", "bracket")
+        folders.find(own / "nowhere", "bracket")
 
 
 def test_mvtec_folders_without_defects_or_without_good_parts(category_folder):
@@ -134,7 +134,7 @@ def test_every_normal_image_is_on_one_side(tmp_path_factory, contents):
     for i, content in enumerate(contents):
         (normal / f"{i}.png").write_text(str(content))
     try:
-        train, held_out = layouts.find(root, "part")
+        train, held_out = folders.find(root, "part")
     except UserError as error:
         assert "copies of each other" in str(error)
         return

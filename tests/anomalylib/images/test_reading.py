@@ -1,4 +1,5 @@
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from anomalylib.errors import UserError
-from anomalylib.images.reading import LEAST, has_checksums, picture_size, read_image
+from anomalylib.images.reading import LEAST, has_checksums, read_image, size_of
 
 RANDOM = np.random.default_rng(0)
 COLOUR = RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -63,7 +64,7 @@ def test_a_picture_is_turned_as_its_camera_was(tmp_path):
     exif[0x0112] = 6  # to be turned clockwise
     path = saved(tmp_path / "x.png", COLOUR, exif=exif)
     assert (read_image(path) == np.rot90(COLOUR, -1)).all()
-    assert picture_size(path) == (30, 20)
+    assert size_of(path) == (30, 20)
 
 
 def test_palette_transparency_cmyk_and_one_bit(tmp_path):
@@ -106,11 +107,11 @@ def test_empty_foreign_and_misnamed_files(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "tif", "png"])
-def test_several_pictures_in_a_file_are_refused(tmp_path, suffix):
+def test_several_images_in_a_file_are_refused(tmp_path, suffix):
     path = tmp_path / f"x.{suffix}"
     more = [Image.fromarray(np.roll(COLOUR, i, axis=0)) for i in (1, 2)]
     Image.fromarray(COLOUR).save(path, save_all=True, append_images=more)
-    assert "several pictures" in refused(path)
+    assert "several images" in refused(path)
 
 
 def test_bombs_are_refused_before_they_are_decoded(tmp_path):
@@ -159,3 +160,12 @@ def test_no_flipped_bit_of_a_png_changes_a_pixel_unnoticed(tmp_path_factory, whe
         assert (read_image(path) == COLOUR).all()
     except UserError as error:
         assert "cannot read" in str(error)
+
+
+def test_the_warning_filters_stay_as_they_are(tmp_path):
+    before = list(warnings.filters)
+    with pytest.raises(UserError, match="more than"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (tmp_path / "large.png").write_bytes(grey_png_head(12_000, 10_000))
+        read_image(tmp_path / "large.png")
+    assert warnings.filters == before
