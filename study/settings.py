@@ -26,6 +26,13 @@ class ChapterSettings(Checked):
     reference_dir: str = "data/reference"
 
 
+class YourPartsSettings(ChapterSettings):
+    """The chapter on one's own parts, which fits a model on drawn brackets."""
+
+    normal_images: int = Field(150, ge=24, le=10_000)
+    image_size: int = Field(384, ge=64, le=2048, multiple_of=32)
+
+
 class CategorySettings(ChapterSettings):
     """A chapter on one category of the reference results."""
 
@@ -92,6 +99,7 @@ class InspectSettings(Checked):
 
 APART = {
     "category": CategorySettings,
+    "your_parts": YourPartsSettings,
     "data": BuildSettings,
     "ablation": BuildSettings,
     "summary": SummarySettings,

@@ -44,6 +44,7 @@ def built(tiny_root, tmp_path_factory):
     build = tmp_path_factory.mktemp("build")
     small = {"autoencoder.epochs": 1, "combined.epochs": 1, "image_size": 64}
     small |= {"learning_curve.sizes": "3", "learning_curve.repeats": 2}
+    small |= {"your_parts.normal_images": 24}
     asked = {"categories": "metal_nut", "data_root": str(tiny_root), "params": small}
     asked["backbone"] = "efficientnet_lite0"
     with pytest.MonkeyPatch.context() as patch:

@@ -100,4 +100,4 @@ def test_every_arm_leaves_a_detector_that_judges_new_pictures(built, tiny_root, 
     for row in found.itertuples():
         assert abs(row.score / judged[row.image[row.image.index("test/good") :]] - 1) < 1e-3
         assert row.decision == ("anomalous" if row.score > arm["threshold"] else "normal")
-    assert "3 pictures" in (tmp_path / "inspection.html").read_text()
+    assert "3 images" in (tmp_path / "inspection.html").read_text()
