@@ -190,7 +190,8 @@ class Detector(BaseEstimator, ABC):
     def _kept(self, images: Images, learn: Callable[[], Tensors]) -> Tensors:
         """What is learned of the images, from a file where the same was learned before."""
         fingerprint = getattr(images, "fingerprint", None)
-        if not self.keep or fingerprint is None:
+        watched = getattr(self, "on_epoch", None) is not None
+        if not self.keep or fingerprint is None or watched:
             return learn()
         names = [name for name in parameters_of(type(self)) if name not in ON_SCORES]
         settings = {name: getattr(self, name) for name in names}

@@ -95,17 +95,24 @@ def code_of(notebook: str) -> ast.Module:
 
 @functools.cache
 def tables_read(notebook: str) -> tuple[str, ...]:
-    """Files of the reference results that a notebook asks for in its code."""
-    calls = [node for node in ast.walk(code_of(notebook)) if isinstance(node, ast.Call)]
+    """Files of the reference results that a notebook asks for in its code.
+
+    Raises
+    ------
+    UserError
+        If it does not ask by name, so that nobody sees what it depends on.
+    """
     files: dict[str, None] = {}
-    for call in calls:
-        name = getattr(call.func, "id", "")
-        if name in READERS:
-            files |= {
-                f"{word.value}.csv": None for word in call.args if isinstance(word, ast.Constant)
-            }
-        elif name == "read_benchmarks":
+    for call in (node for node in ast.walk(code_of(notebook)) if isinstance(node, ast.Call)):
+        function = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        if function == "read_benchmarks":
             files[BENCHMARKS] = None
+        elif function in READERS:
+            asked = call.args if function == "read_tables" else call.args[:1]
+            if not asked or not all(isinstance(name, ast.Constant) for name in asked):
+                words = f"{ast.unparse(call)!r} must name its tables as plain text"
+                raise UserError(f"notebook {notebook}: {words}")
+            files |= {f"{name.value}.csv": None for name in asked}
     return tuple(files)
 
 

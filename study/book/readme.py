@@ -11,11 +11,11 @@ from anomalylib.errors import UserError
 from anomalylib.files import sha256_of, written_whole
 from anomalylib.sources import code_hash
 from study.checkout import ROOT
-from study.figures import reference as charts
+from study.figures.reference import measured
 from study.names import ARMS, CLAIMS, CONTROL, plain
-from study.tables import reference as tables
-from study.tables import text as prose
 from study.tables.comparisons import row_of
+from study.tables.reference import REFERENCE, read_tables
+from study.tables.text import with_interval
 
 README = ROOT / "README.md"
 PICTURE = ROOT / "book" / "_static" / "headline.svg"
@@ -40,7 +40,7 @@ def write(readme: Path = README, picture: Path = PICTURE) -> None:
     UserError
         If a table or the README's markers are missing.
     """
-    summary, scores = tables.read_tables(*SOURCES)
+    summary, scores = read_tables(*SOURCES)
     text = put(readme.read_text(encoding="utf-8"), block(summary))
     draw(picture, summary, scores)
     with written_whole(readme) as beside:
@@ -64,39 +64,39 @@ def put(text: str, made: str) -> str:
 
 def block(summary: pd.DataFrame) -> str:
     """The chart's place, the table, and what they show, as Markdown."""
-    found = rows(summary)
+    table = rows(summary)
     parts = " and on ".join(plain(name) for name in summary.category.unique())
-    seen = f"Image-level AUROC of every arm and control on {parts}, with intervals"
-    chart = f"![{seen} and the claims of the report](book/_static/{PICTURE.name})"
-    own = row_of(summary, arm=ARMS[-1], backbone=BACKBONE)
+    alt = f"Image-level AUROC of every arm and control on {parts}, with intervals"
+    chart = f"![{alt} and the claims of the report](book/_static/{PICTURE.name})"
+    plus = row_of(summary, arm=ARMS[-1], backbone=BACKBONE)
     others = row_of(summary, arm=ARMS[1], backbone=BACKBONE)
-    said = (
-        f"*Image-level AUROC with ResNet-50's {own.layers}: mean over {own.n_seeds} seeds, in "
+    caption = (
+        f"*Image-level AUROC with ResNet-50's {plus.layers}: mean over {plus.n_seeds} seeds, in "
         f"brackets the 95 % interval over test images; 0.5 is guessing. {plain(ARMS[-1])} sees "
-        f"{own.image_size:.0f} pixels a side, the other arms on features {others.image_size:.0f}. "
+        f"{plus.image_size:.0f} pixels a side, the other arms on features {others.image_size:.0f}. "
         f"{CONTROL.capitalize()}: "
         "the image's brightness alone, with no detector.*"
     )
-    table = [_line(found.columns), _line("---" for _ in found.columns)]
-    table += [_line(row) for row in found.itertuples(index=False)]
-    return "\n\n".join((chart, "\n".join(table), said)) + "\n"
+    lines = [_line(table.columns), _line("---" for _ in table.columns)]
+    lines += [_line(row) for row in table.itertuples(index=False)]
+    return "\n\n".join((chart, "\n".join(lines), caption)) + "\n"
 
 
 def rows(summary: pd.DataFrame) -> pd.DataFrame:
     """One row an arm and one for the control: name, each category, what the report claims."""
-    own = summary[summary.backbone.isin(["", BACKBONE])]
-    made = []
+    shown = summary[summary.backbone.isin(["", BACKBONE])]
+    table = []
     for arm in (*ARMS, CONTROL):
         row = {"arm": plain(arm)}
         for category in summary.category.unique():
-            row[plain(category)] = prose.with_interval(row_of(own, category=category, arm=arm))
-        made.append(row | {"claimed": f"{CLAIMS[arm]:.2f}" if arm in CLAIMS else "–"})
-    return pd.DataFrame(made)
+            row[plain(category)] = with_interval(row_of(shown, category=category, arm=arm))
+        table.append(row | {"claimed": f"{CLAIMS[arm]:.2f}" if arm in CLAIMS else "–"})
+    return pd.DataFrame(table)
 
 
 def draw(picture: Path, summary: pd.DataFrame, scores: pd.DataFrame) -> None:
     """Save the chart, without a date and with the hash of the tables it was drawn from."""
-    said = {
+    metadata = {
         "Title": "Image-level AUROC of every arm and control",
         "Source": f"data/reference: {', '.join(SOURCES)}; SHA-256 {digest()}",
         "Creator": "anomalylib",
@@ -104,16 +104,16 @@ def draw(picture: Path, summary: pd.DataFrame, scores: pd.DataFrame) -> None:
         "Date": None,
     }
     with plt.rc_context(STYLE):
-        figure = charts.measured(summary, scores, [BACKBONE])
+        figure = measured(summary, scores, [BACKBONE])
         with written_whole(picture) as beside:
-            figure.savefig(beside, format="svg", metadata=said)
+            figure.savefig(beside, format="svg", metadata=metadata)
         plt.close(figure)
 
 
 def digest() -> str:
     """SHA-256 over the tables that the headline is made of, and the code that draws it."""
-    files = [tables.REFERENCE / f"{name}.csv" for name in SOURCES]
-    code = code_hash(charts.__name__, packages=("anomalylib", "study"))
+    files = [REFERENCE / f"{name}.csv" for name in SOURCES]
+    code = code_hash(measured.__module__, packages=("anomalylib", "study"))
     text = "".join(f"{path.name} {sha256_of(path)}\n" for path in files)
     return hashlib.sha256(f"{text}{code}".encode()).hexdigest()
 

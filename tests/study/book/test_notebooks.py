@@ -4,6 +4,7 @@ import json
 import pytest
 
 from anomalylib import sources
+from anomalylib.detectors.registry import DETECTORS
 from anomalylib.errors import UserError
 from study.book import notebooks
 from study.book.notebooks import chapters, code_key, names, plan, split_parameters, tables_read
@@ -63,14 +64,41 @@ def test_a_wrong_parameter_stops_the_plan(tiny_root, tmp_path):
         keys(tmp_path, tiny_root, combined={"latent": 0})
 
 
-def test_what_a_chapter_reads_is_read_off_its_code(monkeypatch):
-    code = (
-        "from x import *\na, b = read_tables('scores', 'runs', folder=f)\nread_table('places', f)"
-    )
-    monkeypatch.setattr(notebooks, "code_of", lambda name: ast.parse(code))
+@pytest.fixture
+def reads(monkeypatch):
+    """Which tables a piece of code reads."""
+
+    def reads(code):
+        monkeypatch.setattr(notebooks, "code_of", lambda name: ast.parse(code))
+        tables_read.cache_clear()
+        return tables_read("any")
+
+    yield reads
     tables_read.cache_clear()
-    assert tables_read("any") == ("scores.csv", "runs.csv", "places.csv")
-    tables_read.cache_clear()
+
+
+def test_what_a_chapter_reads_is_read_off_its_code(reads):
+    code = "a, b = read_tables('scores', 'runs', folder=s.dir)\nread_table('places', s.dir)"
+    assert reads(code) == ("scores.csv", "runs.csv", "places.csv")
+    assert reads("reference.read_table('scores')") == ("scores.csv",)
+    assert reads("benchmarks.read_benchmarks(s.dir)") == ("benchmarks.json",)
+    assert reads("print('scores')") == ()
+
+
+@pytest.mark.parametrize(
+    "call", ["read_tables(*NAMES)", "read_table(name)", "read_table(name='x')"]
+)
+def test_a_chapter_must_name_its_tables(reads, call):
+    with pytest.raises(UserError, match="must name its tables as plain text"):
+        reads(call)
+
+
+def test_the_chapters_read_committed_tables_and_only_those():
+    files = {name: tables_read(name) for name in chapters()}
+    committed = {path.name for path in (notebooks.ROOT / "data" / "reference").iterdir()}
+    assert set().union(*files.values()) <= committed
+    assert {name for name, tables in files.items() if not tables} == {"models", "your_parts"}
+    assert files["cost"] == ("benchmarks.json",)
 
 
 @pytest.fixture
@@ -100,6 +128,12 @@ def test_an_edit_of_a_detector_makes_again_what_uses_it_and_no_autoencoder(edite
     assert again >= {"patchcore", "combined_plus", "ablation", "summary", "your_parts"}
     assert not again & {"autoencoder", "resnet", "combined", "learning_curve", "data", "claims"}
     assert "learning_curve" in edited("anomalylib.detectors.combined")
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_what_a_detector_has_learned_depends_on_no_code_of_the_study(name):
+    depends = sources.closure([DETECTORS.module(name)], notebooks.PACKAGES)
+    assert depends and not [module for module in depends if module.startswith("study")]
 
 
 def test_a_learning_curve_follows_the_model_that_its_parameter_names(tiny_root, tmp_path):

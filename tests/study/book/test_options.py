@@ -84,8 +84,8 @@ def test_each_notebook_gets_the_seed_and_only_what_it_knows(opened):
     first, (ablation,), (summary,) = opened(seed="3").stages
     arms = [task for task in first if task.notebook not in chapters()]
     assert {task.parameters["seed"] for task in (*arms, ablation, summary)} == {3}
-    chapters = [task.parameters for task in first if task.notebook in chapters()]
-    assert {"category": "screw"} in chapters and all(set(own) <= {"category"} for own in chapters)
+    given = [task.parameters for task in first if task.notebook in chapters()]
+    assert {"category": "screw"} in given and all(set(names) <= {"category"} for names in given)
     assert "threads" not in ablation.parameters and "sigma" not in ablation.parameters
     assert [task.notebook for task in arms] == ["data", *ARMS, "learning_curve"]
     assert "weights" not in arms[0].parameters and "weights" not in arms[1].parameters

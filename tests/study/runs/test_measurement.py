@@ -128,7 +128,7 @@ def test_grey_matched_parts_are_what_is_scored(screws, backbone, tmp_path):
 
 def test_watching_notes_both_aggregations_at_the_epochs_named(screws):
     noted = []
-    detector = Autoencoder(epochs=2, on_epoch=measurement._watcher(screws, noted))
+    detector = Autoencoder(epochs=2, on_epoch=measurement._watcher(screws, noted), keep=False)
     detector.fit(screws.train)
     assert [seen["epoch"] for seen in noted] == [1, 2]
     maps = detector.anomaly_maps(screws.test)
