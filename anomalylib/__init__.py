@@ -8,7 +8,7 @@ PyTorch takes seconds to import.
 
 import importlib
 
-__version__ = "0.2.0"
+__version__ = "0.1.0"
 
 HOMES = {
     "UserError": "anomalylib.errors",

@@ -1,0 +1,28 @@
+import re
+
+from anomalylib.__main__ import main
+from study.checkout import ROOT
+from study.parts.bracket import ensure_bracket
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_of_the_readme_run_word_for_word(tmp_path, monkeypatch, capsys):
+    ensure_bracket(tmp_path / "parts", {"normal": 10, "defect": 1})
+    (tmp_path / "parts" / "bracket" / "abnormal" / "crack").rename(tmp_path / "new")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("anomalylib.features.cache.FOLDER", tmp_path / "cache")
+    (example,) = blocks("python")
+    exec(example, {})
+    figure, decision = capsys.readouterr().out.splitlines()
+    assert 0 <= float(figure.split()[0]) <= 1 and decision in ("[False]", "[ True]")
+    lines = [line for block in blocks("") for line in block.splitlines()]
+    commands = [line.split()[3:] for line in lines if line.startswith("python -m anomalylib")]
+    assert [words[0] for words in commands] == ["fit", "inspect", "export"]
+    assert [main(words) in (0, 1) for words in commands] == [True] * 3
+    for name in ("bracket.safetensors", "report.html", "bracket.onnx"):
+        assert (tmp_path / name).stat().st_size > 1000
