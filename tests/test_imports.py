@@ -24,11 +24,11 @@ LIBRARY["detectors"] = LIBRARY["features"] | {"features"}
 LIBRARY["deploy"] = LIBRARY["detectors"] | {"detectors"}
 """What a room of the library may import from, besides itself."""
 STUDY = {"checkout": set(), "names": set()}
-STUDY["settings"] = STUDY["parts"] = {"checkout", "names"}
-STUDY["datacheck"] = STUDY["parts"] | {"parts"}
-STUDY["tables"] = STUDY["datacheck"] | {"datacheck"}
-STUDY["figures"] = STUDY["tables"] | {"tables"}
-STUDY["runs"] = STUDY["tables"] | {"tables", "settings"}
+STUDY["parts"] = {"checkout", "names"}
+STUDY["settings"] = STUDY["tables"] = STUDY["parts"] | {"parts"}
+STUDY["datacheck"] = STUDY["tables"] | {"tables"}
+STUDY["figures"] = STUDY["datacheck"] | {"datacheck"}
+STUDY["runs"] = STUDY["datacheck"] | {"datacheck", "settings"}
 STUDY["trials"] = STUDY["runs"] | {"runs"}
 STUDY["book"] = set(STUDY)
 """The same for the study."""
