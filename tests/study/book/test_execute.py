@@ -53,7 +53,7 @@ def sources(tmp_path, monkeypatch):
 
 
 def task_in(tmp_path, notebook, **changes):
-    task = Task(notebook, "bolt", {"x": 2}, tmp_path / "out" / f"{notebook}.ipynb", "key")
+    task = Task(notebook, "bolt", {"x": 2}, tmp_path / "out" / f"{notebook}.ipynb", "key", notebook)
     return replace(task, **changes)
 
 
@@ -61,10 +61,10 @@ def test_a_notebook_is_executed_once_and_then_fresh(sources, tmp_path):
     sources("good", "x = 1", "print(x * 21)")
     task = task_in(tmp_path, "good")
     assert task.stale
-    assert run_stages([[task]], Inline()) == 1
+    assert run_stages([[task]], Inline()) == [task.page]
     assert "42" in task.output.read_text()
     assert not task.partial.exists()
-    assert run_stages([[task]], Inline()) == 0
+    assert run_stages([[task]], Inline()) == []
     sources("good", "x = 1", "1 / 0")
     assert execute(task) is None  # asked for again where an answer was lost
     assert replace(task, key="other").stale
@@ -87,7 +87,7 @@ def test_a_killed_kernel_is_done_again_and_nothing_half_written_is_read(sources,
         execute(task)
     assert not task.output.exists() and task.stale
     sources("killed", "x = 1", "print('whole')")
-    assert run_stages([[task]], Inline()) == 1
+    assert run_stages([[task]], Inline()) == [task.page]
     assert not task.stale
 
 
@@ -143,13 +143,13 @@ def test_a_run_cut_short_does_not_leave_its_result_to_an_earlier_one(sources, tm
     save = f"open({str(result)!r}, 'w').write(str(x))"
     sources("arm", "x = 1", save, "1 / (x - 3)")
     first = task_in(tmp_path, "arm", makes=result)
-    assert run_stages([[first]], Inline()) == 1
+    assert run_stages([[first]], Inline()) == [first.page]
     assert not first.stale and result.read_text() == "2"
     other = replace(first, key="other", parameters={"x": 3})  # fails once it has saved
     assert "ZeroDivisionError" in execute(other)
     assert result.read_text() == "3"
     assert first.stale  # although its parameters are as before
-    assert run_stages([[first]], Inline()) == 1
+    assert run_stages([[first]], Inline()) == [first.page]
     assert result.read_text() == "2"
 
 
