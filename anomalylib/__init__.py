@@ -8,6 +8,8 @@ PyTorch takes seconds to import.
 
 import importlib
 
+from anomalylib.detectors.registry import DETECTORS
+
 __version__ = "0.1.0"
 
 HOMES = {
@@ -17,11 +19,6 @@ HOMES = {
     "read_image": "anomalylib.images.reading",
     "resolve_backbone": "anomalylib.features.weights",
     "FeatureExtractor": "anomalylib.features.extractor",
-    "Autoencoder": "anomalylib.detectors.autoencoder",
-    "Pooled": "anomalylib.detectors.pooled",
-    "Combined": "anomalylib.detectors.combined",
-    "PatchCore": "anomalylib.detectors.patchcore",
-    "CombinedPlus": "anomalylib.detectors.combined_plus",
     "DETECTORS": "anomalylib.detectors.registry",
     "FeatCAE": "anomalylib.detectors.networks",
     "ImageAutoencoder": "anomalylib.detectors.networks",
@@ -36,6 +33,7 @@ HOMES = {
     "inspect": "anomalylib.deploy.inspect",
     "to_onnx": "anomalylib.deploy.onnx",
 }
+HOMES |= {name: DETECTORS.module(key) for key, name in DETECTORS.class_names.items()}
 """The public names, and the module that each stands in."""
 
 __all__ = sorted(HOMES)

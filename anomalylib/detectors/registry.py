@@ -14,28 +14,27 @@ class Registry(Mapping):
     """
 
     def __init__(self, places: Mapping[str, str]):
-        self._places = dict(places)
+        self._modules = {name: place.partition(".")[0] for name, place in places.items()}
+        self.class_names = {name: place.partition(".")[2] for name, place in places.items()}
 
     def __getitem__(self, name: str) -> type:
-        return getattr(importlib.import_module(self.module(name)), self._class(name))
+        return getattr(importlib.import_module(self.module(name)), self.class_names[name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter(self._modules)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._modules)
 
     def module(self, name: str) -> str:
         """The module of a detector, by its dotted name; nothing is imported."""
-        return f"{__package__}.{self._places[name].partition('.')[0]}"
+        return f"{__package__}.{self._modules[name]}"
 
     def name_of(self, kind: type) -> str | None:
         """What a class is called here, or None."""
-        places = {f"{self.module(name)}.{self._class(name)}": name for name in self._places}
-        return places.get(f"{kind.__module__}.{kind.__qualname__}")
-
-    def _class(self, name: str) -> str:
-        return self._places[name].partition(".")[2]
+        place = (kind.__module__, kind.__qualname__)
+        known = {(self.module(name), self.class_names[name]): name for name in self}
+        return known.get(place)
 
 
 DETECTORS = Registry(

@@ -22,6 +22,7 @@ from study.book import sphinx_ext
 from study.book.options import Study
 from study.book.pages import page, tables
 from study.checkout import ROOT
+from study.names import ARMS
 
 SOURCE = ROOT / "book"
 RENDERED_WITH = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme")
@@ -132,7 +133,9 @@ def assemble(study: Study) -> dict[str, bytes]:
 
 def contents(template: str, categories: Sequence[str]) -> str:
     """The table of contents: what stands between lines that begin with ## is repeated."""
-    return jinja2.Template(template, line_statement_prefix="##").render(categories=categories)
+    return jinja2.Template(template, line_statement_prefix="##").render(
+        categories=categories, models=ARMS
+    )
 
 
 def _digest(pages: dict[str, bytes]) -> str:

@@ -10,18 +10,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from study.names import CONTROL, plain
+from study.names import ARMS, CONTROL, plain
 
-# Okabe and Ito's palette and Tol's wine, distinct for the colour-blind.
-COLOURS = {
-    "autoencoder": "#E69F00",
-    "resnet": "#56B4E9",
-    "combined": "#0072B2",
-    "patchcore": "#009E73",
-    "combined_plus": "#882255",
-    CONTROL: "#767676",
-}
-"""A model keeps its colour through the whole book."""
+PALETTE = ("#E69F00", "#56B4E9", "#0072B2", "#009E73", "#882255", "#CC79A7", "#D55E00")
+"""Okabe and Ito's colours and Tol's wine, distinct for the colour-blind."""
+COLOURS = dict(zip(ARMS, PALETTE, strict=False)) | {CONTROL: "#767676"}
+"""A model keeps its colour through the whole book: the colours go by the registry's order."""
 GREY = COLOURS[CONTROL]
 NORMAL, THRESHOLD, BLACK, DIM = "#9A9A9A", "#D00000", "#262626", "#6A6A6A"
 ANOMALOUS = "#CC79A7"

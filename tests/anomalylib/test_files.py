@@ -41,3 +41,15 @@ def test_the_commit_is_told_where_there_is_one(monkeypatch, tmp_path):
 def test_the_commit_of_another_checkout_is_not_ours(monkeypatch, tmp_path):
     monkeypatch.setattr("study.checkout.ROOT", tmp_path)
     assert commit() == "unknown"
+
+
+def test_only_what_dead_processes_have_left_is_cleared(tmp_path):
+    path = tmp_path / "a.json"
+    with written_whole(path) as first:
+        first.write_text("1")
+        dead = first.with_name(first.name.replace(f"-{first.name.split('-')[2]}-", "-999999999-"))
+        dead.write_text("half")
+        with written_whole(path) as second:
+            second.write_text("2")
+            assert first.exists() and not dead.exists()
+    assert path.read_text() == "1" and list(tmp_path.iterdir()) == [path]

@@ -120,3 +120,9 @@ def test_images_pass_the_door_as_they_are(category_folder):
     train = load_category(category_folder, "bolt").train
     for images in (train, Subset(train, np.array([1])), [IMAGE], (IMAGE, IMAGE[:9]), IMAGE[None]):
         assert as_images(images) is images
+
+
+def test_a_marker_that_is_damaged_is_one_line(category_folder):
+    (category_folder / "drawn-by-anomalylib.json").write_text("{")
+    with pytest.raises(UserError, match="is damaged: delete it"):
+        load_category(category_folder, "bolt")
