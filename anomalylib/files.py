@@ -21,16 +21,6 @@ def written_whole(path: Path) -> Iterator[Path]:
     block raises, nothing is left behind; what a killed process has left goes
     when the same file is written again.
 
-    Parameters
-    ----------
-    path : Path
-        The file to be; its folder is made.
-
-    Yields
-    ------
-    Path
-        Where to write; it has the same suffix.
-
     Raises
     ------
     UserError

@@ -12,15 +12,7 @@ from anomalylib.files import sha256_of
 
 
 def code_hash(*modules: str, packages: tuple[str, ...] = ("anomalylib",)) -> str:
-    """SHA-256 over the sources of some modules and of all that they import.
-
-    Parameters
-    ----------
-    *modules : str
-        Dotted names.
-    packages : tuple of str
-        Packages whose modules are followed; imports of others do not count.
-    """
+    """SHA-256 over the sources of some modules and of all in `packages` that they import."""
     digest = hashlib.sha256()
     for name in sorted(closure(modules, packages)):
         digest.update(f"{name} {sha256_of(_file(name))}\n".encode())

@@ -107,18 +107,7 @@ def to_onnx(detector: Detector, path: str | Path) -> Path:
 
 
 def onnx_scores(path: str | Path, images: Sequence[np.ndarray]) -> np.ndarray:
-    """Scores of images by a file that `to_onnx` has written, one image at a time.
-
-    Parameters
-    ----------
-    path : str or Path
-    images : sequence of ndarray (H, W, 3), uint8
-        Of any sizes.
-
-    Returns
-    -------
-    ndarray, shape (N,), float32
-    """
+    """Scores (N,) of images (H, W, 3), uint8, by a file of `to_onnx`, one at a time."""
     session = _opened(Path(path))
     runs = (session.run(["score"], {"images": images[i][None]}) for i in range(len(images)))
     return np.concatenate([score for (score,) in runs])

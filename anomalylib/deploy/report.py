@@ -21,21 +21,7 @@ SHOWN = 40
 
 
 def write_report(detector: Detector, findings: Sequence[Finding], path: str | Path) -> Path:
-    """Write the findings as a page: a table of all, images of the highest scores.
-
-    Parameters
-    ----------
-    detector : Detector
-        What has judged.
-    findings : sequence of Finding
-    path : str or Path
-        By custom ``….html``.
-
-    Returns
-    -------
-    Path
-        `path`.
-    """
+    """Write the findings as a page: a table of all, images of the highest scores."""
     path, thumbnails = Path(path), detector.gallery().thumbnails
     shown = [finding for finding in by_score(findings) if finding.image is not None][:SHOWN]
     environment = jinja2.Environment(

@@ -99,17 +99,7 @@ class Combined(FeatureDetector):
 
 
 def channel_moments(features: Stored) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of each channel over images and places.
-
-    Parameters
-    ----------
-    features : array, shape (N, H, W, C)
-
-    Returns
-    -------
-    mean, std : Tensor, shape (C,), float32
-        A channel that never varies gets a deviation of 1.
-    """
+    """Mean and deviation (C,) of each channel of (N, H, W, C); 1 where it never varies."""
     count, height, width, channels = features.shape
     total, squares = torch.zeros(2, channels, dtype=torch.float64)
     for block in blocks(features):

@@ -154,13 +154,6 @@ def nearest(rows: torch.Tensor, bank: torch.Tensor) -> np.ndarray:
 def prefer(weights: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
     """Draw numbers without replacement, each time in proportion to the weights left.
 
-    Parameters
-    ----------
-    weights : ndarray, shape (n,)
-    count : int
-        At most n.
-    random : Generator
-
     References
     ----------
     Efraimidis, Spirakis, "Weighted random sampling with a reservoir",
@@ -173,22 +166,7 @@ def prefer(weights: np.ndarray, count: int, random: np.random.Generator) -> np.n
 def principal_axes(
     features: Stored, patches: np.ndarray, dimensions: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean of some patches, and the directions in which they vary most.
-
-    Parameters
-    ----------
-    features : array, shape (N, H, W, C)
-    patches : ndarray of int, shape (P,)
-        Counted image by image, row by row.
-    dimensions : int
-        D; all C where that is fewer.
-
-    Returns
-    -------
-    mean : Tensor, shape (C,)
-    axes : Tensor, shape (C, D)
-        Orthonormal.
-    """
+    """Mean (C,) of some patches, and the directions (C, D) in which they vary most."""
     channels = features.shape[-1]
     total = torch.zeros(channels, dtype=torch.float64)
     squares = torch.zeros(channels, channels, dtype=torch.float64)
@@ -203,22 +181,10 @@ def principal_axes(
 def rebuilding_errors(
     rows: torch.Tensor, bank: torch.Tensor, neighbours: int, ridge: float
 ) -> torch.Tensor:
-    """How far each row stays from the best combination of its nearest bank rows.
+    """How far each row (n, D) stays from the best combination of its nearest in the bank (M, D).
 
     The weights sum to one; they minimise the squared distance plus `ridge`
     times the mean squared distance of the neighbours times the squared weights.
-
-    Parameters
-    ----------
-    rows : Tensor, shape (n, D)
-    bank : Tensor, shape (M, D)
-    neighbours : int
-        k; all M where that is fewer.
-    ridge : float
-
-    Returns
-    -------
-    Tensor, shape (n,)
     """
     count = min(neighbours, len(bank))
     distances = torch.addmm(bank.square().sum(dim=1), rows, bank.T, alpha=-2)  # (n, M), shifted

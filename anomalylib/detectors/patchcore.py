@@ -109,20 +109,7 @@ def gather(features: Stored, patches: np.ndarray) -> torch.Tensor:
 
 
 def projected(features: Stored, patches: np.ndarray, *, seed: int = 0) -> torch.Tensor:
-    """The patches of some numbers, in increasing order, in fewer dimensions.
-
-    Parameters
-    ----------
-    features : array, shape (N, H, W, C)
-    patches : ndarray of int, shape (P,)
-        Counted image by image, row by row.
-    seed : int
-        Of the random projection; none is made where C is no larger.
-
-    Returns
-    -------
-    Tensor, shape (P, D)
-    """
+    """Patches (P,) of (N, H, W, C), by increasing number, in fewer dimensions: (P, D)."""
     channels = features.shape[-1]
     if channels > DIMENSIONS:
         generator = torch.Generator().manual_seed(seed)
@@ -141,24 +128,10 @@ def projected(features: Stored, patches: np.ndarray, *, seed: int = 0) -> torch.
 
 
 def greedy_coreset(rows: torch.Tensor, count: int, *, seed: int = 0) -> np.ndarray:
-    """Choose rows so that the farthest remaining row is near a chosen one.
+    """Choose rows of (N, D) so that the farthest remaining row is near a chosen one: (count,).
 
     Each step takes the row that is farthest from those already taken
     (k-center greedy).
-
-    Parameters
-    ----------
-    rows : Tensor, shape (N, D)
-        Patches, projected.
-    count : int
-        Rows to choose, at most N.
-    seed : int
-        Of the first row.
-
-    Returns
-    -------
-    ndarray of int, shape (count,)
-        Indices in the order they were taken.
 
     References
     ----------

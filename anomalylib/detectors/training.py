@@ -57,14 +57,10 @@ class ReconstructionError(nn.Module):
 
 
 def image_batches(images: Stored, size: int) -> Batches:
-    """Whole images, shuffled.
+    """Whole images (N, S, S, 3), uint8, shuffled, `size` a batch.
 
-    Parameters
-    ----------
-    images : FileArray or ndarray, shape (N, S, S, 3), uint8
-    size : int
-        Images a batch. The last, smaller batch of an epoch is left out, as
-        batch norm on one or two examples would be noise.
+    The last, smaller batch of an epoch is left out, as batch norm on one or two
+    examples would be noise.
     """
     size = min(size, len(images))
     steps = len(images) // size
@@ -78,18 +74,12 @@ def image_batches(images: Stored, size: int) -> Batches:
 
 
 def row_batches(features: Stored, size: int) -> Batches:
-    """Feature vectors of many images, shuffled together.
+    """Feature vectors of (N, H, W, C), shuffled together, `size` a batch.
 
     Neighbouring vectors of one image resemble each other. A batch of vectors
     from everywhere says more of the whole than as many of a few images, so
     that fewer passes will do. The file is read in pools of some random images
     each, and only one pool is in memory.
-
-    Parameters
-    ----------
-    features : FileArray or ndarray, shape (N, H, W, C)
-    size : int
-        Vectors a batch. The last, smaller batch of a pool is left out.
     """
     count, height, width, channels = features.shape
     places = height * width
@@ -120,33 +110,13 @@ def fit_reconstruction(
     precision: str = "float32",
     on_epoch: Callable[[int, ReconstructionError], None] | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Train a network to return its input: MSE, Adam, one cycle, last epoch.
+    """Train a network to return its input: MSE, Adam, one cycle (Smith, Topin, 2019).
 
-    Parameters
-    ----------
-    make : callable
-        Builds the network with its error; called once the seed is set.
-    batches : Batches
-        From `image_batches` or `row_batches`.
-    epochs : int
-        Passes over them. The last epoch's network is returned: nothing is
-        chosen by looking at a validation or test set.
-    learning_rate : float
-        Peak of the one-cycle schedule (Smith, Topin, 2019).
-    seed : int
-        Of the initial weights and the order of the examples.
-    precision : str
-        ``"float32"``, or ``"bfloat16"`` for the network's products; weights
-        and error stay in single precision.
-    on_epoch : callable, optional
-        Told each epoch's number, from 1, and the error in eval mode: to watch,
-        not to choose.
-
-    Returns
-    -------
-    dict of str to Tensor
-        The state of what `make` builds, with the mean training loss of each
-        epoch as ``losses``.
+    `make` builds the network with its error once the seed is set; its state
+    after the last epoch is returned, with the mean loss of each epoch: nothing
+    is chosen by looking at a validation or test set. In ``"bfloat16"`` the
+    network's products are, not weights and error. `on_epoch` is told each
+    epoch's number, from 1, and the error in eval mode: to watch, not to choose.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

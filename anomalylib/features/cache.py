@@ -77,21 +77,10 @@ def code() -> str:
 def features_of(
     extractor: FeatureExtractor, images: Sequence[np.ndarray], folder: Path | None = None
 ) -> Stored:
-    """Feature maps of all images, channels last: one row of C numbers a place.
+    """Feature maps of all images, channels last: (N, H, W, C), float16.
 
     Images that have a `fingerprint`, as an `ImageSet` does, are extracted once
     and kept on disk, also for a `Subset` of it; all others are extracted anew.
-
-    Parameters
-    ----------
-    extractor : FeatureExtractor
-    images : sequence of ndarray (H, W, 3), uint8
-    folder : Path, optional
-        Where the files are kept; by default in the user's cache folder.
-
-    Returns
-    -------
-    OnDisk or ndarray, shape (N, H, W, C), float16
     """
 
     def compute(batch: np.ndarray) -> np.ndarray:
@@ -102,12 +91,7 @@ def features_of(
 
 
 def pixels_of(images: Sequence[np.ndarray], size: int, folder: Path | None = None) -> Stored:
-    """All images at one size, decoded once, as `features_of` keeps features.
-
-    Returns
-    -------
-    OnDisk or ndarray, shape (N, size, size, 3), uint8
-    """
+    """All images at one size, as `features_of` keeps features: (N, size, size, 3), uint8."""
     return _kept(images, size, lambda batch: batch, f"pixels {size}", folder)
 
 
@@ -127,17 +111,7 @@ def pixel_hash(images: Sequence[np.ndarray]) -> str:
 def learned(
     key: str, learn: Callable[[], dict[str, torch.Tensor]], folder: Path | None = None
 ) -> dict[str, torch.Tensor]:
-    """What `learn` returns, from a file if the same was learned before.
-
-    Parameters
-    ----------
-    key : str
-        Everything that the result depends on.
-    learn : callable
-        Returns tensors by name.
-    folder : Path, optional
-        Where the files are kept.
-    """
+    """What `learn` returns, from a file if the same was learned before by this key."""
     with _once(_path(key, ".safetensors", folder)) as (path, missing):
         if missing:
             tensors = {name: tensor.contiguous() for name, tensor in learn().items()}

@@ -32,15 +32,6 @@ SHAPES = {None, "builtins.tuple", "builtins.list", "builtins.dict"}
 def load_program(path: Path) -> Any:
     """Load an exported program without running anything else in its file.
 
-    Parameters
-    ----------
-    path : Path
-        A ``.pt2`` file of `torch.export.save`.
-
-    Returns
-    -------
-    torch.export.ExportedProgram
-
     Raises
     ------
     UserError

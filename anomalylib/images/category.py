@@ -171,10 +171,6 @@ def load_batch(images: Sequence[np.ndarray], start: int, stop: int, size: int) -
 def as_images(given: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
     """What a detector is given, passed through once it is found to be images.
 
-    Parameters
-    ----------
-    given : ImageSet, Subset, ndarray (N, H, W, 3) or sequence of ndarray (H, W, 3), uint8
-
     Raises
     ------
     UserError

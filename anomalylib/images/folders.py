@@ -50,18 +50,6 @@ def list_categories(root: Path) -> list[str]:
 def find(root: Path, name: str) -> tuple[list[Found], list[Found]]:
     """The images of one category.
 
-    Parameters
-    ----------
-    root : Path
-        The folder of all categories.
-    name : str
-        One of `list_categories(root)`.
-
-    Returns
-    -------
-    train, test : list of Found
-        Sorted by folder and name.
-
     Raises
     ------
     UserError

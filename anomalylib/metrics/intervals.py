@@ -25,18 +25,9 @@ class Interval(NamedTuple):
 
 
 def win_matrix(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Which pairs are ordered rightly.
+    """Which pairs are ordered rightly: (anomalous, normal).
 
-    Parameters
-    ----------
-    labels : ndarray, shape (N,)
-        0 for normal, 1 for anomalous.
-    scores : ndarray, shape (N,) or (S, N)
-        Of one seed or of several, whose matrices are averaged.
-
-    Returns
-    -------
-    ndarray, shape (anomalous, normal)
+    Scores are (N,), or (S, N) of several seeds, whose matrices are averaged.
     """
     rows = np.atleast_2d(scores)  # (S, N)
     anomalous, normal = rows[:, labels == 1], rows[:, labels == 0]
@@ -63,15 +54,7 @@ def delong(wins: np.ndarray) -> Interval:
 
 
 def bootstrap(wins: np.ndarray, seed: int = 0) -> Interval:
-    """Percentile interval over images drawn anew, within each class.
-
-    Parameters
-    ----------
-    wins : ndarray, shape (A, M)
-        A win matrix or a difference of two.
-    seed : int
-        Of the 2,000 resamples.
-    """
+    """Percentile interval over images drawn anew, within each class."""
 
     def mean_of(rows: np.ndarray, columns: np.ndarray) -> float:
         return wins[np.ix_(rows, columns)].mean()
@@ -118,18 +101,6 @@ def conformal_bound(held_out: int, alpha: float) -> float:
     `alpha` holds on average over such sets. With n of them the threshold is
     their k-th smallest score, k = ⌈(1 − alpha)(n + 1)⌉, and the share of new
     images above it follows Beta(n + 1 − k, k).
-
-    Parameters
-    ----------
-    held_out : int
-        n.
-    alpha : float
-        The rate that the rule promises.
-
-    Returns
-    -------
-    float
-        One-sided 95 % bound of the rate.
 
     References
     ----------
