@@ -22,42 +22,22 @@ ANOMALOUS, NORMAL, UNREADABLE = "anomalous", "normal", "unreadable"
 
 @dataclass(frozen=True)
 class Finding:
-    """What a detector says of one image.
-
-    Parameters
-    ----------
-    path : Path
-    decision : str
-        ``"anomalous"``, ``"normal"``, or ``"unreadable"``: then `reason` says
-        why, and there is nothing else.
-    score, threshold : float
-        Higher is more anomalous; above the threshold the decision is so.
-    nearest : int
-        Number of the training image that is most like it, in the gallery.
-    nearest_name : str
-        Its name.
-    distance : float
-        To the nearest, in units of the largest such distance among the
-        training images themselves: far above 1 it is another kind of image.
-    checked : bool
-        Whether the file's own checksums say that it is undamaged.
-    image : ndarray, shape (S, S, 3), uint8
-        As the detector saw it.
-    map : ndarray, shape (H, W)
-        How anomalous each place is.
-    reason : str
-    """
+    """What a detector says of one image."""
 
     path: Path
+    # "anomalous", "normal", or "unreadable": then `reason` says why, and there is
+    # nothing else
     decision: str
-    score: float = np.nan
+    score: float = np.nan  # higher is more anomalous; above the threshold the decision is so
     threshold: float = np.nan
-    nearest: int = -1
-    nearest_name: str = ""
+    nearest: int = -1  # number of the training image that is most like it, in the gallery
+    nearest_name: str = ""  # its name
+    # to the nearest, in units of the largest such distance among the training images themselves:
+    # far above 1 it is another kind of image
     distance: float = np.nan
-    checked: bool = False
-    image: np.ndarray | None = None
-    map: np.ndarray | None = None
+    checked: bool = False  # whether the file's own checksums say that it is undamaged
+    image: np.ndarray | None = None  # (S, S, 3), as the detector saw it, uint8
+    map: np.ndarray | None = None  # (H, W), how anomalous each place is
     reason: str = ""
 
     @property

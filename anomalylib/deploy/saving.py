@@ -32,48 +32,23 @@ NOMINAL = ("scores", "vectors", "thumbnails")
 
 
 class Card(BaseModel):
-    """What a file says of the detector in it.
-
-    Parameters
-    ----------
-    model : str
-        A key of `DETECTORS`.
-    settings : dict
-        The plain parameters of its constructor.
-    backbone : dict or None
-        `Backbone.describe()`, with the SHA-256 of the weights.
-    preprocessing : dict
-        The plain parameters of `FeatureExtractor`; empty without a backbone.
-    threshold : float
-        Scores above it are called anomalous.
-    rule : str
-        A key of `RULES`.
-    rule_settings : dict
-        Its parameters.
-    fingerprint : str
-        SHA-256 of the training images.
-    images : list of str
-        Names of the training images.
-    versions : dict
-        Of the packages that it was saved with.
-    date : str
-        When it was saved, UTC.
-    """
+    """What a file says of the detector in it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["anomalylib detector 2"] = "anomalylib detector 2"
-    model: str
-    settings: dict[str, Any]
-    backbone: dict[str, Any] | None
+    model: str  # a key of `DETECTORS`
+    settings: dict[str, Any]  # the plain parameters of its constructor
+    backbone: dict[str, Any] | None  # `Backbone.describe()`, with the SHA-256 of the weights
+    # the plain parameters of `FeatureExtractor`; empty without a backbone
     preprocessing: dict[str, Any]
-    threshold: float
-    rule: str
-    rule_settings: dict[str, Any]
-    fingerprint: str
-    images: list[str]
-    versions: dict[str, str]
-    date: str
+    threshold: float  # scores above it are called anomalous
+    rule: str  # a key of `RULES`
+    rule_settings: dict[str, Any]  # its parameters
+    fingerprint: str  # SHA-256 of the training images
+    images: list[str]  # names of the training images
+    versions: dict[str, str]  # of the packages that it was saved with
+    date: str  # when it was saved, UTC
 
 
 def save(detector: Detector, path: str | Path) -> Path:

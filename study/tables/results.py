@@ -18,39 +18,7 @@ SAID_APART = {"category", "backbone", "layers", "chosen", "threads"}
 
 
 class Result(BaseModel):
-    """What one arm scored on one category with one seed.
-
-    Parameters
-    ----------
-    category, arm, dataset : str
-    seed : int
-    synthetic : bool
-        Whether the parts are drawn.
-    settings : dict
-        Every parameter of the notebook.
-    backbone : dict or None
-        `Backbone.describe()`; None for an arm that has none.
-    fingerprint : str
-        SHA-256 of the category's images.
-    names, defect_types : list of str
-        The test images.
-    labels : list of int
-        0 for normal, 1 for anomalous.
-    scores, mean_grey : list of float
-        Of each test image; higher is more anomalous.
-    nominal_scores : list of float
-        Of the training images, which the threshold is learned from.
-    threshold : float
-        Scores above it are called anomalous.
-    seconds : dict
-        Wall time of each step.
-    versions : dict
-        Of Python and the packages the numbers depend on.
-    machine : str
-        Processor architecture and thread count.
-    date : str
-        When it was made, UTC.
-    """
+    """What one arm scored on one category with one seed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,21 +26,21 @@ class Result(BaseModel):
     arm: str
     dataset: str
     seed: int
-    synthetic: bool
-    settings: dict[str, Any]
-    backbone: dict[str, Any] | None
-    fingerprint: str
-    names: list[str]
+    synthetic: bool  # whether the parts are drawn
+    settings: dict[str, Any]  # every parameter of the notebook
+    backbone: dict[str, Any] | None  # `Backbone.describe()`; None for an arm that has none
+    fingerprint: str  # SHA-256 of the category's images
+    names: list[str]  # the test images
     defect_types: list[str]
-    labels: list[int]
-    scores: list[float]
+    labels: list[int]  # 0 for normal, 1 for anomalous
+    scores: list[float]  # of each test image; higher is more anomalous
     mean_grey: list[float]
-    nominal_scores: list[float]
-    threshold: float
-    seconds: dict[str, float]
-    versions: dict[str, str]
-    machine: str
-    date: str
+    nominal_scores: list[float]  # of the training images, which the threshold is learned from
+    threshold: float  # scores above it are called anomalous
+    seconds: dict[str, float]  # wall time of each step
+    versions: dict[str, str]  # of Python and the packages the numbers depend on
+    machine: str  # processor architecture and thread count
+    date: str  # when it was made, UTC
 
     def __str__(self) -> str:
         """What came of it, in one line."""
