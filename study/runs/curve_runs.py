@@ -14,11 +14,9 @@ from study.runs.writing import write_tables
 from study.settings import make_settings
 from study.tables.reference import REFERENCE
 
-SEEDS = dict.fromkeys(("combined", "patchcore", "combined_plus"), 3)
-"""How many each model is measured with."""
+SEEDS = dict.fromkeys(("combined", "patchcore", "combined_plus"), 3)  # how many, by model
 SIZES = (10, 20, 50, 100, 200)
-TRAINED = "combined"
-"""The model that trains in passes over its images: fewer images are fewer steps."""
+TRAINED = "combined"  # trains in passes over its images: fewer images are fewer steps
 
 open_experiment = Experiment
 
@@ -54,12 +52,9 @@ def collect(
     rows = [row_of(experiment.load(run)) for run in runs]
     order = ("category", "arm", "backbone", "images", "seed")
     rows.sort(key=lambda row: [row[column] for column in order])
-    tables = {
-        "learning_curve": pd.DataFrame([row for row in rows if "epochs" not in row]),
-        "equal_steps": pd.DataFrame([row for row in rows if "epochs" in row]),
-    }
-    write_tables(tables, folder)
-    return tables
+    usual = pd.DataFrame([row for row in rows if "epochs" not in row])
+    equal_steps = pd.DataFrame([row for row in rows if "epochs" in row])
+    return write_tables({"learning_curve": usual, "equal_steps": equal_steps}, folder)
 
 
 def row_of(measurement: Measurement) -> dict[str, Any]:
