@@ -38,27 +38,13 @@ class AnyRun(Protocol):
 
 @dataclass(frozen=True)
 class Experiment:
-    """Runs on one data set with some backbones, each measured once.
+    """Runs on one data set with some backbones, each measured once."""
 
-    Parameters
-    ----------
-    data_root : str
-        Folder of the categories.
-    backbones : dict of str to Backbone
-        By the name that runs use.
-    measure : callable
-        What is done in each run; see `study.runs.measurement.measure`.
-    record : type
-        The pydantic class of what it gives beside the maps, if it gives any.
-    folder : Path
-        Where records are kept.
-    """
-
-    data_root: str
-    backbones: dict[str, Backbone]
-    measure: Callable = measure
-    record: type[BaseModel] = Measurement
-    folder: Path = FOLDER
+    data_root: str  # folder of the categories
+    backbones: dict[str, Backbone]  # by the name that runs use
+    measure: Callable = measure  # what is done in each run
+    record: type[BaseModel] = Measurement  # of what that gives beside the maps, if any
+    folder: Path = FOLDER  # where records are kept
     _hashes: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -98,29 +84,13 @@ class Experiment:
     def carry_out(
         self, runs: Sequence[AnyRun], jobs: int | None = None, scheduler: str = ""
     ) -> int:
-        """Measure what is not measured yet.
+        """Measure what is not measured yet, one thread a run, and say how many runs that were.
 
-        Parameters
-        ----------
-        runs : sequence
-            In the order they are begun.
-        jobs, scheduler
-            See `study.runs.workers.workers`; each run takes one thread.
-
-        Returns
-        -------
-        int
-            How many were measured.
-
-        Raises
-        ------
-        UserError
-            If any failed, after the others are finished, or if the cluster cannot be reached.
+        A run that fails is an error once the others are finished.
         """
         failures: list[str] = []
         with workers(jobs, scheduler, quiet=True) as executor:  # before the data is read
-            all_tasks = [(run, self.path(run)) for run in runs]
-            tasks = [(run, path) for run, path in all_tasks if not path.is_file()]
+            tasks = [(run, path) for run in runs if not (path := self.path(run)).is_file()]
             with tqdm(total=len(runs), initial=len(runs) - len(tasks), unit="run") as bar:
                 for number, _, error in complete(self.work, tasks, executor):
                     name = tasks[number][0].name
@@ -164,13 +134,9 @@ def code_of(*modules: str) -> str:
 
 
 def resolve_backbones(given: Sequence[str]) -> dict[str, Backbone]:
-    """The backbones of an experiment, by name; the controls use the first.
+    """The backbones of weights files given as ``path`` or ``name=path``, by name.
 
-    Parameters
-    ----------
-    given : sequence of str
-        Weights files as ``path`` or ``name=path``; without any, torchvision's
-        ResNet-50. A ResNet is cut after layer2. EfficientNet-Lite0 always joins.
+    Without any, torchvision's ResNet-50. A ResNet is cut after layer2. EfficientNet-Lite0 joins.
     """
     backbones = {}
     for word in given or ["resnet50="]:
