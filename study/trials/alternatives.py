@@ -16,13 +16,9 @@ from anomalylib.detectors.combined_plus import CANDIDATES, CombinedPlus, parts_o
 from anomalylib.detectors.training import Batches, fit_reconstruction
 from anomalylib.features.cache import Stored
 
-SAMPLE = 2**15
-"""Patches that clusters and covariances are learned from."""
-SHRINKAGE = 0.02
-"""Added to every variance, in units of their mean."""
-SHARED = 500
-"""Patches that the covariance of all clusters counts as, beside a cluster's own."""
-
+SAMPLE = 2**15  # patches that clusters and covariances are learned from
+SHRINKAGE = 0.02  # added to every variance, in units of their mean
+SHARED = 500  # patches that the covariance of all clusters counts as, beside a cluster's own
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -48,20 +44,21 @@ def whitener(covariance: torch.Tensor) -> torch.Tensor:
     return (vectors / values.sqrt()).float()
 
 
+def _reserve(module: nn.Module, learned: Tensors) -> None:
+    """Give a module buffers for what is learned."""
+    for name, tensor in learned.items():
+        module.register_buffer(name, torch.empty_like(tensor))
+
+
 class ResidualError(FeatureError):
     """FeatCAE, whose residual vectors count otherwise than by their length.
 
-    Parameters
-    ----------
-    plain : FeatureError
-    **learned : Tensor
-        What it needs besides; nothing while FeatCAE is trained.
+    What it needs for that is learned later: nothing while FeatCAE is trained.
     """
 
     def __init__(self, plain: FeatureError, **learned: torch.Tensor):
         super().__init__(plain.network, len(plain.losses), plain.mean, plain.std)
-        for name, tensor in learned.items():
-            self.register_buffer(name, torch.empty_like(tensor))
+        _reserve(self, learned)
 
     def scaled_rows(self, rows: torch.Tensor) -> torch.Tensor:
         """Patches as FeatCAE is shown them, (P, C)."""
@@ -74,9 +71,9 @@ class ResidualError(FeatureError):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map of each input: (N, H, W, C) to (N, H, W)."""
-        return self.error(as_rows(inputs)).view(inputs.shape[:3])
+        return self._error(as_rows(inputs)).view(inputs.shape[:3])
 
-    def error(self, rows: torch.Tensor) -> torch.Tensor:
+    def _error(self, rows: torch.Tensor) -> torch.Tensor:
         """Error of each patch: (P, C) to (P,)."""
         raise NotImplementedError
 
@@ -84,16 +81,14 @@ class ResidualError(FeatureError):
 class WhitenedError(ResidualError):
     """Length of the residual on axes on which normal residuals vary alike."""
 
-    def error(self, rows: torch.Tensor) -> torch.Tensor:
-        """Error of each patch: (P, C) to (P,)."""
+    def _error(self, rows: torch.Tensor) -> torch.Tensor:
         return (self.residuals(rows) @ self.whitener).square().mean(dim=1)
 
 
 class RelativeError(ResidualError):
     """Length of the residual, in units of what is usual in the patch's cluster."""
 
-    def error(self, rows: torch.Tensor) -> torch.Tensor:
-        """Error of each patch: (P, C) to (P,)."""
+    def _error(self, rows: torch.Tensor) -> torch.Tensor:
         which = torch.cdist(self.scaled_rows(rows), self.centres).argmin(dim=1)  # (P,)
         return self.residuals(rows).square().mean(dim=1) / self.usual[which]
 
@@ -179,8 +174,7 @@ class ClusterDistance(nn.Module):
 
     def __init__(self, **learned: torch.Tensor):
         super().__init__()
-        for name, tensor in learned.items():
-            self.register_buffer(name, torch.empty_like(tensor))
+        _reserve(self, learned)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Maps (N, H, W) of features (N, H, W, C)."""
@@ -198,8 +192,7 @@ class ClusterDistance(nn.Module):
 class ClusteredDetector(FeatureDetector):
     """Mahalanobis distance of each patch to the cluster it falls into.
 
-    With one cluster, a single Gaussian for all normal patches, as deep feature
-    modelling has it (Ahuja et al., 2019), there on pooled features.
+    With one, deep feature modelling (Ahuja et al., 2019), but there on pooled features.
     """
 
     clusters: Count = 64

@@ -1,11 +1,11 @@
 """Defects pasted on normal images: what a setting may be chosen by, as no test label is.
 
-They are synthetic: whether they rank settings as real defects do has to be
-shown, not assumed.
+They are synthetic: whether they rank settings as real defects do has to be shown, not assumed.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -15,24 +15,11 @@ from anomalylib.sources import code_hash
 
 EDGE = 4  # pixels along the border that are taken for background
 CONTRAST = 0.35  # of the strongest, from which on a pixel belongs to the part
-GAIN = (0.88, 1.12)
-"""Range of the light in which every image is judged, pasted or not."""
+GAIN = (0.88, 1.12)  # range of the light in which every image is judged, pasted or not
 
 
 def paste(image: np.ndarray, kind: str, random: np.random.Generator) -> np.ndarray:
-    """Put one small defect somewhere on the part.
-
-    Parameters
-    ----------
-    image : ndarray, shape (S, S, 3), uint8
-    kind : str
-        A key of `KINDS`.
-    random : Generator
-
-    Returns
-    -------
-    ndarray, shape (S, S, 3), uint8
-    """
+    """Put one small defect of a kind in `KINDS` somewhere on the part: (S, S, 3), uint8."""
     pixels = image.astype(np.float64)
     inside = np.argwhere(part_of(image))  # (n, 2)
     place, other = inside[random.integers(len(inside), size=2)]
@@ -47,16 +34,12 @@ def in_other_light(image: np.ndarray, random: np.random.Generator) -> np.ndarray
 
 
 def part_of(image: np.ndarray) -> np.ndarray:
-    """Where the part is: what differs from the border. Everything, if nothing does.
-
-    Shape (S, S, 3) to (S, S), bool.
-    """
+    """Where the part is, (S, S): what differs from the border. Everything, if nothing does."""
     grey = ndimage.gaussian_filter(image.mean(axis=-1), 0.003 * len(image))  # (S, S)
     border = np.ones_like(grey, dtype=bool)
     border[EDGE:-EDGE, EDGE:-EDGE] = False
     contrast = np.abs(grey - np.median(grey[border]))
-    mask = contrast > max(CONTRAST * np.percentile(contrast, 98), 8)
-    mask = ndimage.binary_opening(mask)
+    mask = ndimage.binary_opening(contrast > max(CONTRAST * np.percentile(contrast, 98), 8))
     return mask if mask.any() else np.ones_like(mask)
 
 
@@ -75,19 +58,16 @@ def _spot(pixels: np.ndarray, place: np.ndarray, random: np.random.Generator) ->
 
 def _piece(pixels, place, other, random):
     """A piece of the same part, turned, where it does not belong."""
-    turned = _around(pixels, other, random.uniform(0, 360), place)
+    angle = np.deg2rad(random.uniform(0, 360))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turned = _warped(pixels, ndimage.affine_transform, turn, other - turn @ place)
     return turned, _spot(pixels, place, random)
 
 
-def _around(pixels, other, degrees, place) -> np.ndarray:
-    """The image turned about `other` and moved so that this comes to `place`."""
-    angle = np.deg2rad(degrees)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    moved = [
-        ndimage.affine_transform(colour, turn, other - turn @ place, order=1, mode="mirror")
-        for colour in np.moveaxis(pixels, -1, 0)
-    ]
-    return np.stack(moved, axis=-1)
+def _warped(pixels: np.ndarray, warp: Callable, *how: Any) -> np.ndarray:
+    """The image (S, S, 3) with a warp of ndimage done to each of its colours."""
+    colours = np.moveaxis(pixels, -1, 0)  # (3, S, S)
+    return np.stack([warp(colour, *how, order=1, mode="mirror") for colour in colours], axis=-1)
 
 
 def _scratch(pixels, place, other, random):
@@ -114,11 +94,7 @@ def _bend(pixels, place, other, random):
     length, angle = random.uniform(0.008, 0.018) * side, random.uniform(0, 2 * np.pi)
     y, x = np.mgrid[:side, :side] + 0.0
     where = [y + weight * length * np.sin(angle), x + weight * length * np.cos(angle)]
-    bent = [
-        ndimage.map_coordinates(colour, where, order=1, mode="mirror")
-        for colour in np.moveaxis(pixels, -1, 0)
-    ]
-    return np.stack(bent, axis=-1), np.ones((side, side))
+    return _warped(pixels, ndimage.map_coordinates, where), np.ones((side, side))
 
 
 def _stain(pixels, place, other, random):
@@ -127,13 +103,7 @@ def _stain(pixels, place, other, random):
     return pixels * factor, _spot(pixels, place, random)
 
 
-KINDS: dict[str, Callable] = {
-    "piece": _piece,
-    "scratch": _scratch,
-    "smear": _smear,
-    "bend": _bend,
-    "stain": _stain,
-}
+KINDS = {"piece": _piece, "scratch": _scratch, "smear": _smear, "bend": _bend, "stain": _stain}
 
 
 class PastedImages:

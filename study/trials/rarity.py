@@ -11,26 +11,14 @@ from anomalylib.features.cache import Stored
 from anomalylib.images.category import Category
 from study.runs.measurement import cell_mask
 
+# Shares of the normal patches that are more common than a bin's.
 EDGES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1)
-"""Shares of the normal patches that are more common than a bin's."""
 
 
 def rarity_of(features: Stored, normal: Stored, seed: int = 0) -> np.ndarray:
-    """Distance of each patch to the nearest of a few hundred random normal ones.
+    """Distance of each patch (N, H, W, C) to the nearest of a few hundred random normal ones.
 
-    A handful of random patches holds what is common; what is rare is far from
-    all of them.
-
-    Parameters
-    ----------
-    features : FileArray or ndarray, shape (N, H, W, C)
-    normal : FileArray or ndarray, shape (M, H, W, C)
-        Of images that the random patches are taken from.
-    seed : int
-
-    Returns
-    -------
-    ndarray, shape (N, H, W)
+    Those hold what is common; what is rare is far from all of them. Shape (N, H, W).
     """
     total = int(np.prod(normal.shape[:3]))
     random = np.random.default_rng(seed)
@@ -40,20 +28,10 @@ def rarity_of(features: Stored, normal: Stored, seed: int = 0) -> np.ndarray:
 
 
 def by_rarity(rarity: np.ndarray, errors: np.ndarray, category: Category) -> list[dict[str, Any]]:
-    """Mean error of normal patches and of defects, in bins of rarity.
+    """Mean error of normal patches and of defects: one row a kind and bin of rarity.
 
-    Parameters
-    ----------
-    rarity, errors : ndarray, shape (N, H, W)
-        Of the category's test images.
-    category : Category
-        Its masks say which patches are defects: those that a mask touches.
-
-    Returns
-    -------
-    list of dict
-        A row a bin of `EDGES` and kind: ``kind``, ``above``, ``patches`` and
-        the mean ``error``, in units of the mean error of normal patches.
+    Rarity and errors (N, H, W) are of the test images; defects are the patches that a mask
+    touches. ``error`` is in units of the mean error of normal patches.
     """
     labels, side = category.test.labels, rarity.shape[1]
     masks = np.stack([cell_mask(category, index, side) for index in range(len(labels))])

@@ -33,34 +33,20 @@ from study.trials.pasted_defects import PastedImages, aurocs
 from study.trials.rarity import by_rarity, rarity_of
 
 SMALL, LARGE = 224, 384
-SQUARED = (Combined, alternatives.ClusteredDetector)
-"""Detectors whose maps are squared lengths."""
+SQUARED = (Combined, alternatives.ClusteredDetector)  # their maps are squared lengths
 
 
 class Trial(NamedTuple):
-    """One way to score patches.
-
-    Parameters
-    ----------
-    family, name : str
-        What a page calls it.
-    make : type
-        Its detector.
-    image_size : int
-    settings : dict
-        Of the detector, where they differ from the defaults.
-    """
+    """One way to score patches: what a page calls it, and its detector."""
 
     family: str
     name: str
     make: type[FeatureDetector]
     image_size: int
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # of the detector, where they differ from the defaults
 
 
-def _on(
-    family: str, name: str, make: type[FeatureDetector], size: int = LARGE, **settings: Any
-) -> Trial:
+def _on(family: str, name: str, make: type, size: int = LARGE, **settings: Any) -> Trial:
     return Trial(family, name, make, size, settings)
 
 
@@ -118,30 +104,17 @@ class TrialRun(NamedTuple):
 
 
 class TrialRecord(BaseModel):
-    """What a trial gave on a category.
-
-    Parameters
-    ----------
-    family, trial, category : str
-    image_size : int
-    pasted : float
-        AUROC on pasted defects, the mean of `by_kind`.
-    plain, grey_matched : float
-        AUROC on the test images, as they are and at one brightness.
-    by_kind : dict of str to float
-    by_rarity : list of dict
-        The rows of `study.trials.rarity.by_rarity`.
-    """
+    """What a trial gave on a category."""
 
     family: str
     trial: str
     category: str
     image_size: int
-    pasted: float
-    plain: float
-    grey_matched: float
+    pasted: float  # AUROC on pasted defects, the mean of `by_kind`
+    plain: float  # AUROC on the test images
+    grey_matched: float  # the same at one brightness
     by_kind: dict[str, float]
-    by_rarity: list[dict[str, Any]]
+    by_rarity: list[dict[str, Any]]  # see `study.trials.rarity.by_rarity`
 
 
 class TrialImages(NamedTuple):
@@ -164,13 +137,7 @@ def measure(
 ) -> tuple[TrialRecord, None]:
     """Fit the detector of a trial and score what it has not learned from, on one thread.
 
-    Parameters
-    ----------
-    run : TrialRun
-    category : Category
-    backbone : Backbone
-    folder : Path
-        Where features are kept, to be shared by trials of one image size.
+    Features are kept in the folder, to be shared by trials of one image size.
     """
     torch.set_num_threads(1)
     trial, images, test = run.trial, images_of(category), category.test
@@ -216,10 +183,7 @@ def collect(
     records.sort(key=lambda record: names.index((record.family, record.trial)))
     rows, bins = [], []
     for record in records:
-        row = record.model_dump(exclude={"by_kind", "by_rarity"})
-        rows.append(row | record.by_kind)
+        rows.append(record.model_dump(exclude={"by_kind", "by_rarity"}) | record.by_kind)
         which = record.model_dump(include={"family", "trial", "category", "image_size"})
         bins += [which | row for row in record.by_rarity]
-    tables = {"trials": pd.DataFrame(rows), "rarity": pd.DataFrame(bins)}
-    write_tables(tables, folder)
-    return tables
+    return write_tables({"trials": pd.DataFrame(rows), "rarity": pd.DataFrame(bins)}, folder)
