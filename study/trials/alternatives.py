@@ -1,6 +1,7 @@
 """What was tried in place of combined+, and did less: kept so that it can be measured again."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -44,21 +45,16 @@ def whitener(covariance: torch.Tensor) -> torch.Tensor:
     return (vectors / values.sqrt()).float()
 
 
-def _reserve(module: nn.Module, learned: Tensors) -> None:
-    """Give a module buffers for what is learned."""
-    for name, tensor in learned.items():
-        module.register_buffer(name, torch.empty_like(tensor))
-
-
 class ResidualError(FeatureError):
-    """FeatCAE, whose residual vectors count otherwise than by their length.
+    """FeatCAE, with another ``_error`` than the length of the residual of patches: (P, C) to (P,).
 
-    What it needs for that is learned later: nothing while FeatCAE is trained.
+    What it needs for that is learned once FeatCAE is trained.
     """
 
     def __init__(self, plain: FeatureError, **learned: torch.Tensor):
         super().__init__(plain.network, len(plain.losses), plain.mean, plain.std)
-        _reserve(self, learned)
+        for name, tensor in learned.items():
+            self.register_buffer(name, torch.empty_like(tensor))
 
     def scaled_rows(self, rows: torch.Tensor) -> torch.Tensor:
         """Patches as FeatCAE is shown them, (P, C)."""
@@ -72,10 +68,6 @@ class ResidualError(FeatureError):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map of each input: (N, H, W, C) to (N, H, W)."""
         return self._error(as_rows(inputs)).view(inputs.shape[:3])
-
-    def _error(self, rows: torch.Tensor) -> torch.Tensor:
-        """Error of each patch: (P, C) to (P,)."""
-        raise NotImplementedError
 
 
 class WhitenedError(ResidualError):
@@ -94,7 +86,7 @@ class RelativeError(ResidualError):
 
 
 class ResidualDetector(Combined):
-    """FeatCAE with another error, of which more is learned once it is trained."""
+    """FeatCAE with another error, for which ``_learn_error`` then learns from normal patches."""
 
     ERROR: type[ResidualError]
     LEARNED: tuple[str, ...]
@@ -104,10 +96,6 @@ class ResidualDetector(Combined):
         self.restore(learned)
         with torch.inference_mode():
             return learned | self._learn_error(sample(inputs, self.seed))
-
-    def _learn_error(self, rows: torch.Tensor) -> Tensors:
-        """What the error needs, from normal patches (P, C)."""
-        raise NotImplementedError
 
     def _module(self, learned: Tensors) -> ResidualError:
         besides = {name: learned[name] for name in self.LEARNED if name in learned}
@@ -159,14 +147,10 @@ class BalancedDetector(Combined):
                 chosen = order.choice(len(rows), self.batch_size, p=share)
                 yield rows[chosen][None, None].numpy()  # (1, 1, n, C)
 
-        return fit_reconstruction(
-            lambda: self._module({"mean": mean, "std": std}),
-            Batches(steps, of_epoch),
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            seed=self.seed,
-            precision=self.features.precision,
-        )
+        make_model = partial(self._module, {"mean": mean, "std": std})
+        training = {"epochs": self.epochs, "learning_rate": self.learning_rate, "seed": self.seed}
+        training["precision"] = self.features.precision
+        return fit_reconstruction(make_model, Batches(steps, of_epoch), **training)
 
 
 class ClusterDistance(nn.Module):
@@ -174,7 +158,8 @@ class ClusterDistance(nn.Module):
 
     def __init__(self, **learned: torch.Tensor):
         super().__init__()
-        _reserve(self, learned)
+        for name, tensor in learned.items():
+            self.register_buffer(name, torch.empty_like(tensor))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Maps (N, H, W) of features (N, H, W, C)."""
@@ -203,13 +188,10 @@ class ClusteredDetector(FeatureDetector):
         centres, which = clustered(rows, self.clusters, self.seed)
         errors = rows - centres[which]  # (P, C)
         shared = errors.T @ errors / len(errors)  # (C, C)
-        whiteners = []
-        for cluster in range(len(centres)):
-            inside = errors[which == cluster]  # (p, C)
-            moment = inside.T @ inside + SHARED * shared
-            whiteners.append(whitener(moment / (len(inside) + SHARED)))
-        learned = {"mean": mean, "std": std, "centres": centres}
-        return learned | {"whiteners": torch.stack(whiteners)}
+        clusters = [errors[which == cluster] for cluster in range(len(centres))]  # (p, C) each
+        moments = [(each.T @ each + SHARED * shared) / (len(each) + SHARED) for each in clusters]
+        whiteners = torch.stack([whitener(moment) for moment in moments])  # (K, C, C)
+        return {"mean": mean, "std": std, "centres": centres, "whiteners": whiteners}
 
     def _module(self, learned: Tensors) -> ClusterDistance:
         return ClusterDistance(**learned)

@@ -51,9 +51,9 @@ def _ellipse(side: int, place: np.ndarray, axes: np.ndarray, angle: float) -> np
     return np.clip((1.15 - radius) / 0.3, 0, 1)
 
 
-def _spot(pixels: np.ndarray, place: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    side = len(pixels)
-    return _ellipse(side, place, random.uniform(0.012, 0.03, 2) * side, random.uniform(0, np.pi))
+def _spot(pixels, place, random, smallest=0.012, largest=0.03) -> np.ndarray:
+    axes = random.uniform(smallest, largest, 2) * len(pixels)
+    return _ellipse(len(pixels), place, axes, random.uniform(0, np.pi))
 
 
 def _piece(pixels, place, other, random):
@@ -88,9 +88,7 @@ def _smear(pixels, place, other, random):
 def _bend(pixels, place, other, random):
     """The surface pushed aside."""
     side = len(pixels)
-    axes = random.uniform(0.02, 0.04, 2) * side
-    weight = _ellipse(side, place, axes, random.uniform(0, np.pi))
-    weight = ndimage.gaussian_filter(weight, 0.006 * side)
+    weight = ndimage.gaussian_filter(_spot(pixels, place, random, 0.02, 0.04), 0.006 * side)
     length, angle = random.uniform(0.008, 0.018) * side, random.uniform(0, 2 * np.pi)
     y, x = np.mgrid[:side, :side] + 0.0
     where = [y + weight * length * np.sin(angle), x + weight * length * np.cos(angle)]
@@ -107,22 +105,15 @@ KINDS = {"piece": _piece, "scratch": _scratch, "smear": _smear, "bend": _bend, "
 
 
 class PastedImages:
-    """Normal images, each bare and with one defect of every kind, all in varying light.
+    """Normal images (S, S, 3), each bare and with one defect of every kind, in varying light.
 
     Drawn anew each time they are read, and each time the same.
-
-    Parameters
-    ----------
-    images : sequence of ndarray (S, S, 3), uint8
-        Normal images that no detector has learned from.
-    seed : int
     """
 
     def __init__(self, images: Sequence[np.ndarray], seed: int = 0):
         self.images = images
         self.seed = seed
-        self.kinds = np.repeat(["", *KINDS], len(images))
-        """Of every image; empty where it is bare."""
+        self.kinds = np.repeat(["", *KINDS], len(images))  # empty where an image is bare
 
     @property
     def fingerprint(self) -> str:
@@ -143,10 +134,6 @@ class PastedImages:
 
 def aurocs(scores: np.ndarray, kinds: np.ndarray) -> dict[str, float]:
     """AUROC of every kind of pasted defect against the bare images."""
-    bare = scores[kinds == ""]
-    by_kind = {}
-    for kind in KINDS:
-        pasted = scores[kinds == kind]
-        labels = np.repeat([0, 1], [len(bare), len(pasted)])
-        by_kind[kind] = auroc(labels, np.concatenate([bare, pasted]))
-    return by_kind
+    compared = {kind: np.isin(kinds, ["", kind]) for kind in KINDS}
+    labels = (kinds != "").astype(int)
+    return {kind: auroc(labels[chosen], scores[chosen]) for kind, chosen in compared.items()}

@@ -60,22 +60,17 @@ TRIALS = [
     _on("FeatCAE", "384 pixels", Combined),
     _on("density", "one Gaussian", alternatives.ClusteredDetector, SMALL, clusters=1),
     _on("density", "64 Gaussians", alternatives.ClusteredDetector, SMALL, clusters=64),
-    _on("patchcore", "224 pixels", PatchCore, SMALL),
-    _on("patchcore", "384 pixels", PatchCore),
+    *[_on("patchcore", f"{size} pixels", PatchCore, size) for size in (SMALL, LARGE)],
     _on("combined+", CHOSEN, CombinedPlus),
     _on("combined+", "nearest patch alone", CombinedPlus, neighbours=1),
-    _on("combined+", "3 neighbours", CombinedPlus, neighbours=3),
-    _on("combined+", "30 neighbours", CombinedPlus, neighbours=30),
+    *[_on("combined+", f"{n} neighbours", CombinedPlus, neighbours=n) for n in (3, 30)],
     _on("combined+", "bank at random", alternatives.RandomBank),
     _on("combined+", "bank drawn, not spread", alternatives.DrawnBank),
     _on("combined+", "candidates at random", alternatives.UniformCandidates),
-    _on("combined+", "bank of 1,024", CombinedPlus, bank=1024),
-    _on("combined+", "bank of 8,192", CombinedPlus, bank=8192),
+    *[_on("combined+", f"bank of {n:,}", CombinedPlus, bank=n) for n in (1024, 8192)],
     _on("combined+", "64 axes", CombinedPlus, dimensions=64),
     _on("combined+", "all axes", CombinedPlus, dimensions=2048),
-    _on("combined+", "224 pixels", CombinedPlus, SMALL),
-    _on("combined+", "320 pixels", CombinedPlus, 320),
-    _on("combined+", "448 pixels", CombinedPlus, 448),
+    *[_on("combined+", f"{size} pixels", CombinedPlus, size) for size in (SMALL, 320, 448)],
 ]
 
 
@@ -148,10 +143,9 @@ def measure(
     maps = detector.anomaly_maps(test)  # (N, H, W)
     errors = np.sqrt(maps) if isinstance(detector, SQUARED) else maps
     rarity = rarity_of(detector.prepare(test), detector.prepare(images.learned_from))
+    which = {"family": trial.family, "trial": trial.name, "category": run.category}
     record = TrialRecord(
-        family=trial.family,
-        trial=trial.name,
-        category=run.category,
+        **which,
         image_size=trial.image_size,
         pasted=float(np.mean(list(by_kind.values()))),
         plain=auroc(test.labels, detector.score_maps(maps, test)),
