@@ -24,11 +24,7 @@ open_experiment = Experiment
 def plan(
     experiment: Experiment, categories: Sequence[str], sizes: Sequence[int] = SIZES
 ) -> list[Run]:
-    """Every model on every category with every size, seed by seed, so that a first look is early.
-
-    What trains in passes also does so with as many steps as with all images.
-    The runs that learn from all images are the plain ones of the reference.
-    """
+    """Every model on every category with every size, seed by seed, for an early first look."""
     totals = {name: len(load_category(experiment.data_root, name).train) for name in categories}
     usual = make_settings(TRAINED, {}).epochs
     runs = []
@@ -38,8 +34,9 @@ def plan(
                 shared = {"category": category, "arm": arm, "seed": seed}
                 shared["backbone"] = experiment.first_backbone
                 for images in sizes_up_to(total, sizes):
+                    # with all images, the plain run of the reference
                     runs.append(Run(images=images if images < total else 0, **shared))
-                    if arm == TRAINED and images < total:
+                    if arm == TRAINED and images < total:  # as many steps as with all images
                         passes = {"epochs": round(usual * total / images)}
                         runs.append(Run(images=images, changes=passes, **shared))
     return runs

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from anomalylib.errors import UserError, first_line
 from anomalylib.features.weights import LITE0, Backbone, resolve_backbone
 from anomalylib.files import written_whole
-from anomalylib.images.category import Category, load_category
+from anomalylib.images.category import load_category
 from anomalylib.sources import code_hash
 from study.checkout import ROOT
 from study.runs.measurement import PACKAGES, Measurement, measure
@@ -58,7 +58,9 @@ class Experiment:
         depends_on = [
             run.depends_on,
             [backbone.name, backbone.sha256, *backbone.layers] if backbone else [],
-            self._hash(run.category, lambda: self._category(run).fingerprint),
+            self._hash(
+                run.category, lambda: load_category(self.data_root, run.category).fingerprint
+            ),
             self._hash(run.module, lambda: code_of(self.measure.__module__, run.module)),
         ]
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
@@ -84,10 +86,7 @@ class Experiment:
     def carry_out(
         self, runs: Sequence[AnyRun], jobs: int | None = None, scheduler: str = ""
     ) -> int:
-        """Measure what is not measured yet, one thread a run, and say how many runs that were.
-
-        A run that fails is an error once the others are finished.
-        """
+        """Measure what is missing, and say how many runs that were; failures are raised last."""
         failures: list[str] = []
         with workers(jobs, scheduler, quiet=True) as executor:  # before the data is read
             tasks = [(run, path) for run in runs if not (path := self.path(run)).is_file()]
@@ -110,15 +109,13 @@ class Experiment:
             if path.is_file():
                 return
             backbone = self.backbones.get(run.backbone)
-            record, maps = self.measure(run, self._category(run), backbone, self.folder)
+            category = load_category(self.data_root, run.category)
+            record, maps = self.measure(run, category, backbone, self.folder)
             if maps is not None:
                 with written_whole(path.with_suffix(".npz")) as beside:
                     np.savez_compressed(beside, maps=maps.astype(np.float16))
             with written_whole(path) as beside:
                 beside.write_text(record.model_dump_json())
-
-    def _category(self, run: AnyRun) -> Category:
-        return load_category(self.data_root, run.category)
 
     def _hash(self, name: str, compute: Callable[[], str]) -> str:
         """A hash that takes a while, once; an edit during the runs does not move their keys."""

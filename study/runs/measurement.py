@@ -74,10 +74,7 @@ class Run(BaseModel):
 
 
 class Measurement(BaseModel):
-    """What a run gave.
-
-    The pixel metrics are None where the map has one cell or masks are missing.
-    """
+    """What a run gave."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -86,7 +83,7 @@ class Measurement(BaseModel):
     # Of the test images, the mean of the k largest map values: "1" to "all", the whole map.
     scores_by_k: dict[str, list[float]]
     held_out_scores: list[float]  # of the training images that were not learned from, if any
-    pixel_auroc: float | None
+    pixel_auroc: float | None  # None, as below, where the map has one cell or masks are missing
     au_pro: float | None
     watched: list[dict[str, Any]]  # test scores along the training of the autoencoder
 
@@ -94,10 +91,7 @@ class Measurement(BaseModel):
 def measure(
     run: Run, category: Category, backbone: Backbone | None, folder: Path
 ) -> tuple[Measurement, np.ndarray]:
-    """Fit one model and score the test images, on one thread; their maps have shape (N, H, W).
-
-    Untrained weights are put into the folder.
-    """
+    """Fit a model on one thread, untrained weights kept in the folder; test maps are (N, H, W)."""
     given = {"category": run.category, "seed": run.seed, "threads": 1}
     settings = make_settings(run.arm, given | run.changes)
     torch.set_num_threads(settings.threads)
@@ -151,10 +145,7 @@ def make_detector(arm: str, settings: "ArmSettings", backbone: Backbone | None) 
 def record(
     detector: "Detector", category: Category, maps: np.ndarray, settings: "ArmSettings"
 ) -> Result:
-    """Note all of a detector that has been fitted on a category, and of its scores.
-
-    The maps (N, H, W) are those of the test images, the last that the detector has made.
-    """
+    """Note all of a fitted detector and its scores, by its latest maps (N, H, W) of test images."""
     features = getattr(detector, "features", None)
     versions = {"python": platform.python_version()}
     return Result(
@@ -188,10 +179,7 @@ def split_off(category: Category, seed: int, share: float = SHARE) -> tuple[Cate
 
 
 def divide(train: ImageSet, images: int, seed: int) -> tuple[Subset, Subset]:
-    """Some training images, drawn at random, and the others, each in their old order.
-
-    Subsets of one seed are nested: the ten are among the twenty.
-    """
+    """Some training images, drawn at random, and the others; subsets of one seed are nested."""
     order = np.random.default_rng(seed).permutation(len(train))
     return Subset(train, np.sort(order[:images])), Subset(train, np.sort(order[images:]))
 
@@ -205,9 +193,7 @@ def cell_mask(category: Category, index: int, size: int) -> np.ndarray:
     return mask.reshape(size, fine, size, fine).any(axis=(1, 3))  # (size, size)
 
 
-def _watcher(
-    category: Category, watched: list[dict[str, Any]]
-) -> Callable[[int, "Detector"], None]:
+def _watcher(category: Category, watched: list[dict]) -> Callable[[int, "Detector"], None]:
     """Note the test scores at some epochs; nothing is decided by them."""
 
     def watch(epoch: int, detector: "Detector") -> None:

@@ -25,7 +25,7 @@ SEEDS = range(5)
 CONTROL_SEEDS = range(3)
 ON_FEATURES = ("resnet", "combined", "patchcore")
 FIRST_ONLY = ("combined_plus",)  # with the first backbone, which its setting was chosen with
-LARGER = "384 pixels"
+LARGER = "384 pixels"  # patchcore at the image size of combined+, compared on the same grid
 PLACES = 32  # side of the mean error maps that are kept
 AGGREGATED = ("score_top10", "score_mean", "score_max")
 
@@ -33,10 +33,7 @@ open_experiment = Experiment
 
 
 def plan(experiment: Experiment, categories: Sequence[str]) -> list[Run]:
-    """All runs, seed by seed, so that a first look is there early; controls on one backbone.
-
-    Patchcore is measured at the image size of combined+ too, to be compared on the same grid.
-    """
+    """All runs, seed by seed, so that a first look is there early; controls on one backbone."""
     first = experiment.first_backbone
     larger = {"image_size": make_settings("combined_plus", {}).image_size}
     runs = []
@@ -204,8 +201,8 @@ def provenance(measured: Sequence[Measurement], categories: Sequence[Category]) 
     }
     varying = {"category", "seed", "chosen", "backbone", "layers"}
     settings = {
-        result.arm: {key: value for key, value in result.settings.items() if key not in varying}
-        for result in results
+        each.arm: {key: value for key, value in each.settings.items() if key not in varying}
+        for each in results
     }
     return {
         "data": data,

@@ -119,10 +119,7 @@ def collect(
 
 
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row a category, arm, factor and value: AUROC and its bootstrap interval.
-
-    ``change`` is the difference to the usual value on the same images and seeds, ``p`` DeLong's.
-    """
+    """One row a category, arm, factor and value: AUROC, and ``change`` from the usual value."""
     rows = []
     table = scores.assign(variant="plain")
     keys = scores[["category", "arm", "factor", "value"]].drop_duplicates()
@@ -131,7 +128,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         usual = wins_of(table, **key._replace(value=USUAL[key.factor])._asdict(), variant="plain")
         low, high = intervals.bootstrap(wins)[1:]
         row = {"usual": key.value == USUAL[key.factor], "auroc": wins.mean()}
-        row |= {"auroc_ci_low": low, "auroc_ci_high": high}
+        row |= {"auroc_ci_low": low, "auroc_ci_high": high}  # bootstrap; ``p`` is DeLong's
         row |= {"change": wins.mean() - usual.mean(), "p": intervals.paired_p(wins, usual)}
         rows.append(key._asdict() | row)
     return pd.DataFrame(rows)

@@ -30,16 +30,13 @@ class WorkerKilled(Exception):
 
 
 class Processes(futures.Executor):
-    """Processes on this machine, one task each; quiet ones draw no progress bars.
-
-    Every process is a pool of its own: if one is killed, the tasks of the others go on.
-    """
+    """Processes on this machine, one task each; quiet ones draw no progress bars."""
 
     def __init__(self, count: int, quiet: bool = False):
         self.width = count  # how many tasks there may be at a time
         self.threads = max(1, cores() // count)  # CPU threads for each of them
         self._begin = _quieten if quiet else None
-        self._pools = [self._pool() for _ in range(count)]
+        self._pools = [self._pool() for _ in range(count)]  # a killed process breaks but its own
         self._tasks: list[futures.Future | None] = [None] * count
 
     def submit(self, call: Callable, /, *arguments: Any) -> futures.Future:
@@ -128,21 +125,17 @@ class Cluster(futures.Executor):
 def workers(
     jobs: int | None = None, scheduler: str = "", quiet: bool = False
 ) -> Processes | Cluster:
-    """Open a context of workers: of a Dask scheduler's address, or processes on this machine.
-
-    They do `jobs` tasks at a time, or without it one a core, or one a worker of the cluster.
-    """
+    """Open workers, for ``with``: of a Dask scheduler, or one process a core unless `jobs` says."""
     return Cluster(scheduler, jobs) if scheduler else Processes(jobs or cores(), quiet)
 
 
 def complete(
     call: Callable, tasks: Sequence[tuple], executor: Processes | Cluster
 ) -> Iterator[tuple[int, Any, Exception | None]]:
-    """Call a function, by its module and name, with each task's arguments on some workers.
+    """Call a function with each task's arguments; gives number, result and error as they end.
 
-    As tasks end, gives number, result and error: a `UserError` where a task cost one worker too
-    many. Until then, a task whose worker was killed is done again, after those that wait. When
-    the caller is interrupted, those that wait are not begun.
+    A task whose worker was killed is done again after those that wait; after `RETRIES`, that is
+    a `UserError`. When the caller is interrupted, those that wait are not begun.
     """
     waiting, running, killed = deque(range(len(tasks))), {}, Counter()
     try:
@@ -212,15 +205,12 @@ async def _greet(address: str) -> None:
 
 
 def _on_cluster(sign: str, folder: Path, call: Callable, *arguments: Any) -> Any:
-    """Do a task on a cluster's worker as a process here would: in the caller's folder, and alone.
-
-    A worker may have threads for more, but random numbers and torch's threads are the process's.
-    """
+    """Do a task on a cluster's worker as a process here would: in the caller's folder and alone."""
     if not (Path(sign).is_relative_to(ROOT) and Path(sign).is_file()):
         here = Path(sign).parents[1]
         raise UserError(
             f"a worker on {socket.gethostname()} has its study in {ROOT}, and that is not "
             f"{here} of this machine: start it from that folder, on a file system both share"
         )
-    with _ALONE, contextlib.chdir(folder):
+    with _ALONE, contextlib.chdir(folder):  # torch's threads, random numbers: one set a process
         return call(*arguments)

@@ -46,10 +46,7 @@ def whitener(covariance: torch.Tensor) -> torch.Tensor:
 
 
 class ResidualError(FeatureError):
-    """FeatCAE, with another ``_error`` than the length of the residual of patches: (P, C) to (P,).
-
-    What it needs for that is learned once FeatCAE is trained.
-    """
+    """FeatCAE, with another ``_error`` of patches than the residual's length: (P, C) to (P,)."""
 
     def __init__(self, plain: FeatureError, **learned: torch.Tensor):
         super().__init__(plain.network, len(plain.losses), plain.mean, plain.std)
@@ -175,10 +172,7 @@ class ClusterDistance(nn.Module):
 
 @estimator
 class ClusteredDetector(FeatureDetector):
-    """Mahalanobis distance of each patch to the cluster it falls into.
-
-    With one, deep feature modelling (Ahuja et al., 2019), but there on pooled features.
-    """
+    """Mahalanobis distance to a patch's cluster; if one, as in Ahuja et al. (2019) when pooled."""
 
     clusters: Count = 64
 

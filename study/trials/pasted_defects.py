@@ -105,14 +105,10 @@ KINDS = {"piece": _piece, "scratch": _scratch, "smear": _smear, "bend": _bend, "
 
 
 class PastedImages:
-    """Normal images (S, S, 3), each bare and with one defect of every kind, in varying light.
-
-    Drawn anew each time they are read, and each time the same.
-    """
+    """Normal images (S, S, 3), bare and with each kind of defect, drawn alike at every reading."""
 
     def __init__(self, images: Sequence[np.ndarray], seed: int = 0):
-        self.images = images
-        self.seed = seed
+        self.images, self.seed = images, seed
         self.kinds = np.repeat(["", *KINDS], len(images))  # empty where an image is bare
 
     @property

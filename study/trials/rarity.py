@@ -16,10 +16,7 @@ EDGES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1)
 
 
 def rarity_of(features: Stored, normal: Stored, seed: int = 0) -> np.ndarray:
-    """Distance of each patch (N, H, W, C) to the nearest of a few hundred random normal ones.
-
-    Those hold what is common; what is rare is far from all of them. Shape (N, H, W).
-    """
+    """Distance (N, H, W) of each patch to the nearest of a few hundred random normal ones."""
     total = int(np.prod(normal.shape[:3]))
     random = np.random.default_rng(seed)
     seeds = gather(normal, np.sort(random.choice(total, min(SEEDS, total), replace=False)))
@@ -28,11 +25,7 @@ def rarity_of(features: Stored, normal: Stored, seed: int = 0) -> np.ndarray:
 
 
 def by_rarity(rarity: np.ndarray, errors: np.ndarray, category: Category) -> list[dict[str, Any]]:
-    """Mean error of normal patches and of defects: one row a kind and bin of rarity.
-
-    Rarity and errors (N, H, W) are of the test images; defects are the patches that a mask
-    touches. ``error`` is in units of the mean error of normal patches.
-    """
+    """Mean error, over that of normal patches, of these and of defects, (N, H, W), by rarity."""
     labels, side = category.test.labels, rarity.shape[1]
     masks = np.stack([cell_mask(category, index, side) for index in range(len(labels))])
     good = labels == 0

@@ -130,10 +130,7 @@ def images_of(category: Category) -> TrialImages:
 def measure(
     run: TrialRun, category: Category, backbone: Backbone, folder: Path
 ) -> tuple[TrialRecord, None]:
-    """Fit the detector of a trial and score what it has not learned from, on one thread.
-
-    Features are kept in the folder, to be shared by trials of one image size.
-    """
+    """Fit a trial's detector and score what it has not learned from; the folder keeps features."""
     torch.set_num_threads(1)
     trial, images, test = run.trial, images_of(category), category.test
     features = FeatureExtractor(backbone, image_size=trial.image_size)
