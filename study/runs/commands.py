@@ -8,54 +8,27 @@ from pathlib import Path
 from anomalylib.errors import UserError
 from study.names import PARTS
 
+# Each module has ``open_experiment(data_root, backbones)``, ``plan(experiment, categories)``,
+# which gives the runs, and ``collect(experiment, runs, folder)``, which writes their tables.
 COMMANDS = {
     "reference": "study.runs.reference",
     "sensitivity": "study.runs.sensitivity",
     "curve": "study.runs.curve_runs",
     "trials": "study.trials.trials",
 }
-"""The module of each. It has ``open_experiment(data_root, backbones)``, ``plan(experiment,
-categories)``, which gives the runs, and ``collect(experiment, runs, folder)``, which writes
-their tables.
-"""
 
 
 def carry_out(
     command: str,
     *,
     categories: Sequence[str],
-    data_root: str,
-    weights: Sequence[str] = (),
-    jobs: int | None = None,
+    data_root: str,  # folder of the categories
+    weights: Sequence[str] = (),  # see `study.runs.experiment.resolve_backbones`
+    jobs: int | None = None,  # see `study.runs.workers.workers`
     scheduler: str = "",
-    output: str = "",
+    output: str = "",  # folder of the tables; empty for the reference results of the book
 ) -> str:
-    """Measure what is missing and write the tables.
-
-    Parameters
-    ----------
-    command : str
-        A key of `COMMANDS`.
-    categories : sequence of str
-    data_root : str
-        Folder of the categories.
-    weights : sequence of str
-        See `study.runs.experiment.resolve_backbones`.
-    jobs, scheduler
-        See `study.runs.workers.workers`.
-    output : str
-        Folder of the tables; empty for the reference results of the book.
-
-    Returns
-    -------
-    str
-        What was done, in one line.
-
-    Raises
-    ------
-    UserError
-        If the reference results would be made of other parts than the book's.
-    """
+    """Measure what is missing, write the tables of a command and say in one line what was done."""
     from anomalylib.images.category import dataset_name
     from study.runs.experiment import resolve_backbones
     from study.tables.reference import REFERENCE

@@ -23,17 +23,9 @@ def file_size(images: ImageSet) -> np.ndarray:
 
 @dataclass(frozen=True)
 class GreyMatched(ImageSet):
-    """The same images, each multiplied so that its mean grey value is `level`.
+    """The same images, each multiplied so that its mean grey value is `level`, but for rounding."""
 
-    Rounding and the limit at 255 leave a residue of a fraction of a grey level.
-
-    Parameters
-    ----------
-    level : float
-        Grey value, 0 to 255.
-    """
-
-    level: float = 128.0
+    level: float = 128.0  # of 0 to 255
 
     def __getitem__(self, index: int) -> np.ndarray:
         image = super().__getitem__(index)  # (H, W, 3)
@@ -58,15 +50,7 @@ def grey_matched(category: Category) -> Category:
 
 
 def random_resnet50(folder: Path, seed: int) -> Path:
-    """A ResNet-50 that has learned nothing: its tensors through layer2, as a file.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the file is kept.
-    seed : int
-        Of the initial weights, torchvision's own.
-    """
+    """The file, in a folder, of a ResNet-50 through layer2 with torchvision's initial weights."""
     import safetensors.torch
     import torch
     import torchvision

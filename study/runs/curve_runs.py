@@ -14,11 +14,9 @@ from study.runs.writing import write_tables
 from study.settings import make_settings
 from study.tables.reference import REFERENCE
 
-SEEDS = dict.fromkeys(("combined", "patchcore", "combined_plus"), 3)
-"""How many each model is measured with."""
+SEEDS = dict.fromkeys(("combined", "patchcore", "combined_plus"), 3)  # how many, by model
 SIZES = (10, 20, 50, 100, 200)
-TRAINED = "combined"
-"""The model that trains in passes over its images: fewer images are fewer steps."""
+TRAINED = "combined"  # trains in passes over its images: fewer images are fewer steps
 
 open_experiment = Experiment
 
@@ -26,11 +24,7 @@ open_experiment = Experiment
 def plan(
     experiment: Experiment, categories: Sequence[str], sizes: Sequence[int] = SIZES
 ) -> list[Run]:
-    """Every model on every category with every size, seed by seed, so that a first look is early.
-
-    What trains in passes also does so with as many steps as with all images.
-    The runs that learn from all images are the plain ones of the reference.
-    """
+    """Every model on every category with every size, seed by seed, for an early first look."""
     totals = {name: len(load_category(experiment.data_root, name).train) for name in categories}
     usual = make_settings(TRAINED, {}).epochs
     runs = []
@@ -40,8 +34,9 @@ def plan(
                 shared = {"category": category, "arm": arm, "seed": seed}
                 shared["backbone"] = experiment.first_backbone
                 for images in sizes_up_to(total, sizes):
+                    # with all images, the plain run of the reference
                     runs.append(Run(images=images if images < total else 0, **shared))
-                    if arm == TRAINED and images < total:
+                    if arm == TRAINED and images < total:  # as many steps as with all images
                         passes = {"epochs": round(usual * total / images)}
                         runs.append(Run(images=images, changes=passes, **shared))
     return runs
@@ -54,12 +49,9 @@ def collect(
     rows = [row_of(experiment.load(run)) for run in runs]
     order = ("category", "arm", "backbone", "images", "seed")
     rows.sort(key=lambda row: [row[column] for column in order])
-    tables = {
-        "learning_curve": pd.DataFrame([row for row in rows if "epochs" not in row]),
-        "equal_steps": pd.DataFrame([row for row in rows if "epochs" in row]),
-    }
-    write_tables(tables, folder)
-    return tables
+    usual = pd.DataFrame([row for row in rows if "epochs" not in row])
+    equal_steps = pd.DataFrame([row for row in rows if "epochs" in row])
+    return write_tables({"learning_curve": usual, "equal_steps": equal_steps}, folder)
 
 
 def row_of(measurement: Measurement) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from anomalylib.errors import UserError, first_line
 from anomalylib.features.weights import LITE0, Backbone, resolve_backbone
 from anomalylib.files import written_whole
-from anomalylib.images.category import Category, load_category
+from anomalylib.images.category import load_category
 from anomalylib.sources import code_hash
 from study.checkout import ROOT
 from study.runs.measurement import PACKAGES, Measurement, measure
@@ -38,27 +38,13 @@ class AnyRun(Protocol):
 
 @dataclass(frozen=True)
 class Experiment:
-    """Runs on one data set with some backbones, each measured once.
+    """Runs on one data set with some backbones, each measured once."""
 
-    Parameters
-    ----------
-    data_root : str
-        Folder of the categories.
-    backbones : dict of str to Backbone
-        By the name that runs use.
-    measure : callable
-        What is done in each run; see `study.runs.measurement.measure`.
-    record : type
-        The pydantic class of what it gives beside the maps, if it gives any.
-    folder : Path
-        Where records are kept.
-    """
-
-    data_root: str
-    backbones: dict[str, Backbone]
-    measure: Callable = measure
-    record: type[BaseModel] = Measurement
-    folder: Path = FOLDER
+    data_root: str  # folder of the categories
+    backbones: dict[str, Backbone]  # by the name that runs use
+    measure: Callable = measure  # what is done in each run
+    record: type[BaseModel] = Measurement  # of what that gives beside the maps, if any
+    folder: Path = FOLDER  # where records are kept
     _hashes: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -72,7 +58,9 @@ class Experiment:
         depends_on = [
             run.depends_on,
             [backbone.name, backbone.sha256, *backbone.layers] if backbone else [],
-            self._hash(run.category, lambda: self._category(run).fingerprint),
+            self._hash(
+                run.category, lambda: load_category(self.data_root, run.category).fingerprint
+            ),
             self._hash(run.module, lambda: code_of(self.measure.__module__, run.module)),
         ]
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
@@ -98,29 +86,10 @@ class Experiment:
     def carry_out(
         self, runs: Sequence[AnyRun], jobs: int | None = None, scheduler: str = ""
     ) -> int:
-        """Measure what is not measured yet.
-
-        Parameters
-        ----------
-        runs : sequence
-            In the order they are begun.
-        jobs, scheduler
-            See `study.runs.workers.workers`; each run takes one thread.
-
-        Returns
-        -------
-        int
-            How many were measured.
-
-        Raises
-        ------
-        UserError
-            If any failed, after the others are finished, or if the cluster cannot be reached.
-        """
+        """Measure what is missing, and say how many runs that were; failures are raised last."""
         failures: list[str] = []
         with workers(jobs, scheduler, quiet=True) as executor:  # before the data is read
-            all_tasks = [(run, self.path(run)) for run in runs]
-            tasks = [(run, path) for run, path in all_tasks if not path.is_file()]
+            tasks = [(run, path) for run in runs if not (path := self.path(run)).is_file()]
             with tqdm(total=len(runs), initial=len(runs) - len(tasks), unit="run") as bar:
                 for number, _, error in complete(self.work, tasks, executor):
                     name = tasks[number][0].name
@@ -140,15 +109,13 @@ class Experiment:
             if path.is_file():
                 return
             backbone = self.backbones.get(run.backbone)
-            record, maps = self.measure(run, self._category(run), backbone, self.folder)
+            category = load_category(self.data_root, run.category)
+            record, maps = self.measure(run, category, backbone, self.folder)
             if maps is not None:
                 with written_whole(path.with_suffix(".npz")) as beside:
                     np.savez_compressed(beside, maps=maps.astype(np.float16))
             with written_whole(path) as beside:
                 beside.write_text(record.model_dump_json())
-
-    def _category(self, run: AnyRun) -> Category:
-        return load_category(self.data_root, run.category)
 
     def _hash(self, name: str, compute: Callable[[], str]) -> str:
         """A hash that takes a while, once; an edit during the runs does not move their keys."""
@@ -164,13 +131,9 @@ def code_of(*modules: str) -> str:
 
 
 def resolve_backbones(given: Sequence[str]) -> dict[str, Backbone]:
-    """The backbones of an experiment, by name; the controls use the first.
+    """The backbones of weights files given as ``path`` or ``name=path``, by name.
 
-    Parameters
-    ----------
-    given : sequence of str
-        Weights files as ``path`` or ``name=path``; without any, torchvision's
-        ResNet-50. A ResNet is cut after layer2. EfficientNet-Lite0 always joins.
+    Without any, torchvision's ResNet-50. A ResNet is cut after layer2. EfficientNet-Lite0 joins.
     """
     backbones = {}
     for word in given or ["resnet50="]:

@@ -26,23 +26,12 @@ if TYPE_CHECKING:
 
 def figures(
     threshold: float,
-    nominal_scores: Sequence[float],
-    unlearned_scores: Sequence[float],
-    scores: Sequence[float],
-    labels: Sequence[int],
+    nominal_scores: Sequence[float],  # of the training images that were learned from
+    unlearned_scores: Sequence[float],  # of the other training images
+    scores: Sequence[float],  # of the test images
+    labels: Sequence[int],  # of those; ``auroc`` is not a number where they are all alike
 ) -> dict[str, Any]:
-    """What a table has of a detector that has learned from some of the training images.
-
-    Parameters
-    ----------
-    threshold : float
-    nominal_scores, unlearned_scores : sequence of float
-        Of the training images that it has learned from, and of the others.
-    scores : sequence of float
-        Of the test images.
-    labels : sequence of int
-        Of those; ``auroc`` is not a number where they are all alike.
-    """
+    """What a table has of a detector that has learned from some of the training images."""
     counts = confusion(np.array(labels), np.array(scores), threshold)
     return {
         "images": len(nominal_scores),
@@ -66,23 +55,11 @@ def sizes_up_to(total: int, sizes: Sequence[int]) -> list[int]:
 def follow(
     features: FeatureExtractor, category: Category, settings: "LearningCurveSettings"
 ) -> pd.DataFrame:
-    """The learning curve of one model on one category, several subsets a size.
-
-    Parameters
-    ----------
-    features : FeatureExtractor
-    category : Category
-    settings : LearningCurveSettings
-        Its seed is that of the first subset and training.
-
-    Returns
-    -------
-    DataFrame
-        One row a size and seed, with `figures`.
-    """
+    """The learning curve of one model on one category: a row a size and seed, from the first on."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
     shared = settings.model_dump(include={"top_k", "sigma"}) | {"cache": FEATURES}
+    which = {"category": category.name, "arm": settings.arm, "backbone": features.backbone.name}
     test = category.test
     seeds = range(settings.seed, settings.seed + settings.repeats)
     fits = [(n, s) for s in seeds for n in sizes_up_to(len(category.train), settings.asked)]
@@ -91,9 +68,7 @@ def follow(
         learned_from, unlearned = divide(category.train, images, seed)
         detector = DETECTORS[settings.arm](features, seed=seed, **shared).fit(learned_from)
         new = detector.score_samples(unlearned) if len(unlearned) else ()
-        scores = detector.score_samples(test)
-        row = {"category": category.name, "arm": settings.arm}
-        row |= {"backbone": features.backbone.name, "seed": seed}
-        given = (detector.threshold_, detector.nominal_scores_, new, scores, test.labels)
-        rows.append(row | figures(*given))
+        training = (detector.threshold_, detector.nominal_scores_, new)
+        counted = figures(*training, detector.score_samples(test), test.labels)
+        rows.append(which | {"seed": seed} | counted)
     return pd.DataFrame(rows)

@@ -29,46 +29,30 @@ if TYPE_CHECKING:
     from study.settings import ArmSettings
 
 PLAIN, GREY, HELD_OUT, UNTRAINED = "plain", "grey-matched", "held-out", "untrained"
-LARGER = "384 pixels"
 SHARE = 0.2  # of the training images, held out in the variant of that name
 LARGEST = (1, 3, 10, 30, 100, 300)  # map values averaged for a score
 WATCHED = (1, 2, 5, 10, 20, 30, 40)  # epochs at which the autoencoder is looked at
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
-OF_ONE_MACHINE = {"weights", "data_root", "results_dir"}
-"""Settings that are folders and files, and say nothing elsewhere."""
+OF_ONE_MACHINE = {"weights", "data_root", "results_dir"}  # files that say nothing elsewhere
 
 
 class Run(BaseModel):
     """What to run: everything that a measurement depends on but the data.
 
-    Parameters
-    ----------
-    category, arm : str
-    backbone : str
-        One of the names that the study gives to its weights; empty for the
-        autoencoder.
-    seed : int
-    variant : str
-        ``"plain"``; ``"grey-matched"``: every image rescaled to one mean grey;
-        ``"held-out"``: fitted without a fifth of the training images, which
-        then give nominal scores; ``"untrained"``: random backbone weights;
-        ``"384 pixels"``: with `changes` to the image size of combined+.
-    images : int
-        How many of the training images are learned from, the others being
-        scored; 0 for all.
-    changes : dict
-        Settings that differ from the defaults.
+    Variants: "plain"; "grey-matched", every image rescaled to one mean grey; "held-out", fitted
+    without a fifth of the training images, which then give nominal scores; "untrained", with
+    random backbone weights; "384 pixels", with `changes` to the image size of combined+.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     category: str
     arm: str
-    backbone: str = ""
+    backbone: str = ""  # a name that the study gives to weights; empty for the autoencoder
     seed: int = 0
     variant: str = PLAIN
-    images: int = 0
-    changes: dict[str, Any] = {}
+    images: int = 0  # of the training images, to learn from, the others being scored; 0 for all
+    changes: dict[str, Any] = {}  # settings that differ from the defaults
 
     @property
     def name(self) -> str:
@@ -86,59 +70,28 @@ class Run(BaseModel):
     @property
     def depends_on(self) -> dict[str, Any]:
         """What its measurement depends on besides images, weights and code."""
-        settings = make_settings(self.arm, self.changes).model_dump()
-        return self.model_dump() | {"settings": settings}
+        return self.model_dump() | {"settings": make_settings(self.arm, self.changes).model_dump()}
 
 
 class Measurement(BaseModel):
-    """What a run gave.
-
-    Parameters
-    ----------
-    run : Run
-    result : Result
-        Its scores are the mean of the `top_k` largest map values.
-    scores_by_k : dict of str to list of float
-        Of the test images by other aggregations: the mean of the k largest map
-        values, from ``"1"``, the largest, to ``"all"``, the mean of the map.
-    held_out_scores : list of float
-        Of the training images that were not learned from, if any.
-    pixel_auroc, au_pro : float or None
-        Against the masks; None where the map has one cell or masks are missing.
-    watched : list of dict
-        Scores of the test images along the training of the autoencoder.
-    """
+    """What a run gave."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     run: Run
-    result: Result
+    result: Result  # its scores are the mean of the `top_k` largest map values
+    # Of the test images, the mean of the k largest map values: "1" to "all", the whole map.
     scores_by_k: dict[str, list[float]]
-    held_out_scores: list[float]
-    pixel_auroc: float | None
+    held_out_scores: list[float]  # of the training images that were not learned from, if any
+    pixel_auroc: float | None  # None, as below, where the map has one cell or masks are missing
     au_pro: float | None
-    watched: list[dict[str, Any]]
+    watched: list[dict[str, Any]]  # test scores along the training of the autoencoder
 
 
 def measure(
     run: Run, category: Category, backbone: Backbone | None, folder: Path
 ) -> tuple[Measurement, np.ndarray]:
-    """Fit one model and score the test images, on one thread.
-
-    Parameters
-    ----------
-    run : Run
-    category : Category
-    backbone : Backbone or None
-    folder : Path
-        Where untrained weights are put.
-
-    Returns
-    -------
-    measurement : Measurement
-    maps : ndarray, shape (N, H, W)
-        Anomaly maps of the test images.
-    """
+    """Fit a model on one thread, untrained weights kept in the folder; test maps are (N, H, W)."""
     given = {"category": run.category, "seed": run.seed, "threads": 1}
     settings = make_settings(run.arm, given | run.changes)
     torch.set_num_threads(settings.threads)
@@ -182,29 +135,19 @@ def make_detector(arm: str, settings: "ArmSettings", backbone: Backbone | None) 
     """The detector of a model, not fitted yet; what learning takes is measured too."""
     kind = DETECTORS[arm]
     surroundings = {"cache": FEATURES, "keep": False}
-    own = settings.model_dump(include=set(parameters_of(kind))) | surroundings
+    arguments = settings.model_dump(include=set(parameters_of(kind))) | surroundings
     if backbone is None:
-        return kind(**own)
+        return kind(**arguments)
     of_features = settings.model_dump(include=set(parameters_of(FeatureExtractor)))
-    return kind(FeatureExtractor(backbone, **of_features), **own)
+    return kind(FeatureExtractor(backbone, **of_features), **arguments)
 
 
 def record(
     detector: "Detector", category: Category, maps: np.ndarray, settings: "ArmSettings"
 ) -> Result:
-    """Note all of a detector that has been fitted on a category, and of its scores.
-
-    Parameters
-    ----------
-    detector : Detector
-    category : Category
-    maps : ndarray, shape (N, H, W)
-        Of the test images, the last that the detector has made.
-    settings : ArmSettings
-        Kept with the result.
-    """
+    """Note all of a fitted detector and its scores, by its latest maps (N, H, W) of test images."""
     features = getattr(detector, "features", None)
-    versions = {name: metadata.version(name) for name in PACKAGES}
+    versions = {"python": platform.python_version()}
     return Result(
         category=category.name,
         arm=DETECTORS.name_of(type(detector)),
@@ -222,38 +165,21 @@ def record(
         nominal_scores=detector.nominal_scores_.tolist(),
         threshold=detector.threshold_,
         seconds=detector.seconds_,
-        versions={"python": platform.python_version()} | versions,
+        versions=versions | {name: metadata.version(name) for name in PACKAGES},
         machine=f"{platform.machine()}, {torch.get_num_threads()} threads",
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
 def split_off(category: Category, seed: int, share: float = SHARE) -> tuple[Category, Subset]:
-    """Take a random share of the training images away.
-
-    Returns
-    -------
-    category : Category
-        With the other training images.
-    held_out : Subset
-    """
-    order = np.random.default_rng(seed).permutation(len(category.train))
-    count = max(1, round(share * len(order)))
-    held_out = Subset(category.train, np.sort(order[:count]))
-    rest = Subset(category.train, np.sort(order[count:]))
+    """The category without a random share of its training images, and that share."""
+    count = max(1, round(share * len(category.train)))
+    held_out, rest = divide(category.train, count, seed)
     return replace(category, train=rest), held_out
 
 
 def divide(train: ImageSet, images: int, seed: int) -> tuple[Subset, Subset]:
-    """Some training images, drawn at random, and the others.
-
-    Subsets of one seed are nested: the ten are among the twenty.
-
-    Returns
-    -------
-    learned_from, held_out : Subset
-        In the order of `train`.
-    """
+    """Some training images, drawn at random, and the others; subsets of one seed are nested."""
     order = np.random.default_rng(seed).permutation(len(train))
     return Subset(train, np.sort(order[:images])), Subset(train, np.sort(order[images:]))
 
@@ -267,16 +193,14 @@ def cell_mask(category: Category, index: int, size: int) -> np.ndarray:
     return mask.reshape(size, fine, size, fine).any(axis=(1, 3))  # (size, size)
 
 
-def _watcher(
-    category: Category, watched: list[dict[str, Any]]
-) -> Callable[[int, "Detector"], None]:
+def _watcher(category: Category, watched: list[dict]) -> Callable[[int, "Detector"], None]:
     """Note the test scores at some epochs; nothing is decided by them."""
 
     def watch(epoch: int, detector: "Detector") -> None:
         if epoch in WATCHED:
             maps = detector.anomaly_maps(category.test)
-            scores = {"top": aggregate(maps, detector.top_k), "all": maps.mean(axis=(1, 2))}
-            watched.append({"epoch": epoch} | {name: of.tolist() for name, of in scores.items()})
+            top, mean = aggregate(maps, detector.top_k), maps.mean(axis=(1, 2))
+            watched.append({"epoch": epoch, "top": top.tolist(), "all": mean.tolist()})
 
     return watch
 

@@ -1,5 +1,6 @@
 """The reference results: which runs there are, and the tables made of them."""
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,16 +16,7 @@ from anomalylib.metrics.image import auroc
 from study.checkout import commit
 from study.runs.controls import contrast, file_size, grey_matched
 from study.runs.experiment import Experiment
-from study.runs.measurement import (
-    GREY,
-    HELD_OUT,
-    LARGER,
-    PLAIN,
-    UNTRAINED,
-    Measurement,
-    Run,
-    cell_mask,
-)
+from study.runs.measurement import GREY, HELD_OUT, PLAIN, UNTRAINED, Measurement, Run, cell_mask
 from study.runs.writing import write_tables
 from study.settings import make_settings
 from study.tables.reference import CONTROLS, REFERENCE, decisions, summarise
@@ -32,19 +24,16 @@ from study.tables.reference import CONTROLS, REFERENCE, decisions, summarise
 SEEDS = range(5)
 CONTROL_SEEDS = range(3)
 ON_FEATURES = ("resnet", "combined", "patchcore")
-FIRST_ONLY = ("combined_plus",)
-"""Models measured with the first backbone alone, the one their setting was chosen with."""
+FIRST_ONLY = ("combined_plus",)  # with the first backbone, which its setting was chosen with
+LARGER = "384 pixels"  # patchcore at the image size of combined+, compared on the same grid
 PLACES = 32  # side of the mean error maps that are kept
+AGGREGATED = ("score_top10", "score_mean", "score_max")
 
 open_experiment = Experiment
 
 
 def plan(experiment: Experiment, categories: Sequence[str]) -> list[Run]:
-    """All runs, seed by seed, so that a first look is there early.
-
-    The controls are made with the first backbone; patchcore is measured at the
-    image size of combined+ too, to be compared on the same grid.
-    """
+    """All runs, seed by seed, so that a first look is there early; controls on one backbone."""
     first = experiment.first_backbone
     larger = {"image_size": make_settings("combined_plus", {}).image_size}
     runs = []
@@ -67,21 +56,12 @@ def plan(experiment: Experiment, categories: Sequence[str]) -> list[Run]:
 def collect(
     experiment: Experiment, runs: Sequence[Run], folder: Path = REFERENCE
 ) -> dict[str, pd.DataFrame]:
-    """Make the tables of measured runs and write them, as CSV, with their provenance.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        Each table by its file's name.
-    """
+    """Make the tables of measured runs and write them, as CSV, with their provenance."""
     measured = [experiment.load(run) for run in runs]
     names = dict.fromkeys(run.category for run in runs)
     categories = [load_category(experiment.data_root, name) for name in names]
     plain = [run for run in runs if run.variant == PLAIN]
-
-    def joined(frames) -> pd.DataFrame:
-        return pd.concat(list(frames), ignore_index=True)
-
+    joined = functools.partial(pd.concat, ignore_index=True)
     tables = {
         "scores": joined([*map(image_scores, measured), *map(control_scores, categories)]),
         "nominal": joined(map(nominal_scores, measured)),
@@ -106,35 +86,23 @@ def identity(run: Run) -> dict[str, Any]:
 def image_scores(measurement: Measurement) -> pd.DataFrame:
     """One row a test image: its score by three aggregations."""
     result, by_k = measurement.result, measurement.scores_by_k
-    columns = {
-        "image": result.names,
-        "label": result.labels,
-        "defect_type": result.defect_types,
-        "score_top10": result.scores,
-        "score_mean": by_k["all"],
-        "score_max": by_k.get("1", by_k["all"]),
-    }
+    images = {"image": result.names, "label": result.labels, "defect_type": result.defect_types}
+    scores = (result.scores, by_k["all"], by_k.get("1", by_k["all"]))
+    columns = images | dict(zip(AGGREGATED, scores, strict=True))
     return pd.DataFrame(identity(measurement.run) | columns)
 
 
 def control_scores(category: Category) -> pd.DataFrame:
     """Brightness, contrast and file size of the test images, taken as scores."""
-    controls = dict(zip(CONTROLS, (mean_grey, contrast, file_size), strict=True))
     frames = []
-    for variant, given in ((PLAIN, category), (GREY, grey_matched(category))):
-        for name, control in controls.items():
-            if variant == GREY and control is file_size:  # matched images have no files
-                continue
-            score = control(given.test)
-            which = {"category": category.name, "variant": variant, "arm": name, "backbone": ""}
-            columns = {
-                "seed": 0,
-                "image": given.test.names,
-                "label": given.test.labels,
-                "defect_type": given.test.defect_types,
-            }
-            scores = dict.fromkeys(("score_top10", "score_mean", "score_max"), score)
-            frames.append(pd.DataFrame(which | columns | scores))
+    for variant, test in ((PLAIN, category.test), (GREY, grey_matched(category).test)):
+        images = {"image": test.names, "label": test.labels, "defect_type": test.defect_types}
+        for name, control in zip(CONTROLS, (mean_grey, contrast, file_size), strict=True):
+            if variant == PLAIN or control is not file_size:  # matched images have no files
+                which = {"category": category.name, "variant": variant, "arm": name}
+                which |= {"backbone": "", "seed": 0}
+                scores = dict.fromkeys(AGGREGATED, control(test))
+                frames.append(pd.DataFrame(which | images | scores))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -148,8 +116,7 @@ def nominal_scores(measurement: Measurement) -> pd.DataFrame:
 
 def run_row(measurement: Measurement) -> dict[str, Any]:
     """What there is one of for each run."""
-    result = measurement.result
-    settings = result.settings
+    result, settings = measurement.result, measurement.result.settings
     return identity(measurement.run) | {
         "layers": " + ".join(result.backbone["layers"]) if result.backbone else "",
         "image_size": settings.get("image_size", settings.get("side")),
@@ -162,27 +129,23 @@ def run_row(measurement: Measurement) -> dict[str, Any]:
 
 def watched_rows(measurement: Measurement) -> pd.DataFrame:
     """How the autoencoder's score changed along its training."""
-    result = measurement.result
-    labels, grey = np.array(result.labels), np.array(result.mean_grey)
+    labels, grey = np.array(measurement.result.labels), measurement.result.mean_grey
+    which = identity(measurement.run)
     rows = []
     for seen in measurement.watched:
         for name in ("top", "all"):
-            scores = np.array(seen[name])
-            row = {"epoch": seen["epoch"], "aggregation": name}
-            row["auroc"] = auroc(labels, scores)
-            row["spearman_grey"] = spearmanr(scores, grey).statistic
-            rows.append(identity(measurement.run) | row)
-    columns = [*identity(measurement.run), "epoch", "aggregation", "auroc", "spearman_grey"]
+            figures = (auroc(labels, np.array(seen[name])), spearmanr(seen[name], grey).statistic)
+            rows.append((*which.values(), seen["epoch"], name, *figures))
+    columns = [*which, "epoch", "aggregation", "auroc", "spearman_grey"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def places(experiment: Experiment, runs: Sequence[Run], category: Category) -> pd.DataFrame:
-    """Where in each test image of a category the error is, by its mask.
+    """Where in each test image of a category the error is; a map of one cell has no places.
 
-    ``inside`` and ``outside`` are the mean errors in and around the mask,
-    ``usual`` that of the normal test images at the same places as ``inside``,
-    ``top_inside`` the share of the ten highest map values that lie in the mask,
-    ``area`` the mask's share of the map. A map of one cell has no places.
+    ``inside`` and ``outside`` are the mean errors in and around the mask, ``usual`` that of the
+    normal test images at the places of ``inside``, ``top_inside`` the share of the ten highest
+    map values that lie in the mask, ``area`` the mask's share of the map.
     """
     masks: dict[int, list[np.ndarray]] = {}
     rows = []
@@ -213,19 +176,15 @@ def places(experiment: Experiment, runs: Sequence[Run], category: Category) -> p
 def mean_error_maps(
     experiment: Experiment, runs: Sequence[Run], category: Category
 ) -> pd.DataFrame:
-    """The autoencoder's mean error by place, for normal images and each defect type.
-
-    Means over seeds and over all images of a type, on a coarse grid: no
-    image of any part.
-    """
+    """The autoencoder's error on a coarse grid, a mean over the seeds and images of a type."""
     same = [run for run in runs if run.arm == "autoencoder" and run.category == category.name]
     maps = np.mean([experiment.maps(run) for run in same], axis=0)  # (N, H, W)
     cell = maps.shape[-1] // PLACES
     coarse = maps.reshape(len(maps), PLACES, cell, PLACES, cell).mean(axis=(2, 4))  # (N, P, P)
     kinds = np.array(category.test.defect_types)
+    row, column = np.indices((PLACES, PLACES)).reshape(2, -1)
     frames = []
     for kind in sorted(set(kinds)):
-        row, column = np.indices((PLACES, PLACES)).reshape(2, -1)
         error = coarse[kinds == kind].mean(axis=0).ravel().round(7)
         columns = {"defect_type": kind, "row": row, "column": column, "error": error}
         frames.append(pd.DataFrame({"category": category.name} | columns))
@@ -235,23 +194,19 @@ def mean_error_maps(
 def provenance(measured: Sequence[Measurement], categories: Sequence[Category]) -> dict[str, Any]:
     """What someone needs to make the same numbers again."""
     results = [measurement.result for measurement in measured]
-    backbones = {
-        measurement.run.backbone: measurement.result.backbone
-        for measurement in measured
-        if measurement.result.backbone and measurement.run.variant == PLAIN
-    }
+    plain = [each for each in measured if each.run.variant == PLAIN and each.result.backbone]
     data = {
         each.name: {"dataset": each.dataset, "sha256": each.fingerprint, "images": each.counts()}
         for each in categories
     }
     varying = {"category", "seed", "chosen", "backbone", "layers"}
     settings = {
-        result.arm: {key: value for key, value in result.settings.items() if key not in varying}
-        for result in results
+        each.arm: {key: value for key, value in each.settings.items() if key not in varying}
+        for each in results
     }
     return {
         "data": data,
-        "backbones": backbones,
+        "backbones": {each.run.backbone: each.result.backbone for each in plain},
         "settings": settings,
         "runs": len(measured),
         "versions": results[0].versions,

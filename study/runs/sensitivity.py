@@ -1,5 +1,6 @@
 """One setting at a time: what each does to the AUROC, on every category."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,25 +21,13 @@ LEARNED = ("combined",)
 
 
 class Level(NamedTuple):
-    """A value of one factor, and the runs that measure it.
-
-    Parameters
-    ----------
-    factor, value : str
-        What a page calls them.
-    arms : tuple of str
-        Those that the factor touches.
-    changes : dict
-        Settings that differ from the defaults.
-    exported : bool
-        Whether it takes the exported backbone in place of the first.
-    """
+    """A value of one factor, as a page calls them, and the runs that measure it."""
 
     factor: str
     value: str
-    arms: tuple[str, ...]
-    changes: dict[str, Any]
-    exported: bool = False
+    arms: tuple[str, ...]  # those that the factor touches
+    changes: dict[str, Any]  # settings that differ from the defaults
+    exported: bool = False  # whether it takes the exported backbone in place of the first
 
 
 def _levels(factor: str, setting: str, values: tuple, arms: tuple[str, ...]) -> list[Level]:
@@ -62,7 +51,7 @@ LEVELS = [
     Level("weights and layers", "V2 both", ON_FEATURES, {}, exported=True),
 ]
 _DEFAULT = make_settings("combined", {})
-USUAL = {
+USUAL = {  # the value of each factor in all other pages
     "aggregation": f"top {_DEFAULT.top_k}",
     "latent channels": str(_DEFAULT.latent),
     "epochs": str(_DEFAULT.epochs),
@@ -75,10 +64,8 @@ USUAL = {
     "image size": str(_DEFAULT.image_size),
     "weights and layers": "V1 layer2",
 }
-"""The value of each factor in all other pages."""
 AGGREGATIONS = {"1": "maximum", "3": "top 3", "10": "top 10", "30": "top 30"}
 AGGREGATIONS |= {"100": "top 100", "300": "top 300", "all": "mean"}
-
 
 open_experiment = Experiment
 
@@ -98,12 +85,10 @@ def level_runs(experiment: Experiment, categories: Iterable[str]) -> list[tuple[
         if level.exported and exported is None:
             continue
         backbone = exported if level.exported else experiment.first_backbone
-        for seed in SEEDS:
-            for category in categories:
-                for arm in level.arms:
-                    weights = "" if arm == "autoencoder" else backbone
-                    shared = {"category": category, "arm": arm, "seed": seed}
-                    runs.append((level, Run(backbone=weights, changes=level.changes, **shared)))
+        for seed, category, arm in itertools.product(SEEDS, categories, level.arms):
+            which = {"category": category, "arm": arm, "seed": seed}
+            which["backbone"] = "" if arm == "autoencoder" else backbone
+            runs.append((level, Run(changes=level.changes, **which)))
     return runs
 
 
@@ -114,50 +99,36 @@ def collect(
     categories = list(dict.fromkeys(run.category for run in runs))
     frames = []
 
-    def add(run: Run, factor: str, value: str, images: dict, scores: list[float]) -> None:
-        which = {"category": run.category, "arm": run.arm, "seed": run.seed}
-        columns = which | {"factor": factor, "value": value} | images | {SCORE: scores}
-        frames.append(pd.DataFrame(columns))
-
     for level, run in level_runs(experiment, categories):
         measurement = experiment.load(run)
         result = measurement.result
-        images = {"image": result.names, "label": result.labels}
-        if level.factor:
-            add(run, level.factor, level.value, images, result.scores)
-            continue
-        for factor, value in USUAL.items():
-            if factor != "aggregation" and _touches(factor, run.arm):
-                add(run, factor, value, images, result.scores)
-        if run.arm != "resnet":  # its map has one cell
-            for k, scores in measurement.scores_by_k.items():
-                add(run, "aggregation", AGGREGATIONS[k], images, scores)
+        touching = {each.factor for each in LEVELS if run.arm in each.arms}
+        usual = [pair for pair in USUAL.items() if pair[0] in touching]
+        pairs = [(level.factor, level.value)] if level.factor else usual
+        measured = [(*pair, result.scores) for pair in pairs]
+        if not level.factor and run.arm != "resnet":  # its map has one cell
+            by_k = measurement.scores_by_k.items()
+            measured += [("aggregation", AGGREGATIONS[k], scores) for k, scores in by_k]
+        for factor, value, scores in measured:
+            which = {"category": run.category, "arm": run.arm, "seed": run.seed}
+            which |= {"factor": factor, "value": value}
+            images = {"image": result.names, "label": result.labels, SCORE: scores}
+            frames.append(pd.DataFrame(which | images))
     scores = pd.concat(frames, ignore_index=True)
-    tables = {"sensitivity_scores": scores, "sensitivity": summarise(scores)}
-    write_tables(tables, folder)
-    return tables
+    return write_tables({"sensitivity_scores": scores, "sensitivity": summarise(scores)}, folder)
 
 
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row a category, arm, factor and value: AUROC and its bootstrap interval.
-
-    ``change`` is the difference to the usual value of the factor on the same
-    images and seeds, ``p`` that of DeLong's paired test.
-    """
+    """One row a category, arm, factor and value: AUROC, and ``change`` from the usual value."""
     rows = []
-    columns = ["category", "arm", "factor", "value"]
     table = scores.assign(variant="plain")
-    for key in scores[columns].drop_duplicates().itertuples(index=False):
-        of_factor = {"category": key.category, "arm": key.arm, "factor": key.factor}
-        wins = wins_of(table, **of_factor, variant="plain", value=key.value)
-        usual = wins_of(table, **of_factor, variant="plain", value=USUAL[key.factor])
+    keys = scores[["category", "arm", "factor", "value"]].drop_duplicates()
+    for key in keys.itertuples(index=False):
+        wins = wins_of(table, **key._asdict(), variant="plain")
+        usual = wins_of(table, **key._replace(value=USUAL[key.factor])._asdict(), variant="plain")
         low, high = intervals.bootstrap(wins)[1:]
         row = {"usual": key.value == USUAL[key.factor], "auroc": wins.mean()}
-        row |= {"auroc_ci_low": low, "auroc_ci_high": high}
+        row |= {"auroc_ci_low": low, "auroc_ci_high": high}  # bootstrap; ``p`` is DeLong's
         row |= {"change": wins.mean() - usual.mean(), "p": intervals.paired_p(wins, usual)}
         rows.append(key._asdict() | row)
     return pd.DataFrame(rows)
-
-
-def _touches(factor: str, arm: str) -> bool:
-    return any(level.factor == factor and arm in level.arms for level in LEVELS)

@@ -18,12 +18,9 @@ from typing import Any
 from anomalylib.errors import UserError, first_line
 from study.checkout import ROOT
 
-RETRIES = 3
-"""How often a task is begun again whose worker was killed; Dask's default is the same."""
-PATIENCE = 5.0
-"""Seconds in which a scheduler must answer, and then have a worker."""
-LOOK = 2.0
-"""Seconds between looks at how many workers a cluster has."""
+RETRIES = 3  # of a task whose worker was killed, as Dask has it
+PATIENCE = 5.0  # seconds in which a scheduler must answer, and then have a worker
+LOOK = 2.0  # seconds between looks at how many workers a cluster has
 LOST = "the Dask scheduler has gone: start it again, and run again to go on from here"
 _ALONE = threading.Lock()
 
@@ -33,30 +30,13 @@ class WorkerKilled(Exception):
 
 
 class Processes(futures.Executor):
-    """Processes on this machine, one task each.
-
-    Every process is a pool of its own: one that is killed breaks its pool, and
-    the tasks of the others go on.
-
-    Parameters
-    ----------
-    count : int
-    quiet : bool
-        Whether the processes draw no progress bars.
-
-    Attributes
-    ----------
-    width : int
-        How many tasks there may be at a time.
-    threads : int
-        CPU threads for each of them.
-    """
+    """Processes on this machine, one task each; quiet ones draw no progress bars."""
 
     def __init__(self, count: int, quiet: bool = False):
-        self.width = count
-        self.threads = max(1, cores() // count)
+        self.width = count  # how many tasks there may be at a time
+        self.threads = max(1, cores() // count)  # CPU threads for each of them
         self._begin = _quieten if quiet else None
-        self._pools = [self._pool() for _ in range(count)]
+        self._pools = [self._pool() for _ in range(count)]  # a killed process breaks but its own
         self._tasks: list[futures.Future | None] = [None] * count
 
     def submit(self, call: Callable, /, *arguments: Any) -> futures.Future:
@@ -85,23 +65,11 @@ class Processes(futures.Executor):
 class Cluster(futures.Executor):
     """The workers of a Dask cluster, one task each.
 
-    They must see the study's folder under the same path. If the package is
-    missing, nobody answers, or there is no worker, that is a `UserError`.
-
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, as ``tcp://host:port``.
-    most : int or None
-        How many tasks there may be at a time, whatever the number of workers.
-
-    Attributes
-    ----------
-    threads : int
-        CPU threads for each task: those of the smallest worker.
+    They must see the study's folder under the same path. If the package is missing, nobody
+    answers at ``tcp://host:port``, or there is no worker, that is a `UserError`.
     """
 
-    def __init__(self, address: str, most: int | None = None):
+    def __init__(self, address: str, most: int | None = None):  # most: tasks at a time
         try:
             from distributed import Client
         except ImportError:
@@ -120,7 +88,7 @@ class Cluster(futures.Executor):
             ) from None
         try:
             self._client.wait_for_workers(1, timeout=PATIENCE)
-            self.threads = min(self._client.nthreads().values())
+            self.threads = min(self._client.nthreads().values())  # of the smallest worker
         except Exception:
             self._client.close()
             raise UserError(
@@ -157,45 +125,17 @@ class Cluster(futures.Executor):
 def workers(
     jobs: int | None = None, scheduler: str = "", quiet: bool = False
 ) -> Processes | Cluster:
-    """Open the workers of a study, to be used as a context.
-
-    Parameters
-    ----------
-    jobs : int or None
-        How many tasks at a time; None for one a core, or one for each worker
-        of the cluster.
-    scheduler : str
-        Address of a Dask scheduler; empty for processes on this machine.
-    quiet : bool
-        Whether processes draw no progress bars; a cluster's are not seen here.
-    """
+    """Open workers, for ``with``: of a Dask scheduler, or one process a core unless `jobs` says."""
     return Cluster(scheduler, jobs) if scheduler else Processes(jobs or cores(), quiet)
 
 
 def complete(
     call: Callable, tasks: Sequence[tuple], executor: Processes | Cluster
 ) -> Iterator[tuple[int, Any, Exception | None]]:
-    """Do tasks on some workers, as many at a time as these allow.
+    """Call a function with each task's arguments; gives number, result and error as they end.
 
-    A task whose worker was killed is done again, after those that wait. When
-    the caller is interrupted, those that wait are not begun.
-
-    Parameters
-    ----------
-    call : callable
-        What to do, known to the workers by its module and name.
-    tasks : sequence of tuple
-        Arguments of each call, in the order they are begun.
-    executor : Processes or Cluster
-
-    Yields
-    ------
-    number : int
-        Of the task, as they end.
-    result : object
-        What the call returned, or None.
-    error : Exception or None
-        What it raised; a `UserError` where it cost one worker too many.
+    A task whose worker was killed is done again after those that wait; after `RETRIES`, that is
+    a `UserError`. When the caller is interrupted, those that wait are not begun.
     """
     waiting, running, killed = deque(range(len(tasks))), {}, Counter()
     try:
@@ -265,16 +205,12 @@ async def _greet(address: str) -> None:
 
 
 def _on_cluster(sign: str, folder: Path, call: Callable, *arguments: Any) -> Any:
-    """Do a task on a cluster's worker as a process here would do it.
-
-    In the folder of the caller, and alone: a worker may have threads for more,
-    but random numbers and torch's threads belong to the whole process.
-    """
+    """Do a task on a cluster's worker as a process here would: in the caller's folder and alone."""
     if not (Path(sign).is_relative_to(ROOT) and Path(sign).is_file()):
         here = Path(sign).parents[1]
         raise UserError(
             f"a worker on {socket.gethostname()} has its study in {ROOT}, and that is not "
             f"{here} of this machine: start it from that folder, on a file system both share"
         )
-    with _ALONE, contextlib.chdir(folder):
+    with _ALONE, contextlib.chdir(folder):  # torch's threads, random numbers: one set a process
         return call(*arguments)

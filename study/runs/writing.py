@@ -13,7 +13,8 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         table.to_csv(beside, index=False, float_format="%.9g", lineterminator="\n")
 
 
-def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> None:
-    """Write each table as ``<name>.csv``."""
+def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> dict[str, pd.DataFrame]:
+    """Write each table as ``<name>.csv``, and give them back."""
     for name, table in tables.items():
         write_table(table, folder / f"{name}.csv")
+    return tables

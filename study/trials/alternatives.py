@@ -1,6 +1,7 @@
 """What was tried in place of combined+, and did less: kept so that it can be measured again."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -16,13 +17,9 @@ from anomalylib.detectors.combined_plus import CANDIDATES, CombinedPlus, parts_o
 from anomalylib.detectors.training import Batches, fit_reconstruction
 from anomalylib.features.cache import Stored
 
-SAMPLE = 2**15
-"""Patches that clusters and covariances are learned from."""
-SHRINKAGE = 0.02
-"""Added to every variance, in units of their mean."""
-SHARED = 500
-"""Patches that the covariance of all clusters counts as, beside a cluster's own."""
-
+SAMPLE = 2**15  # patches that clusters and covariances are learned from
+SHRINKAGE = 0.02  # added to every variance, in units of their mean
+SHARED = 500  # patches that the covariance of all clusters counts as, beside a cluster's own
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -49,14 +46,7 @@ def whitener(covariance: torch.Tensor) -> torch.Tensor:
 
 
 class ResidualError(FeatureError):
-    """FeatCAE, whose residual vectors count otherwise than by their length.
-
-    Parameters
-    ----------
-    plain : FeatureError
-    **learned : Tensor
-        What it needs besides; nothing while FeatCAE is trained.
-    """
+    """FeatCAE, with another ``_error`` of patches than the residual's length: (P, C) to (P,)."""
 
     def __init__(self, plain: FeatureError, **learned: torch.Tensor):
         super().__init__(plain.network, len(plain.losses), plain.mean, plain.std)
@@ -74,32 +64,26 @@ class ResidualError(FeatureError):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map of each input: (N, H, W, C) to (N, H, W)."""
-        return self.error(as_rows(inputs)).view(inputs.shape[:3])
-
-    def error(self, rows: torch.Tensor) -> torch.Tensor:
-        """Error of each patch: (P, C) to (P,)."""
-        raise NotImplementedError
+        return self._error(as_rows(inputs)).view(inputs.shape[:3])
 
 
 class WhitenedError(ResidualError):
     """Length of the residual on axes on which normal residuals vary alike."""
 
-    def error(self, rows: torch.Tensor) -> torch.Tensor:
-        """Error of each patch: (P, C) to (P,)."""
+    def _error(self, rows: torch.Tensor) -> torch.Tensor:
         return (self.residuals(rows) @ self.whitener).square().mean(dim=1)
 
 
 class RelativeError(ResidualError):
     """Length of the residual, in units of what is usual in the patch's cluster."""
 
-    def error(self, rows: torch.Tensor) -> torch.Tensor:
-        """Error of each patch: (P, C) to (P,)."""
+    def _error(self, rows: torch.Tensor) -> torch.Tensor:
         which = torch.cdist(self.scaled_rows(rows), self.centres).argmin(dim=1)  # (P,)
         return self.residuals(rows).square().mean(dim=1) / self.usual[which]
 
 
 class ResidualDetector(Combined):
-    """FeatCAE with another error, of which more is learned once it is trained."""
+    """FeatCAE with another error, for which ``_learn_error`` then learns from normal patches."""
 
     ERROR: type[ResidualError]
     LEARNED: tuple[str, ...]
@@ -109,10 +93,6 @@ class ResidualDetector(Combined):
         self.restore(learned)
         with torch.inference_mode():
             return learned | self._learn_error(sample(inputs, self.seed))
-
-    def _learn_error(self, rows: torch.Tensor) -> Tensors:
-        """What the error needs, from normal patches (P, C)."""
-        raise NotImplementedError
 
     def _module(self, learned: Tensors) -> ResidualError:
         besides = {name: learned[name] for name in self.LEARNED if name in learned}
@@ -164,14 +144,10 @@ class BalancedDetector(Combined):
                 chosen = order.choice(len(rows), self.batch_size, p=share)
                 yield rows[chosen][None, None].numpy()  # (1, 1, n, C)
 
-        return fit_reconstruction(
-            lambda: self._module({"mean": mean, "std": std}),
-            Batches(steps, of_epoch),
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            seed=self.seed,
-            precision=self.features.precision,
-        )
+        make_model = partial(self._module, {"mean": mean, "std": std})
+        training = {"epochs": self.epochs, "learning_rate": self.learning_rate, "seed": self.seed}
+        training["precision"] = self.features.precision
+        return fit_reconstruction(make_model, Batches(steps, of_epoch), **training)
 
 
 class ClusterDistance(nn.Module):
@@ -196,11 +172,7 @@ class ClusterDistance(nn.Module):
 
 @estimator
 class ClusteredDetector(FeatureDetector):
-    """Mahalanobis distance of each patch to the cluster it falls into.
-
-    With one cluster, a single Gaussian for all normal patches, as deep feature
-    modelling has it (Ahuja et al., 2019), there on pooled features.
-    """
+    """Mahalanobis distance to a patch's cluster; if one, as in Ahuja et al. (2019) when pooled."""
 
     clusters: Count = 64
 
@@ -210,13 +182,10 @@ class ClusteredDetector(FeatureDetector):
         centres, which = clustered(rows, self.clusters, self.seed)
         errors = rows - centres[which]  # (P, C)
         shared = errors.T @ errors / len(errors)  # (C, C)
-        whiteners = []
-        for cluster in range(len(centres)):
-            inside = errors[which == cluster]  # (p, C)
-            moment = inside.T @ inside + SHARED * shared
-            whiteners.append(whitener(moment / (len(inside) + SHARED)))
-        learned = {"mean": mean, "std": std, "centres": centres}
-        return learned | {"whiteners": torch.stack(whiteners)}
+        clusters = [errors[which == cluster] for cluster in range(len(centres))]  # (p, C) each
+        moments = [(each.T @ each + SHARED * shared) / (len(each) + SHARED) for each in clusters]
+        whiteners = torch.stack([whitener(moment) for moment in moments])  # (K, C, C)
+        return {"mean": mean, "std": std, "centres": centres, "whiteners": whiteners}
 
     def _module(self, learned: Tensors) -> ClusterDistance:
         return ClusterDistance(**learned)

@@ -1,11 +1,11 @@
 """Defects pasted on normal images: what a setting may be chosen by, as no test label is.
 
-They are synthetic: whether they rank settings as real defects do has to be
-shown, not assumed.
+They are synthetic: whether they rank settings as real defects do has to be shown, not assumed.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -15,24 +15,11 @@ from anomalylib.sources import code_hash
 
 EDGE = 4  # pixels along the border that are taken for background
 CONTRAST = 0.35  # of the strongest, from which on a pixel belongs to the part
-GAIN = (0.88, 1.12)
-"""Range of the light in which every image is judged, pasted or not."""
+GAIN = (0.88, 1.12)  # range of the light in which every image is judged, pasted or not
 
 
 def paste(image: np.ndarray, kind: str, random: np.random.Generator) -> np.ndarray:
-    """Put one small defect somewhere on the part.
-
-    Parameters
-    ----------
-    image : ndarray, shape (S, S, 3), uint8
-    kind : str
-        A key of `KINDS`.
-    random : Generator
-
-    Returns
-    -------
-    ndarray, shape (S, S, 3), uint8
-    """
+    """Put one small defect of a kind in `KINDS` somewhere on the part: (S, S, 3), uint8."""
     pixels = image.astype(np.float64)
     inside = np.argwhere(part_of(image))  # (n, 2)
     place, other = inside[random.integers(len(inside), size=2)]
@@ -47,16 +34,12 @@ def in_other_light(image: np.ndarray, random: np.random.Generator) -> np.ndarray
 
 
 def part_of(image: np.ndarray) -> np.ndarray:
-    """Where the part is: what differs from the border. Everything, if nothing does.
-
-    Shape (S, S, 3) to (S, S), bool.
-    """
+    """Where the part is, (S, S): what differs from the border. Everything, if nothing does."""
     grey = ndimage.gaussian_filter(image.mean(axis=-1), 0.003 * len(image))  # (S, S)
     border = np.ones_like(grey, dtype=bool)
     border[EDGE:-EDGE, EDGE:-EDGE] = False
     contrast = np.abs(grey - np.median(grey[border]))
-    mask = contrast > max(CONTRAST * np.percentile(contrast, 98), 8)
-    mask = ndimage.binary_opening(mask)
+    mask = ndimage.binary_opening(contrast > max(CONTRAST * np.percentile(contrast, 98), 8))
     return mask if mask.any() else np.ones_like(mask)
 
 
@@ -68,26 +51,23 @@ def _ellipse(side: int, place: np.ndarray, axes: np.ndarray, angle: float) -> np
     return np.clip((1.15 - radius) / 0.3, 0, 1)
 
 
-def _spot(pixels: np.ndarray, place: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    side = len(pixels)
-    return _ellipse(side, place, random.uniform(0.012, 0.03, 2) * side, random.uniform(0, np.pi))
+def _spot(pixels, place, random, smallest=0.012, largest=0.03) -> np.ndarray:
+    axes = random.uniform(smallest, largest, 2) * len(pixels)
+    return _ellipse(len(pixels), place, axes, random.uniform(0, np.pi))
 
 
 def _piece(pixels, place, other, random):
     """A piece of the same part, turned, where it does not belong."""
-    turned = _around(pixels, other, random.uniform(0, 360), place)
+    angle = np.deg2rad(random.uniform(0, 360))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turned = _warped(pixels, ndimage.affine_transform, turn, other - turn @ place)
     return turned, _spot(pixels, place, random)
 
 
-def _around(pixels, other, degrees, place) -> np.ndarray:
-    """The image turned about `other` and moved so that this comes to `place`."""
-    angle = np.deg2rad(degrees)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    moved = [
-        ndimage.affine_transform(colour, turn, other - turn @ place, order=1, mode="mirror")
-        for colour in np.moveaxis(pixels, -1, 0)
-    ]
-    return np.stack(moved, axis=-1)
+def _warped(pixels: np.ndarray, warp: Callable, *how: Any) -> np.ndarray:
+    """The image (S, S, 3) with a warp of ndimage done to each of its colours."""
+    colours = np.moveaxis(pixels, -1, 0)  # (3, S, S)
+    return np.stack([warp(colour, *how, order=1, mode="mirror") for colour in colours], axis=-1)
 
 
 def _scratch(pixels, place, other, random):
@@ -108,17 +88,11 @@ def _smear(pixels, place, other, random):
 def _bend(pixels, place, other, random):
     """The surface pushed aside."""
     side = len(pixels)
-    axes = random.uniform(0.02, 0.04, 2) * side
-    weight = _ellipse(side, place, axes, random.uniform(0, np.pi))
-    weight = ndimage.gaussian_filter(weight, 0.006 * side)
+    weight = ndimage.gaussian_filter(_spot(pixels, place, random, 0.02, 0.04), 0.006 * side)
     length, angle = random.uniform(0.008, 0.018) * side, random.uniform(0, 2 * np.pi)
     y, x = np.mgrid[:side, :side] + 0.0
     where = [y + weight * length * np.sin(angle), x + weight * length * np.cos(angle)]
-    bent = [
-        ndimage.map_coordinates(colour, where, order=1, mode="mirror")
-        for colour in np.moveaxis(pixels, -1, 0)
-    ]
-    return np.stack(bent, axis=-1), np.ones((side, side))
+    return _warped(pixels, ndimage.map_coordinates, where), np.ones((side, side))
 
 
 def _stain(pixels, place, other, random):
@@ -127,32 +101,15 @@ def _stain(pixels, place, other, random):
     return pixels * factor, _spot(pixels, place, random)
 
 
-KINDS: dict[str, Callable] = {
-    "piece": _piece,
-    "scratch": _scratch,
-    "smear": _smear,
-    "bend": _bend,
-    "stain": _stain,
-}
+KINDS = {"piece": _piece, "scratch": _scratch, "smear": _smear, "bend": _bend, "stain": _stain}
 
 
 class PastedImages:
-    """Normal images, each bare and with one defect of every kind, all in varying light.
-
-    Drawn anew each time they are read, and each time the same.
-
-    Parameters
-    ----------
-    images : sequence of ndarray (S, S, 3), uint8
-        Normal images that no detector has learned from.
-    seed : int
-    """
+    """Normal images (S, S, 3), bare and with each kind of defect, drawn alike at every reading."""
 
     def __init__(self, images: Sequence[np.ndarray], seed: int = 0):
-        self.images = images
-        self.seed = seed
-        self.kinds = np.repeat(["", *KINDS], len(images))
-        """Of every image; empty where it is bare."""
+        self.images, self.seed = images, seed
+        self.kinds = np.repeat(["", *KINDS], len(images))  # empty where an image is bare
 
     @property
     def fingerprint(self) -> str:
@@ -173,10 +130,6 @@ class PastedImages:
 
 def aurocs(scores: np.ndarray, kinds: np.ndarray) -> dict[str, float]:
     """AUROC of every kind of pasted defect against the bare images."""
-    bare = scores[kinds == ""]
-    by_kind = {}
-    for kind in KINDS:
-        pasted = scores[kinds == kind]
-        labels = np.repeat([0, 1], [len(bare), len(pasted)])
-        by_kind[kind] = auroc(labels, np.concatenate([bare, pasted]))
-    return by_kind
+    compared = {kind: np.isin(kinds, ["", kind]) for kind in KINDS}
+    labels = (kinds != "").astype(int)
+    return {kind: auroc(labels[chosen], scores[chosen]) for kind, chosen in compared.items()}

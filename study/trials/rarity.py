@@ -11,27 +11,12 @@ from anomalylib.features.cache import Stored
 from anomalylib.images.category import Category
 from study.runs.measurement import cell_mask
 
+# Shares of the normal patches that are more common than a bin's.
 EDGES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1)
-"""Shares of the normal patches that are more common than a bin's."""
 
 
 def rarity_of(features: Stored, normal: Stored, seed: int = 0) -> np.ndarray:
-    """Distance of each patch to the nearest of a few hundred random normal ones.
-
-    A handful of random patches holds what is common; what is rare is far from
-    all of them.
-
-    Parameters
-    ----------
-    features : FileArray or ndarray, shape (N, H, W, C)
-    normal : FileArray or ndarray, shape (M, H, W, C)
-        Of images that the random patches are taken from.
-    seed : int
-
-    Returns
-    -------
-    ndarray, shape (N, H, W)
-    """
+    """Distance (N, H, W) of each patch to the nearest of a few hundred random normal ones."""
     total = int(np.prod(normal.shape[:3]))
     random = np.random.default_rng(seed)
     seeds = gather(normal, np.sort(random.choice(total, min(SEEDS, total), replace=False)))
@@ -40,21 +25,7 @@ def rarity_of(features: Stored, normal: Stored, seed: int = 0) -> np.ndarray:
 
 
 def by_rarity(rarity: np.ndarray, errors: np.ndarray, category: Category) -> list[dict[str, Any]]:
-    """Mean error of normal patches and of defects, in bins of rarity.
-
-    Parameters
-    ----------
-    rarity, errors : ndarray, shape (N, H, W)
-        Of the category's test images.
-    category : Category
-        Its masks say which patches are defects: those that a mask touches.
-
-    Returns
-    -------
-    list of dict
-        A row a bin of `EDGES` and kind: ``kind``, ``above``, ``patches`` and
-        the mean ``error``, in units of the mean error of normal patches.
-    """
+    """Mean error, over that of normal patches, of these and of defects, (N, H, W), by rarity."""
     labels, side = category.test.labels, rarity.shape[1]
     masks = np.stack([cell_mask(category, index, side) for index in range(len(labels))])
     good = labels == 0

@@ -33,34 +33,20 @@ from study.trials.pasted_defects import PastedImages, aurocs
 from study.trials.rarity import by_rarity, rarity_of
 
 SMALL, LARGE = 224, 384
-SQUARED = (Combined, alternatives.ClusteredDetector)
-"""Detectors whose maps are squared lengths."""
+SQUARED = (Combined, alternatives.ClusteredDetector)  # their maps are squared lengths
 
 
 class Trial(NamedTuple):
-    """One way to score patches.
-
-    Parameters
-    ----------
-    family, name : str
-        What a page calls it.
-    make : type
-        Its detector.
-    image_size : int
-    settings : dict
-        Of the detector, where they differ from the defaults.
-    """
+    """One way to score patches: what a page calls it, and its detector."""
 
     family: str
     name: str
     make: type[FeatureDetector]
     image_size: int
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # of the detector, where they differ from the defaults
 
 
-def _on(
-    family: str, name: str, make: type[FeatureDetector], size: int = LARGE, **settings: Any
-) -> Trial:
+def _on(family: str, name: str, make: type, size: int = LARGE, **settings: Any) -> Trial:
     return Trial(family, name, make, size, settings)
 
 
@@ -74,22 +60,17 @@ TRIALS = [
     _on("FeatCAE", "384 pixels", Combined),
     _on("density", "one Gaussian", alternatives.ClusteredDetector, SMALL, clusters=1),
     _on("density", "64 Gaussians", alternatives.ClusteredDetector, SMALL, clusters=64),
-    _on("patchcore", "224 pixels", PatchCore, SMALL),
-    _on("patchcore", "384 pixels", PatchCore),
+    *[_on("patchcore", f"{size} pixels", PatchCore, size) for size in (SMALL, LARGE)],
     _on("combined+", CHOSEN, CombinedPlus),
     _on("combined+", "nearest patch alone", CombinedPlus, neighbours=1),
-    _on("combined+", "3 neighbours", CombinedPlus, neighbours=3),
-    _on("combined+", "30 neighbours", CombinedPlus, neighbours=30),
+    *[_on("combined+", f"{n} neighbours", CombinedPlus, neighbours=n) for n in (3, 30)],
     _on("combined+", "bank at random", alternatives.RandomBank),
     _on("combined+", "bank drawn, not spread", alternatives.DrawnBank),
     _on("combined+", "candidates at random", alternatives.UniformCandidates),
-    _on("combined+", "bank of 1,024", CombinedPlus, bank=1024),
-    _on("combined+", "bank of 8,192", CombinedPlus, bank=8192),
+    *[_on("combined+", f"bank of {n:,}", CombinedPlus, bank=n) for n in (1024, 8192)],
     _on("combined+", "64 axes", CombinedPlus, dimensions=64),
     _on("combined+", "all axes", CombinedPlus, dimensions=2048),
-    _on("combined+", "224 pixels", CombinedPlus, SMALL),
-    _on("combined+", "320 pixels", CombinedPlus, 320),
-    _on("combined+", "448 pixels", CombinedPlus, 448),
+    *[_on("combined+", f"{size} pixels", CombinedPlus, size) for size in (SMALL, 320, 448)],
 ]
 
 
@@ -118,30 +99,17 @@ class TrialRun(NamedTuple):
 
 
 class TrialRecord(BaseModel):
-    """What a trial gave on a category.
-
-    Parameters
-    ----------
-    family, trial, category : str
-    image_size : int
-    pasted : float
-        AUROC on pasted defects, the mean of `by_kind`.
-    plain, grey_matched : float
-        AUROC on the test images, as they are and at one brightness.
-    by_kind : dict of str to float
-    by_rarity : list of dict
-        The rows of `study.trials.rarity.by_rarity`.
-    """
+    """What a trial gave on a category."""
 
     family: str
     trial: str
     category: str
     image_size: int
-    pasted: float
-    plain: float
-    grey_matched: float
+    pasted: float  # AUROC on pasted defects, the mean of `by_kind`
+    plain: float  # AUROC on the test images
+    grey_matched: float  # the same at one brightness
     by_kind: dict[str, float]
-    by_rarity: list[dict[str, Any]]
+    by_rarity: list[dict[str, Any]]  # see `study.trials.rarity.by_rarity`
 
 
 class TrialImages(NamedTuple):
@@ -162,16 +130,7 @@ def images_of(category: Category) -> TrialImages:
 def measure(
     run: TrialRun, category: Category, backbone: Backbone, folder: Path
 ) -> tuple[TrialRecord, None]:
-    """Fit the detector of a trial and score what it has not learned from, on one thread.
-
-    Parameters
-    ----------
-    run : TrialRun
-    category : Category
-    backbone : Backbone
-    folder : Path
-        Where features are kept, to be shared by trials of one image size.
-    """
+    """Fit a trial's detector and score what it has not learned from; the folder keeps features."""
     torch.set_num_threads(1)
     trial, images, test = run.trial, images_of(category), category.test
     features = FeatureExtractor(backbone, image_size=trial.image_size)
@@ -181,10 +140,9 @@ def measure(
     maps = detector.anomaly_maps(test)  # (N, H, W)
     errors = np.sqrt(maps) if isinstance(detector, SQUARED) else maps
     rarity = rarity_of(detector.prepare(test), detector.prepare(images.learned_from))
+    which = {"family": trial.family, "trial": trial.name, "category": run.category}
     record = TrialRecord(
-        family=trial.family,
-        trial=trial.name,
-        category=run.category,
+        **which,
         image_size=trial.image_size,
         pasted=float(np.mean(list(by_kind.values()))),
         plain=auroc(test.labels, detector.score_maps(maps, test)),
@@ -216,10 +174,7 @@ def collect(
     records.sort(key=lambda record: names.index((record.family, record.trial)))
     rows, bins = [], []
     for record in records:
-        row = record.model_dump(exclude={"by_kind", "by_rarity"})
-        rows.append(row | record.by_kind)
+        rows.append(record.model_dump(exclude={"by_kind", "by_rarity"}) | record.by_kind)
         which = record.model_dump(include={"family", "trial", "category", "image_size"})
         bins += [which | row for row in record.by_rarity]
-    tables = {"trials": pd.DataFrame(rows), "rarity": pd.DataFrame(bins)}
-    write_tables(tables, folder)
-    return tables
+    return write_tables({"trials": pd.DataFrame(rows), "rarity": pd.DataFrame(bins)}, folder)
