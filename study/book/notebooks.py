@@ -22,6 +22,7 @@ from study.tables.results import result_path
 
 SOURCES = ROOT / "notebooks"
 PACKAGES = ("anomalylib", "study")
+KEEPING = (*ARMS, "data", "learning_curve")  # notebooks that write a result or a table
 READERS = {"read_table", "read_tables"}  # by which a chapter asks for tables, by their names
 
 
@@ -116,15 +117,14 @@ def plan(
     results, executed = folder / "results", folder / "notebooks"
     data = {name: load_category(data_root, name).fingerprint for name in categories}
 
-    def task(notebook: str, category: str | None, depends: list[str]) -> Task:
+    def task(notebook: str, category: str, depends: list[str]) -> Task:
         subject = {"category": category} if category else {"categories": list(categories)}
         parameters = given[notebook] | subject | {"results_dir": from_root(results)}
         settings = make_settings(notebook, parameters)
         model = notebook if notebook in DETECTORS else getattr(settings, "arm", None)
-        makes = None
-        if notebook in (*ARMS, "data", "learning_curve"):
-            makes = result_path(results, category, notebook, seed)
-            makes = makes.with_suffix(".csv") if notebook == "learning_curve" else makes
+        makes = result_path(results, category, notebook, seed) if notebook in KEEPING else None
+        if notebook == "learning_curve":
+            makes = makes.with_suffix(".csv")
         name = f"{category}/{notebook}" if category else notebook
         return Task(
             notebook=notebook,
@@ -160,7 +160,7 @@ def plan(
     ]
     first += [chapter(notebook) for notebook in chapters() if notebook != "category"]
     first += [chapter("category", name) for name in PARTS]
-    return [first, ablations, [task("summary", None, [each.key for each in ablations])]]
+    return [first, ablations, [task("summary", "", [each.key for each in ablations])]]
 
 
 def split_parameters(pairs: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -62,8 +62,7 @@ def block(summary: pd.DataFrame) -> str:
         f"*Image-level AUROC with ResNet-50's {plus.layers}: mean over {plus.n_seeds} seeds, in "
         f"brackets the 95 % interval over test images; 0.5 is guessing. {plain(ARMS[-1])} sees "
         f"{plus.image_size:.0f} pixels a side, the other arms on features {others.image_size:.0f}. "
-        f"{CONTROL.capitalize()}: "
-        "the image's brightness alone, with no detector.*"
+        f"{CONTROL.capitalize()}: the image's brightness alone, with no detector.*"
     )
     lines = [_line(table.columns), _line("---" for _ in table.columns)]
     lines += [_line(row) for row in table.itertuples(index=False)]

@@ -3,7 +3,7 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from anomalylib.images.category import load_category
-from study.book import page_foot as foot
+from study.book import pages
 from study.book.notebooks import chapters
 from study.checkout import ROOT
 from study.names import ARMS
@@ -19,7 +19,7 @@ def footed(built):
         timed = {"duration": 1.25, "end_time": "2026-11-23T04:05:06.7+00:00"}
         versions = {"python": "3.11.9", "numpy": "1.2.3"}
         executed = {"papermill": timed, "study": {"commit": "abc123", "versions": versions}}
-        return foot.foot(task, study, executed, launch)
+        return pages.foot(task, study, executed, launch)
 
     return make
 
@@ -38,7 +38,8 @@ def test_an_arm_names_its_data_weights_and_parameters(footed, built):
     study, _, _ = built
     said = footed("combined")
     assert study.backbone.sha256[:16] in said
-    result = foot.results_of(next(t for t in study.stages[0] if t.notebook == "combined"), study)[0]
+    task = next(t for t in study.stages[0] if t.notebook == "combined")
+    (result,) = pages.results_of(task, study)
     assert result.fingerprint[:16] in said
     assert (
         "epochs=1" in said
@@ -71,12 +72,12 @@ def test_a_chapter_names_the_tables_and_what_they_were_measured_with(footed):
 
 
 def test_signs_of_markdown_stay_as_they_are():
-    assert foot.TEMPLATES.filters["cell"]("a|b_c\nd") == "a\\|b\\_c<br>d"
+    assert pages.TEMPLATES.filters["cell"]("a|b_c\nd") == "a\\|b\\_c<br>d"
     text = "a$b$c ![i](http://x) [1](y) <b> `d` {e} A&B \\ *f*"
     parser = MarkdownIt("commonmark").use(dollarmath_plugin)
     (inline,) = [
         token
-        for token in parser.parse(foot.TEMPLATES.filters["cell"](text))
+        for token in parser.parse(pages.TEMPLATES.filters["cell"](text))
         if token.type == "inline"
     ]
     assert {child.type for child in inline.children} <= {"text", "text_special"}
@@ -95,8 +96,12 @@ def test_the_reference_results_say_where_they_come_from():
         "measured": ["monday", "tuesday"],
         "commit": "f00",
     }
-    rows = foot.reference_rows(said)
-    assert rows["data"] == f"X, nut, SHA-256 {('ab' * 32)[:16]}…, 3 train/good"
-    assert rows["backbones"].startswith("net: f.pth, SHA-256 cdcd")
-    assert rows["parameters"] == "combined: epochs=2" and rows["commit of the tables"] == "f00"
-    assert rows["measured"] == "monday to tuesday" and rows["runs"] == "7, 0.5 processor hours"
+    made = {"commit": "abc", "versions": {}}
+    template = pages.TEMPLATES.get_template("foot.md.j2")
+    text = template.render(timed={}, made=made, reference=said, page="x")
+    assert f"| data | X, nut, SHA-256 {('ab' * 32)[:16]}…, 3 train/good |\n" in text
+    assert "| backbones | net: f.pth, SHA-256 cdcd" in text
+    assert "| parameters | combined: epochs=2 |\n" in text
+    assert "| commit of the tables | f00 |\n" in text
+    assert "| measured | monday to tuesday |\n| commit" in text
+    assert "| runs | 7, 0.5 processor hours |\n" in text

@@ -142,7 +142,7 @@ def test_a_page_with_a_repository_has_a_link_that_runs_it(built):
 def test_options_are_repeated_in_the_command(tiny_root):
     given = {"categories": "metal_nut", "data_root": str(tiny_root), "params": "latent=9"}
     study = open_study(Options.read(given | {"backbone": "efficientnet_lite0", "seed": "2"}))
-    arm = SimpleNamespace(notebook="combined", subject="metal_nut")
+    arm = SimpleNamespace(notebook="combined", subject="metal_nut", parameters={})
     said = pages.made_by(arm, study)
     assert said == "Drawn by `make notebooks CATEGORIES=metal_nut`, with the settings below."
     lines = pages.command(arm, study).split(" \\\n    ")
