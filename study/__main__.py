@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
             written = [path.relative_to(ROOT) for path in (readme.PICTURE, readme.README)]
             print(f"written: {written[0]}, {written[1]}")
         elif command in COMMANDS:
-            _measure(command, Options.read(given))
+            print(_measure(command, Options.read(given)))
         else:
             _build(command, Options.read(given))
     except (UserError, OSError) as error:
@@ -60,12 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measure(command: str, options: Options) -> None:
+def _measure(command: str, options: Options) -> str:
     """Measure what is missing and write the tables."""
     from study.runs.commands import carry_out
     from study.runs.workers import cores
 
-    told = carry_out(
+    return carry_out(
         command,
         categories=options.categories,
         data_root=options.data_root,
@@ -74,7 +74,6 @@ def _measure(command: str, options: Options) -> None:
         scheduler=options.scheduler,
         output=options.output,
     )
-    print(told)
 
 
 def _build(command: str, options: Options) -> None:

@@ -84,11 +84,11 @@ def tables_read(notebook: str) -> tuple[str, ...]:
         if function == "read_benchmarks":
             files[BENCHMARKS] = None
         elif function in READERS:
-            asked = call.args if function == "read_tables" else call.args[:1]
-            if not asked or not all(isinstance(name, ast.Constant) for name in asked):
+            tables = call.args if function == "read_tables" else call.args[:1]
+            if not tables or not all(isinstance(name, ast.Constant) for name in tables):
                 words = f"{ast.unparse(call)!r} must name its tables as plain text"
                 raise UserError(f"notebook {notebook}: {words}")
-            files |= {f"{name.value}.csv": None for name in asked}
+            files |= {f"{name.value}.csv": None for name in tables}
     return tuple(files)
 
 

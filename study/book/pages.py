@@ -41,8 +41,7 @@ TEMPLATES.filters["cell"] = lambda text: re.sub(r"[\\|*_`<{$\[\]!&]", r"\\\g<0>"
 def page(task: Task, study: Study, repository: Mapping[str, str]) -> dict:
     """An executed notebook as a page of the book; for its repository see `launch_address`."""
     notebook = json.loads(task.output.read_text())
-    category = task.parameters.get("category", "")
-    if category:
+    if category := task.parameters.get("category", ""):
         put_category(notebook, category)
     caption_figures(notebook, made_by(task, study))
     describe(notebook)

@@ -63,8 +63,8 @@ def test_an_interrupt_is_one_line(capsys, monkeypatch):
 def test_without_a_checkout_one_line_says_where_the_study_runs(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("study.__main__.ROOT", tmp_path)
     assert main(["book"]) == 2
-    told = "error: the study runs in its checkout: clone it, then `make book`\n"
-    assert capsys.readouterr().err == told
+    line = "error: the study runs in its checkout: clone it, then `make book`\n"
+    assert capsys.readouterr().err == line
 
 
 @pytest.mark.parametrize("command", MEASURING)

@@ -26,48 +26,48 @@ def footed(built):
 
 def test_every_foot_says_when_from_what_and_how_long(footed):
     for notebook in (*chapters(), "data", *ARMS, "learning_curve", "ablation", "summary"):
-        said = footed(notebook)
-        assert "## Rerun this page" in said and "make " in said
+        text = footed(notebook)
+        assert "## Rerun this page" in text and "make " in text
         for row in ("| executed | 2026-11-23 04:05 UTC |", "| wall time | 1.2 s |"):
-            assert row in said
-        assert "| commit | abc123 |" in said
-        assert "| drawn with | python 3.11.9, numpy 1.2.3 |" in said
+            assert row in text
+        assert "| commit | abc123 |" in text
+        assert "| drawn with | python 3.11.9, numpy 1.2.3 |" in text
 
 
 def test_an_arm_names_its_data_weights_and_parameters(footed, built):
     study, _, _ = built
-    said = footed("combined")
-    assert study.backbone.sha256[:16] in said
+    text = footed("combined")
+    assert study.backbone.sha256[:16] in text
     task = next(t for t in study.stages[0] if t.notebook == "combined")
     (result,) = pages.results_of(task, study)
-    assert result.fingerprint[:16] in said
+    assert result.fingerprint[:16] in text
     assert (
-        "epochs=1" in said
-        and "{download}`build/metal_nut.csv </tables/build/metal_nut.csv>`" in said
+        "epochs=1" in text
+        and "{download}`build/metal_nut.csv </tables/build/metal_nut.csv>`" in text
     )
 
 
 def test_the_look_at_the_data_names_them_and_its_table(footed, built):
     study, _, _ = built
-    said = footed("data")
-    assert "| images | 6 train/good, 3 test/good, 1 test/bent" in said
+    text = footed("data")
+    assert "| images | 6 train/good, 3 test/good, 1 test/bent" in text
     category = load_category(ROOT / study.tasks[0].parameters["data_root"], "metal_nut")
-    assert category.fingerprint[:16] in said and study.backbone.sha256[:16] not in said
-    assert "{download}`build/metal_nut-data.csv </tables/build/metal_nut-data.csv>`" in said
+    assert category.fingerprint[:16] in text and study.backbone.sha256[:16] not in text
+    assert "{download}`build/metal_nut-data.csv </tables/build/metal_nut-data.csv>`" in text
 
 
 def test_a_page_without_results_says_its_data_backbone_and_parameters(footed, built):
-    said = footed("learning_curve")
-    assert built[0].backbone.sha256[:16] in said and "synthetic drawings, metal" in said
-    assert "sizes=3" in said and "threads=" not in said
+    text = footed("learning_curve")
+    assert built[0].backbone.sha256[:16] in text and "synthetic drawings, metal" in text
+    assert "sizes=3" in text and "threads=" not in text
     name = "build/metal_nut-learning_curve.csv"
-    assert f"{{download}}`{name} </tables/{name}>`" in said
+    assert f"{{download}}`{name} </tables/{name}>`" in text
 
 
 def test_a_chapter_names_the_tables_and_what_they_were_measured_with(footed):
-    said = footed("thresholds")
-    assert "`make reference`" in said and "commit of the tables" in said
-    assert "MVTec AD" in said and "{download}`thresholds.csv </tables/thresholds.csv>`" in said
+    text = footed("thresholds")
+    assert "`make reference`" in text and "commit of the tables" in text
+    assert "MVTec AD" in text and "{download}`thresholds.csv </tables/thresholds.csv>`" in text
     assert "make reference" not in footed("models")
 
 
@@ -85,7 +85,7 @@ def test_signs_of_markdown_stay_as_they_are():
 
 
 def test_the_reference_results_say_where_they_come_from():
-    said = {
+    provenance = {
         "data": {"nut": {"dataset": "X", "sha256": "ab" * 32, "images": {"train/good": 3}}},
         "backbones": {"net": {"path": "f.pth", "sha256": "cd" * 32}},
         "settings": {"combined": {"epochs": 2}},
@@ -98,7 +98,7 @@ def test_the_reference_results_say_where_they_come_from():
     }
     made = {"commit": "abc", "versions": {}}
     template = pages.TEMPLATES.get_template("foot.md.j2")
-    text = template.render(timed={}, made=made, reference=said, page="x")
+    text = template.render(timed={}, made=made, reference=provenance, page="x")
     assert f"| data | X, nut, SHA-256 {('ab' * 32)[:16]}…, 3 train/good |\n" in text
     assert "| backbones | net: f.pth, SHA-256 cdcd" in text
     assert "| parameters | combined: epochs=2 |\n" in text
