@@ -20,11 +20,22 @@ OTHERS = {"data": "fetch MVTec AD (5 GB)", "headline": "write the README's chart
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit code. A user's error is one line."""
-    given = vars(_parser().parse_args(arguments))
-    command = given.pop("command")
     try:
-        if command in OTHERS:
-            print({"data": _data, "headline": _headline}[command]())
+        if not (ROOT / "notebooks").is_dir():
+            raise UserError("the study runs in its checkout: clone it, then `make book`")
+        given = vars(_parser().parse_args(arguments))
+        command = given.pop("command")
+        if command == "data":
+            from study.parts.download import fetch_mvtec
+
+            folder = fetch_mvtec().relative_to(ROOT)
+            print(f"MVTec AD is in {folder}; now: make book DATA_ROOT={folder}")
+        elif command == "headline":
+            from study.book import readme
+
+            readme.write()
+            written = [path.relative_to(ROOT) for path in (readme.PICTURE, readme.README)]
+            print(f"written: {written[0]}, {written[1]}")
         elif command in COMMANDS:
             print(_measure(command, Options.read(given)))
         else:
@@ -47,20 +58,6 @@ def _parser() -> argparse.ArgumentParser:
         for option, field in Options.model_fields.items() if name not in OTHERS else ():
             command.add_argument(f"--{option.replace('_', '-')}", help=field.description)
     return parser
-
-
-def _data() -> str:
-    from study.parts.download import fetch_mvtec
-
-    folder = fetch_mvtec().relative_to(ROOT)
-    return f"MVTec AD is in {folder}; now: make book DATA_ROOT={folder}"
-
-
-def _headline() -> str:
-    from study.book import readme
-
-    readme.write()
-    return f"written: {readme.PICTURE.relative_to(ROOT)}, {readme.README.relative_to(ROOT)}"
 
 
 def _measure(command: str, options: Options) -> str:
@@ -90,7 +87,11 @@ def _build(command: str, options: Options) -> None:
 
         find_browser()  # before an hour of notebooks
     jobs = options.jobs or (None if options.scheduler else min(2, cores()))
-    seconds, start = _setup_seconds(), time.perf_counter()
+    seconds, start = {"environment (ready)": 0.0}, time.perf_counter()
+    fresh = Path(sys.prefix) / "setup-seconds"
+    if fresh.is_file():  # this `make` has just made the environment
+        seconds = {"environment": float(fresh.read_text())}
+        fresh.unlink()
     with workers(jobs, options.scheduler) as executor:
         study = opening.open_study(options, executor.threads)
         seconds["data and backbone"] = time.perf_counter() - start
@@ -115,16 +116,6 @@ def _build(command: str, options: Options) -> None:
     print(f"data: {study.dataset} ({', '.join(study.categories)})")
     print(f"backbone: {study.backbone}")
     print(where)
-
-
-def _setup_seconds() -> dict[str, float]:
-    """How long the environment took, where this `make` has just made it."""
-    fresh = Path(sys.prefix) / "setup-seconds"
-    if not fresh.is_file():
-        return {"environment (ready)": 0.0}
-    spent = float(fresh.read_text())
-    fresh.unlink()
-    return {"environment": spent}
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ class InspectSettings(Checked):
     output: str = "build/inspection"
 
 
-APART = {
+APART = {  # notebooks that are neither models nor chapters
     "category": CategorySettings,
     "your_parts": YourPartsSettings,
     "data": BuildSettings,
@@ -105,45 +105,31 @@ APART = {
     "summary": SummarySettings,
     "inspect": InspectSettings,
 }
-"""Notebooks that are neither models nor chapters."""
 
 
 @functools.cache
 def settings_of(notebook: str) -> type[Checked]:
     """The class of a notebook's parameters; a chapter's, unless it is known as another."""
-    if notebook == "learning_curve":
-        on_scores = {
-            name: parameters_of(DETECTORS["combined"])[name] for name in ("top_k", "sigma")
-        }
-        return _class(notebook, LearningCurveSettings, on_scores | _of_extractor(224))
-    if notebook not in DETECTORS:
+    if notebook not in (*DETECTORS, "learning_curve"):
         return APART.get(notebook, ChapterSettings)
-    kind = DETECTORS[notebook]
-    if notebook not in ON_FEATURES:
-        return _class(notebook, ModelSettings, parameters_of(kind))
-    parameters = _of_extractor(kind.IMAGE_SIZE) | parameters_of(kind)
-    return _class(notebook, FeatureSettings, parameters)
+    kind = DETECTORS["combined" if notebook == "learning_curve" else notebook]
+    base, parameters = ModelSettings, parameters_of(kind)
+    if notebook != "autoencoder":
+        from anomalylib.features.extractor import FeatureExtractor
+
+        of_extractor = dict(parameters_of(FeatureExtractor))
+        of_extractor["image_size"] = (of_extractor["image_size"][0], kind.IMAGE_SIZE)
+        base, parameters = FeatureSettings, of_extractor | parameters
+    if notebook == "learning_curve":
+        on_scores = {name: parameters[name] for name in ("top_k", "sigma")}
+        base, parameters = LearningCurveSettings, on_scores | of_extractor
+    return create_model(f"{notebook.title()}Settings", __base__=base, **parameters)
 
 
 def make_settings(notebook: str, given: Mapping[str, Any]) -> Any:
-    """Check the parameters of a notebook.
+    """Check the parameters of a model, a chapter or one of `APART`; an instance of its class.
 
-    Parameters
-    ----------
-    notebook : str
-        A model, a chapter, or one of `APART`.
-    given : mapping of str to value
-        The parameters by name; what is left out takes its default.
-
-    Returns
-    -------
-    Checked
-        An instance of the notebook's class.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown or a value has the wrong type or range.
+    What is left out takes its default; an unknown name or a wrong value is a `UserError`.
     """
     try:
         return settings_of(notebook)(**given)
@@ -163,30 +149,11 @@ def unknown_parameter(name: str, notebooks: Iterable[str]) -> str:
 
 
 def begin(notebook: str, namespace: Mapping[str, Any]) -> Any:
-    """Check the parameters that a notebook's cells have set, and set up what they ask for.
+    """Check the parameters that a notebook's cells have set in its ``globals()``.
 
-    papermill only warns of a parameter that a notebook does not know. Here it
-    is an error: every plain value among the notebook's variables must be one
-    of its parameters, so this must run before other variables are set. PyTorch
-    gets the threads asked for, and where no data are named the drawn parts
-    take their place.
-
-    Parameters
-    ----------
-    notebook : str
-        Its name.
-    namespace : mapping
-        The notebook's ``globals()``.
-
-    Returns
-    -------
-    Checked
-        See `make_settings`.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown or a value has the wrong type or range.
+    papermill only warns of a parameter that a notebook does not know; here every plain value
+    must be one, so this runs before other variables are set. PyTorch gets the threads asked
+    for, and where no data are named the drawn parts take their place.
     """
     plain = (str, int, float, bool, list, dict, type(None))
     given = {
@@ -204,15 +171,3 @@ def begin(notebook: str, namespace: Mapping[str, Any]) -> Any:
 
         torch.set_num_threads(settings.threads)
     return settings
-
-
-def _of_extractor(image_size: int) -> dict[str, tuple[Any, Any]]:
-    """The extractor's parameters, at a model's image size."""
-    from anomalylib.features.extractor import FeatureExtractor
-
-    parameters = dict(parameters_of(FeatureExtractor))
-    return parameters | {"image_size": (parameters["image_size"][0], image_size)}
-
-
-def _class(notebook: str, base: type[Checked], parameters: dict) -> type[Checked]:
-    return create_model(f"{notebook.title()}Settings", __base__=base, **parameters)

@@ -31,21 +31,7 @@ RENDERED_WITH = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pyda
 def build_book(study: Study) -> tuple[Path, bool]:
     """Render the book of a study whose notebooks are executed.
 
-    Parameters
-    ----------
-    study : Study
-
-    Returns
-    -------
-    index : Path
-        The landing page.
-    built : bool
-        False where nothing had changed since the last time.
-
-    Raises
-    ------
-    UserError
-        If jupyter-book fails or warns of anything.
+    Returns the landing page, and False where nothing had changed since the last time.
     """
     with alone(study):
         pages = assemble(study)
@@ -75,39 +61,25 @@ def write_pages(study: Study) -> None:
 
 
 def render(study: Study, builder: str) -> Path:
-    """Let jupyter-book make one edition of the pages that are written.
+    """Let jupyter-book make one edition of the written pages, and return its folder.
 
-    Parameters
-    ----------
-    study : Study
-    builder : str
-        ``"html"`` for the site, ``"singlehtml"`` for one long page.
-
-    Returns
-    -------
-    Path
-        The edition's folder.
-
-    Raises
-    ------
-    UserError
-        If jupyter-book fails or warns of anything.
+    The builder is ``"html"`` for the site, ``"singlehtml"`` for one long page. Whatever
+    jupyter-book warns of is a `UserError`.
     """
     log = study.folder / "book.log"
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [str(jupyter_book), "build", str(study.folder / "book"), "--builder", builder]
-    command += ["--path-output", str(study.folder), "-W", "-n", "--keep-going"]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, check=False
-    )
+    command = [jupyter_book, "build", study.folder / "book", "--builder", builder]
+    command += ["--path-output", study.folder, "-W", "-n", "--keep-going"]
+    joined = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(command, **joined, cwd=ROOT, check=False)
     output = done.stdout.decode(errors="replace")
     with contextlib.suppress(OSError):  # on a full disk: what was output matters more
         log.write_text(output)
     if done.returncode != 0:
         lines = re.sub(r"\x1b\[[0-9;]*m", "", output).splitlines()  # without colours
         signs = (*FULL, "WARNING", "ERROR", "rror")
-        told = [line for sign in signs for line in lines if sign in line]
-        first = first_line(told[0]) if told else "jupyter-book failed"
+        reasons = [line for sign in signs for line in lines if sign in line]
+        first = first_line(reasons[0]) if reasons else "jupyter-book failed"
         raise UserError(f"the book was not built: {first}; see {log}")
     return study.folder / "_build" / builder
 

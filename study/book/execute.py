@@ -22,11 +22,9 @@ DRAWN_WITH = ("numpy", "pandas", "matplotlib", "seaborn", "scikit-learn", "scipy
 def execute(task: Task) -> str | None:
     """Execute one notebook, unless another run does; return what went wrong, or None.
 
-    papermill writes to a partial file, which is renamed when all is done and
-    left to look at when a cell fails. What an earlier run has left goes first:
-    its result may be overwritten before this run ends or is killed, and must
-    not pass for its own then. A kernel that is killed is a `WorkerKilled`: what
-    the notebook does, it does there.
+    papermill writes to a partial file, which is renamed when all is done and left to look at
+    when a cell fails. What an earlier run has left goes first: its result may be overwritten
+    before this run ends or is killed, and must not pass for its own then.
     """
     task.output.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(task.output.with_suffix(".lock")):  # two runs may want the same
@@ -58,9 +56,8 @@ def _execute(task: Task) -> str | None:
             break
         except PapermillExecutionError as error:
             why = f"{error.ename}: {first_line(error.evalue)}"
-            cell = error.cell_index + 1
-            return f"{who} failed in cell {cell}: {why}; {look}"
-        except DeadKernelError as error:
+            return f"{who} failed in cell {error.cell_index + 1}: {why}; {look}"
+        except DeadKernelError as error:  # what the notebook does, it does in the kernel
             raise WorkerKilled(first_line(error)) from None
         except Exception as error:  # a full disk, say: name the notebook all the same
             if start + 1 < STARTS and any(sign in str(error) for sign in NEVER_STARTED):
@@ -75,24 +72,9 @@ def _execute(task: Task) -> str | None:
 
 
 def run_stages(stages: list[list[Task]], executor: Processes | Cluster) -> list[str]:
-    """Execute the stale notebooks, stage by stage.
+    """Execute the stale notebooks, stage by stage; return the pages that were made again.
 
-    Parameters
-    ----------
-    stages : list of list of Task
-        From `plan`.
-    executor : Processes or Cluster
-        From `workers`.
-
-    Returns
-    -------
-    list of str
-        The pages that were made again, in the order of the stages.
-
-    Raises
-    ------
-    UserError
-        If any failed; the others of its stage are finished first.
+    If any fails, the others of its stage are finished before the `UserError`.
     """
     stale = [[task for task in stage if task.stale] for stage in stages]
     count = sum(map(len, stale))

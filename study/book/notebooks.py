@@ -22,39 +22,21 @@ from study.tables.results import result_path
 
 SOURCES = ROOT / "notebooks"
 PACKAGES = ("anomalylib", "study")
-READERS = {"read_table", "read_tables"}
-"""Functions by which a chapter asks for tables, by their names."""
+KEEPING = (*ARMS, "data", "learning_curve")  # notebooks that write a result or a table
+READERS = {"read_table", "read_tables"}  # by which a chapter asks for tables, by their names
 
 
 @dataclass(frozen=True)
 class Task:
-    """One notebook to execute once.
-
-    Parameters
-    ----------
-    notebook : str
-        Its name.
-    subject : str
-        What it is about, for messages: a category, or all of them.
-    parameters : dict
-        Passed to papermill.
-    output : Path
-        The executed notebook.
-    key : str
-        Hash of all that the output depends on.
-    page : str
-        Where it stands in the book, without suffix.
-    makes : Path or None
-        The result file or the table that it writes.
-    """
+    """One notebook to execute once."""
 
     notebook: str
-    subject: str
+    subject: str  # for messages: a category, or all of them
     parameters: dict[str, Any]
-    output: Path
-    key: str
-    page: str = ""
-    makes: Path | None = None
+    output: Path  # the executed notebook
+    key: str  # hash of all that the output depends on
+    page: str = ""  # where it stands in the book, without suffix
+    makes: Path | None = None  # the result file or the table that it writes
 
     @property
     def stale(self) -> bool:
@@ -95,24 +77,18 @@ def code_of(notebook: str) -> ast.Module:
 
 @functools.cache
 def tables_read(notebook: str) -> tuple[str, ...]:
-    """Files of the reference results that a notebook asks for in its code.
-
-    Raises
-    ------
-    UserError
-        If it does not ask by name, so that nobody sees what it depends on.
-    """
+    """Files of the reference results that a notebook asks for in its code: by name, or it errs."""
     files: dict[str, None] = {}
     for call in (node for node in ast.walk(code_of(notebook)) if isinstance(node, ast.Call)):
         function = getattr(call.func, "attr", getattr(call.func, "id", ""))
         if function == "read_benchmarks":
             files[BENCHMARKS] = None
         elif function in READERS:
-            asked = call.args if function == "read_tables" else call.args[:1]
-            if not asked or not all(isinstance(name, ast.Constant) for name in asked):
+            tables = call.args if function == "read_tables" else call.args[:1]
+            if not tables or not all(isinstance(name, ast.Constant) for name in tables):
                 words = f"{ast.unparse(call)!r} must name its tables as plain text"
                 raise UserError(f"notebook {notebook}: {words}")
-            files |= {f"{name.value}.csv": None for name in asked}
+            files |= {f"{name.value}.csv": None for name in tables}
     return tuple(files)
 
 
@@ -132,42 +108,23 @@ def plan(
 ) -> list[list[Task]]:
     """The notebooks of a study in stages; each stage needs those before it.
 
-    Parameters
-    ----------
-    folder : Path
-        Where results and executed notebooks go.
-    categories : sequence of str
-    data_root : Path
-        The folder of the categories.
-    weights_sha256 : str
-        Of the backbone's weights file.
-    given : dict of dict
-        Parameters by notebook, for all but `category` and `results_dir`.
-
-    Returns
-    -------
-    list of list of Task
-        A look at the data of each category, the models, the learning curves and
-        the chapters; then one ablation a category; then the summary.
-
-    Raises
-    ------
-    UserError
-        If a parameter or a category is wrong.
+    First a look at the data of each category, the models, the learning curves and the
+    chapters; then one ablation a category; then the summary. Results and executed notebooks
+    go to `folder`; `given` has the parameters by notebook, all but a category and
+    ``results_dir``. What is wrong with one or with a category is a `UserError`.
     """
     seed = given["summary"].get("seed", 0)
     results, executed = folder / "results", folder / "notebooks"
     data = {name: load_category(data_root, name).fingerprint for name in categories}
 
-    def task(notebook: str, category: str | None, depends: list[str]) -> Task:
+    def task(notebook: str, category: str, depends: list[str]) -> Task:
         subject = {"category": category} if category else {"categories": list(categories)}
         parameters = given[notebook] | subject | {"results_dir": from_root(results)}
         settings = make_settings(notebook, parameters)
         model = notebook if notebook in DETECTORS else getattr(settings, "arm", None)
-        makes = None
-        if notebook in (*ARMS, "data", "learning_curve"):
-            makes = result_path(results, category, notebook, seed)
-            makes = makes.with_suffix(".csv") if notebook == "learning_curve" else makes
+        makes = result_path(results, category, notebook, seed) if notebook in KEEPING else None
+        if notebook == "learning_curve":
+            makes = makes.with_suffix(".csv")
         name = f"{category}/{notebook}" if category else notebook
         return Task(
             notebook=notebook,
@@ -203,19 +160,13 @@ def plan(
     ]
     first += [chapter(notebook) for notebook in chapters() if notebook != "category"]
     first += [chapter("category", name) for name in PARTS]
-    return [first, ablations, [task("summary", None, [each.key for each in ablations])]]
+    return [first, ablations, [task("summary", "", [each.key for each in ablations])]]
 
 
 def split_parameters(pairs: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Give each parameter to the notebooks that know it.
+    """Give each parameter to the notebooks that know it, and refuse one that none knows.
 
-    ``epochs`` goes to every notebook with that parameter, ``combined.epochs``
-    to that one only.
-
-    Raises
-    ------
-    UserError
-        If no notebook knows a name.
+    ``epochs`` goes to every notebook with that parameter, ``combined.epochs`` to that one only.
     """
     of_a_build = [name for name in names() if name != "inspect"]
     given: dict[str, dict[str, Any]] = {name: {} for name in of_a_build}

@@ -23,8 +23,6 @@ BUILD = ROOT / "build"
 QUICK = {"autoencoder.epochs": 4, "combined.epochs": 2}
 QUICK |= {"learning_curve.sizes": "10,20", "learning_curve.repeats": 2}
 """Parameters of the quick profile, for a look and for continuous integration."""
-BY_THE_STUDY = ("results_dir", "chosen")
-"""Parameters that nobody sets."""
 
 
 class Options(BaseModel):
@@ -58,22 +56,16 @@ class Options(BaseModel):
         pairs = parse_parameters(given.split()) if isinstance(given, str) else given
         for name in pairs:
             field = name.split(".")[-1]
-            if field in BY_THE_STUDY or field in ("category", "threads"):
-                raise UserError(f"{name} holds for the whole study: it is no parameter of PARAMS")
+            held = f"{name} holds for the whole study"
+            if field in ("results_dir", "chosen", "category", "threads"):
+                raise UserError(f"{held}: it is no parameter of PARAMS")
             if field in cls.model_fields:
-                capitals = field.upper()
-                raise UserError(f"{name} holds for the whole study: {capitals} sets it, not PARAMS")
+                raise UserError(f"{held}: {field.upper()} sets it, not PARAMS")
         return pairs
 
     @classmethod
     def read(cls, given: dict[str, Any]) -> "Options":
-        """Check what was given; an empty text is nothing.
-
-        Raises
-        ------
-        UserError
-            If an option is wrong.
-        """
+        """Check what was given; an empty text is nothing."""
         try:
             return cls(**{name: value for name, value in given.items() if value not in ("", None)})
         except ValidationError as error:
@@ -81,35 +73,14 @@ class Options(BaseModel):
             name, reason = str(first["loc"][0]).upper(), first["msg"]
             raise UserError(f"{name}={first['input']!r}: {reason[0].lower()}{reason[1:]}") from None
 
-    def words(self, *names: str) -> tuple[str, ...]:
-        """Those of some options that are not as usual, as ``make`` takes them."""
-        texts = {name: getattr(self, name) for name in names}
-        texts["params"] = " ".join(f"{name}={value}" for name, value in self.params.items())
-        usual = {name: field.default for name, field in type(self).model_fields.items()}
-        given = {name: str(text) for name, text in texts.items() if text not in (usual[name], "")}
-        return tuple(f"{name.upper()}={shlex.quote(text)}" for name, text in given.items())
-
 
 @dataclass(frozen=True)
 class Study:
-    """What `open_study` has opened.
-
-    Parameters
-    ----------
-    options : Options
-        What was asked for.
-    folder : Path
-        Where it is built: one folder for each data set, backbone and profile.
-    stages : list of list of Task
-        The notebooks, see `study.book.notebooks.plan`.
-    backbone : Backbone
-    dataset : str
-    synthetic : bool
-    """
+    """What `open_study` has opened."""
 
     options: Options
-    folder: Path
-    stages: list[list[Task]]
+    folder: Path  # where it is built: one for each data set, backbone and profile
+    stages: list[list[Task]]  # the notebooks, see `plan`
     backbone: Backbone
     dataset: str
     synthetic: bool
@@ -131,9 +102,16 @@ class Study:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """What was asked for besides the categories, as ``make`` takes it."""
-        names = ("data_root", "backbone", "weights", "layers", "seed", "profile", "jobs", "params")
-        return self.options.words(*names)
+        """What was asked for besides the categories and is not as usual, as ``make`` takes it."""
+        names = ("data_root", "backbone", "weights", "layers", "seed", "profile", "jobs")
+        texts = {name: getattr(self.options, name) for name in names}
+        params = self.options.params.items()
+        texts["params"] = " ".join(f"{name}={value}" for name, value in params)
+        return tuple(
+            f"{name.upper()}={shlex.quote(str(text))}"
+            for name, text in texts.items()
+            if text not in (Options.model_fields[name].default, "")
+        )
 
     @property
     def banner(self) -> str:
@@ -146,23 +124,7 @@ class Study:
 
 
 def open_study(options: Options, threads: int = 0) -> Study:
-    """Find the data and the backbone, and plan the notebooks.
-
-    Parameters
-    ----------
-    options : Options
-    threads : int
-        CPU threads of each notebook.
-
-    Returns
-    -------
-    Study
-
-    Raises
-    ------
-    UserError
-        If anything asked for is not there or out of range.
-    """
+    """Find the data and the backbone, and plan the notebooks, each with so many CPU threads."""
     quick = options.profile == "quick"
     given = split_parameters((QUICK if quick else {}) | options.params)
     if options.data_root:
@@ -184,7 +146,9 @@ def open_study(options: Options, threads: int = 0) -> Study:
     for notebook, parameters in given.items():
         known = settings_of(notebook).model_fields
         parameters |= {name: value for name, value in shared.items() if name in known}
-    folder = BUILD / _slug(dataset, backbone, quick)
+    parts = [dataset, backbone.name, *backbone.layers, backbone.sha256[:6]]
+    words = " ".join([*parts, "quick"] if quick else parts)
+    folder = BUILD / re.sub(r"[^\w.]+", "-", words.lower()).strip("-")
     stages = plan(folder, options.categories, root, backbone.sha256, given)
     return Study(options, folder, stages, backbone, dataset, synthetic)
 
@@ -209,23 +173,10 @@ def _backbone(options: Options) -> Backbone:
 
 
 def check_weights(backbone: Backbone) -> None:
-    """Load the backbone once, so that a wrong file stops the study at its start.
-
-    Raises
-    ------
-    UserError
-        If the file lacks tensors of a layer or holds no weights.
-    """
+    """Load the backbone once, so that a wrong file stops the study at its start."""
     from anomalylib.features.extractor import FeatureExtractor  # torch takes seconds to import
 
     FeatureExtractor(backbone)
-
-
-def _slug(dataset: str, backbone: Backbone, quick: bool) -> str:
-    """A folder name for one data set, backbone and profile."""
-    parts = [dataset, backbone.name, *backbone.layers, backbone.sha256[:6]]
-    words = " ".join(parts + (["quick"] if quick else []))
-    return re.sub(r"[^\w.]+", "-", words.lower()).strip("-")
 
 
 def parse_parameters(words: list[str]) -> dict[str, Any]:

@@ -1,47 +1,55 @@
-"""From executed notebooks to pages: titles, captions, folded code, the foot."""
+"""From executed notebooks to pages: titles, captions, folded code, the foot, the tables."""
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
+
+import jinja2
 
 from anomalylib.errors import UserError
 from study.book.notebooks import Task, chapters, tables_read
 from study.book.options import Study
-from study.book.page_foot import command, foot, makes_table, measured_by, results_of, tables_of
 from study.checkout import ROOT
 from study.datacheck.check import load
-from study.tables.results import image_table
+from study.names import ARMS
+from study.settings import make_settings
+from study.tables.benchmarks import FILE as BENCHMARKS
+from study.tables.benchmarks import read_benchmarks
+from study.tables.results import Result, image_table, load_result, provenance_table
 
 CAPTION = "**Figure.** "
-FAULTS = "faults.csv"
-"""What was tried against the study, for the page on methods."""
+FAULTS = "faults.csv"  # what was tried against the study, for the page on methods
+WITH_TABLES = ("data", "learning_curve")  # notebooks of a build that write a table of their own
+NOT_PLANNED = {"category", "data_root", "results_dir", "threads"}
+NOT_PLANNED |= {"backbone", "weights", "layers", "chosen"}
+MEASURED_BY = {"sensitivity.csv": "sensitivity", "literature.csv": "", BENCHMARKS: "bench"}
+MEASURED_BY |= dict.fromkeys(("trials.csv", "rarity.csv"), "trials")
+MEASURED_BY |= dict.fromkeys(("learning_curve.csv", "equal_steps.csv"), "curve")
+"""What `make` calls the measuring of a table, where that is not ``reference``."""
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("study.book", "templates"), trim_blocks=True, lstrip_blocks=True
+)
+TEMPLATES.filters["cell"] = lambda text: re.sub(r"[\\|*_`<{$\[\]!&]", r"\\\g<0>", text).replace(
+    "\n", "<br>"
+)
 
 
 def page(task: Task, study: Study, repository: Mapping[str, str]) -> dict:
-    """An executed notebook as a page of the book.
-
-    Parameters
-    ----------
-    task : Task
-        What made it.
-    study : Study
-    repository : mapping
-        ``url`` and ``branch`` of the public repository; without a URL there
-        is no link that launches the notebook.
-    """
+    """An executed notebook as a page of the book; for its repository see `launch_address`."""
     notebook = json.loads(task.output.read_text())
-    category = task.parameters.get("category", "")
-    if category:
+    if category := task.parameters.get("category", ""):
         put_category(notebook, category)
     caption_figures(notebook, made_by(task, study))
     describe(notebook)
     fold_code(notebook)
     launch = launch_address(repository, f"notebooks/{task.notebook}.ipynb")
-    text = foot(task, study, notebook["metadata"], launch)
-    notebook["cells"].append(
-        {"cell_type": "markdown", "id": "foot", "metadata": {}, "source": text}
-    )
+    last = {"cell_type": "markdown", "id": "foot", "metadata": {}}
+    last["source"] = foot(task, study, notebook["metadata"], launch)
+    notebook["cells"].append(last)
     return notebook
 
 
@@ -49,17 +57,15 @@ def tables(study: Study) -> dict[str, bytes]:
     """The data of all pages: those of the chapters and of the build's categories."""
     files = {FAULTS: (ROOT / "data" / "reference" / FAULTS).read_bytes()}
     for task in study.tasks:
-        folder = ROOT / task.parameters.get("reference_dir", "data/reference")
         if task.notebook in chapters():
+            folder = _reference(task)
             files |= {name: (folder / name).read_bytes() for name in tables_read(task.notebook)}
-        elif task.notebook == "data":
-            table = load(study.folder / "results", task.subject, study.seed)[1]
-            files |= dict.fromkeys(tables_of(task), table)
-        elif makes_table(task):
-            files |= dict.fromkeys(tables_of(task), task.makes.read_bytes())
+        elif task.notebook in WITH_TABLES:
+            (name,) = _tables_of(task)
+            files[name] = task.makes.with_suffix(".csv").read_bytes()
         elif task.notebook == "ablation":
-            table = image_table(results_of(task, study)).to_csv(index=False)
-            files |= dict.fromkeys(tables_of(task), table.encode())
+            (name,) = _tables_of(task)
+            files[name] = image_table(results_of(task, study)).to_csv(index=False).encode()
     return files
 
 
@@ -83,18 +89,8 @@ def put_category(notebook: dict, category: str) -> None:
 def caption_figures(notebook: dict, made: str) -> None:
     """Number the figures: the paragraph after a figure's cell becomes its caption.
 
-    Parameters
-    ----------
-    notebook : dict
-        A cell whose metadata names a figure must be followed by text that
-        begins with ``**Figure.**``.
-    made : str
-        Which commands make it, for the end of the caption.
-
-    Raises
-    ------
-    UserError
-        If a named figure has no caption, or a caption no figure.
+    A cell whose metadata names a figure and text that begins with ``**Figure.**`` come
+    together, or a `UserError` says so; ``made``, which commands make it, ends the caption.
     """
     cells = notebook["cells"]
     for cell, after in zip(cells, [*cells[1:], None], strict=True):
@@ -130,6 +126,25 @@ def fold_code(notebook: dict) -> None:
             cell["metadata"]["tags"] = [*tags, *like]
 
 
+def command(task: Task, study: Study) -> str:
+    """The command that makes a page again."""
+    if task.notebook in chapters():
+        words = ["make book", *(word for word in study.asked if "reference_dir" in word)]
+    else:
+        categories = shlex.quote(" ".join(_categories(task)))
+        words = [f"make notebooks CATEGORIES={categories}", *study.asked]
+    return " \\\n    ".join(words)
+
+
+def measured_by(notebook: str) -> str:
+    """The commands that measure what a chapter reads, if it reads any table."""
+    if notebook not in chapters():
+        return ""
+    targets = dict.fromkeys(MEASURED_BY.get(name, "reference") for name in tables_read(notebook))
+    *first, last = [f"`make {target}`" for target in targets if target] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def made_by(task: Task, study: Study) -> str:
     """Which commands make a figure."""
     first, *options = command(task, study).split(" \\\n")
@@ -139,24 +154,10 @@ def made_by(task: Task, study: Study) -> str:
 
 
 def launch_address(repository: Mapping[str, str], path: str) -> str:
-    """Where Binder opens a notebook of a public repository on GitHub.
+    """Where Binder opens a notebook of a public repository on GitHub; empty without its URL.
 
-    Parameters
-    ----------
-    repository : mapping
-        ``url``, such as ``https://github.com/owner/name``, and ``branch``.
-    path : str
-        The notebook, from the repository's root.
-
-    Returns
-    -------
-    str
-        Empty without a URL.
-
-    Raises
-    ------
-    UserError
-        If the URL is not of that form.
+    The repository has a ``url``, which must be ``https://github.com/owner/name``, and a
+    ``branch``; the path of the notebook begins at its root.
     """
     url = repository.get("url", "")
     if not url:
@@ -167,3 +168,62 @@ def launch_address(repository: Mapping[str, str], path: str) -> str:
         raise UserError(f"repository url {url!r} is not https://github.com/owner/name")
     place = f"{names[0]}/{names[1]}/{repository.get('branch', 'main')}"
     return f"https://mybinder.org/v2/gh/{place}?urlpath=lab/tree/{path}"
+
+
+def foot(task: Task, study: Study, executed: Mapping[str, Any], launch: str) -> str:
+    """The last section of a page, as MyST Markdown: how to rerun it, what it is made of.
+
+    ``executed`` is the metadata of the executed notebook, ``launch`` the address that opens
+    it in a running environment, or empty. Links to tables begin with ``/tables/``.
+    """
+    return TEMPLATES.get_template("foot.md.j2").render(
+        command=command(task, study),
+        measured_by=measured_by(task.notebook),
+        page=task.page,
+        tables=_tables_of(task),
+        launch=launch,
+        source=f"notebooks/{task.notebook}.ipynb",
+        timed=executed.get("papermill", {}),
+        made=executed["study"],
+        **_made_of(task, study),
+    )
+
+
+def results_of(task: Task, study: Study) -> list[Result]:
+    """The results that a page of this build shows."""
+    arms = (task.notebook,) if task.notebook in ARMS else ARMS
+    folder, categories = study.folder / "results", _categories(task)
+    return [load_result(folder, name, arm, study.seed) for name in categories for arm in arms]
+
+
+def _made_of(task: Task, study: Study) -> dict[str, Any]:
+    """What the numbers of a page were made of, each kind of page in a variable of its own."""
+    if task.notebook == "data":
+        return {"look": load(study.folder / "results", task.subject, study.seed)[0]}
+    if task.notebook == "learning_curve":
+        planned = make_settings(task.notebook, task.parameters).model_dump(exclude=NOT_PLANNED)
+        return {"planned": planned, "study": study, "subject": task.subject}
+    if task.notebook not in chapters():
+        return {"rows": provenance_table(results_of(task, study))}
+    if BENCHMARKS in tables_read(task.notebook):
+        machine = read_benchmarks(_reference(task))[1]
+        return {"rows": {f"measured: {what}": str(text) for what, text in machine.items()}}
+    if not tables_read(task.notebook):
+        return {}
+    return {"reference": json.loads((_reference(task) / "provenance.json").read_text())}
+
+
+def _reference(task: Task) -> Path:
+    return ROOT / task.parameters.get("reference_dir", "data/reference")
+
+
+def _categories(task: Task) -> list[str]:
+    return task.parameters.get("categories", [task.subject])
+
+
+def _tables_of(task: Task) -> list[str]:
+    """Names of the files that hold the data of a page's figures."""
+    if task.notebook in chapters():
+        return list(tables_read(task.notebook))
+    kind = f"-{task.notebook}" if task.notebook in WITH_TABLES else ""
+    return [f"build/{name}{kind}.csv" for name in _categories(task)]

@@ -20,24 +20,17 @@ PATIENCE = 60_000  # milliseconds of a page's own clock for formulas
 
 
 def find_browser() -> str:
-    """Where Chromium is.
-
-    Raises
-    ------
-    UserError
-        If it is not installed.
-    """
+    """Where Chromium is; a `UserError` if it is not installed."""
     for name in BROWSERS:
-        if found := shutil.which(name):
-            return found
+        if browser := shutil.which(name):
+            return browser
     raise UserError("no Chromium here to print the book with: install chromium, then `make pdf`")
 
 
 def anchored(text: str) -> str:
     """Let links between pages lead to their places in the one long page.
 
-    A link to a file that is not printed loses its target: in the PDF it would
-    name a folder of this machine.
+    A link to a file that is not printed loses its target, which is a folder of this machine.
     """
     places = {name.split("/")[-1]: name for name in re.findall(r'id="document-([^"]+)"', text)}
 
@@ -46,29 +39,14 @@ def anchored(text: str) -> str:
         if target.startswith(("#", "http:", "https:", "mailto:")):
             return link.group()
         name = target.partition("#")[0].rpartition("/")[2].removesuffix(".html")
-        found = f' href="#document-{places[name]}"' if name in places else ""
-        return f"{before}{found}{after}"
+        place = f' href="#document-{places[name]}"' if name in places else ""
+        return f"{before}{place}{after}"
 
     return re.sub(r'(<a\b[^>]*?)\s+href="([^"]*)"([^>]*>)', mended, text)
 
 
 def print_book(study: Study) -> Path:
-    """Print the book of a study whose notebooks are executed.
-
-    Parameters
-    ----------
-    study : Study
-
-    Returns
-    -------
-    Path
-        The PDF.
-
-    Raises
-    ------
-    UserError
-        If there is no Chromium, or the page or the PDF cannot be made.
-    """
+    """Print the book of a study whose notebooks are executed, and return where the PDF is."""
     browser = find_browser()
     with alone(study):
         write_pages(study)

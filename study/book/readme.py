@@ -33,13 +33,7 @@ STYLE = {
 
 
 def write(readme: Path = README, picture: Path = PICTURE) -> None:
-    """Draw the chart and put it, with the table, into the README.
-
-    Raises
-    ------
-    UserError
-        If a table or the README's markers are missing.
-    """
+    """Draw the chart and put it, with the table, into the README."""
     summary, scores = read_tables(*SOURCES)
     text = put(readme.read_text(encoding="utf-8"), block(summary))
     draw(picture, summary, scores)
@@ -48,13 +42,7 @@ def write(readme: Path = README, picture: Path = PICTURE) -> None:
 
 
 def put(text: str, made: str) -> str:
-    """The text with `made` between the two markers.
-
-    Raises
-    ------
-    UserError
-        If each of them does not stand there once, in this order.
-    """
+    """The text with `made` between the two markers, which stand there once and in order."""
     before, begun, rest = text.partition(f"{BEGIN}\n")
     _, ended, after = rest.partition(f"{END}\n")
     if not begun or not ended or BEGIN in rest or END in before + after:
@@ -74,8 +62,7 @@ def block(summary: pd.DataFrame) -> str:
         f"*Image-level AUROC with ResNet-50's {plus.layers}: mean over {plus.n_seeds} seeds, in "
         f"brackets the 95 % interval over test images; 0.5 is guessing. {plain(ARMS[-1])} sees "
         f"{plus.image_size:.0f} pixels a side, the other arms on features {others.image_size:.0f}. "
-        f"{CONTROL.capitalize()}: "
-        "the image's brightness alone, with no detector.*"
+        f"{CONTROL.capitalize()}: the image's brightness alone, with no detector.*"
     )
     lines = [_line(table.columns), _line("---" for _ in table.columns)]
     lines += [_line(row) for row in table.itertuples(index=False)]

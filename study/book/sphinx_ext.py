@@ -17,14 +17,7 @@ BOX = r'<div class="pst-scrollable-table-container">\1</div>'
 
 
 def copy_mathjax(app: Sphinx, failure: Exception | None) -> None:
-    """Put the used part of MathJax on the site; the package would bring 24 MB.
-
-    Parameters
-    ----------
-    app : Sphinx
-    failure : Exception or None
-        What ended the build, if anything did.
-    """
+    """Put the used part of MathJax on the site; the package would bring 24 MB."""
     if failure is not None or app.builder.format != "html":
         return
     site = Path(app.outdir) / "_static" / "mathjax"
@@ -42,10 +35,6 @@ def silence_thebe(app: Sphinx, _config: Any) -> None:
     """Let sphinx-thebe add nothing: jupyter-book loads it, and its scripts collide.
 
     Its style sheet stays, for it is asked for before any event.
-
-    Parameters
-    ----------
-    app : Sphinx
     """
     for event in ("env-before-read-docs", "doctree-resolved"):
         for listener in tuple(app.events.listeners[event]):
@@ -56,13 +45,7 @@ def silence_thebe(app: Sphinx, _config: Any) -> None:
 def mend_page(
     _app: Sphinx, _name: str, _template: str, context: dict[str, Any], _tree: Any
 ) -> None:
-    """Say to assistive technology what theme and writer leave out.
-
-    Parameters
-    ----------
-    context : dict
-        What the template is filled with; changed in place.
-    """
+    """Say to assistive technology what theme and writer leave out, in the template's context."""
     if "body" in context:
         # docutils fills role="list" with a deprecated role that is no item of a list
         body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
@@ -87,17 +70,7 @@ def _with_names(make: Any) -> Any:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect the above to the build.
-
-    Parameters
-    ----------
-    app : Sphinx
-
-    Returns
-    -------
-    dict
-        That pages may be read and written in parallel.
-    """
+    """Connect the above to the build, whose pages may be read and written in parallel."""
     app.connect("config-inited", silence_thebe)
     app.connect("html-page-context", mend_page, priority=900)  # after the theme
     app.connect("build-finished", copy_mathjax)

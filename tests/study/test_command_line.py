@@ -60,6 +60,13 @@ def test_an_interrupt_is_one_line(capsys, monkeypatch):
     assert capsys.readouterr().err == "stopped; run again to go on from here\n"
 
 
+def test_without_a_checkout_one_line_says_where_the_study_runs(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("study.__main__.ROOT", tmp_path)
+    assert main(["book"]) == 2
+    line = "error: the study runs in its checkout: clone it, then `make book`\n"
+    assert capsys.readouterr().err == line
+
+
 @pytest.mark.parametrize("command", MEASURING)
 def test_reference_results_are_not_made_of_the_wrong_things(command, capsys, tiny_root, tmp_path):
     def complaint(*arguments):

@@ -41,18 +41,18 @@ def test_every_page_of_the_contents_exists():
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """A study whose pages are told by the test, and what renders them."""
-    told = SimpleNamespace(folder=tmp_path, pages={"a.md": b"A"}, fails=False)
+    pretended = SimpleNamespace(folder=tmp_path, pages={"a.md": b"A"}, fails=False)
 
     def render(study, builder):
         page = tmp_path / "_build" / builder / "index.html"
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_bytes(told.pages["a.md"])
-        if told.fails:
+        page.write_bytes(pretended.pages["a.md"])
+        if pretended.fails:
             raise UserError("half-way")
 
-    monkeypatch.setattr(book, "assemble", lambda study: told.pages)
+    monkeypatch.setattr(book, "assemble", lambda study: pretended.pages)
     monkeypatch.setattr(book, "render", render)
-    return told
+    return pretended
 
 
 def test_a_book_is_built_when_something_has_changed(study):
@@ -87,5 +87,5 @@ def test_the_banner_is_text_and_no_markup(built):
     opened, _, _ = built
     odd = dataclasses.replace(opened, dataset="Nuts <2024> & bolts", synthetic=False)
     config = yaml.safe_load(book.assemble(odd)["_config.yml"])
-    said = config["sphinx"]["config"]["html_theme_options"]["announcement"]
-    assert "Nuts &lt;2024&gt; &amp; bolts" in said
+    banner = config["sphinx"]["config"]["html_theme_options"]["announcement"]
+    assert "Nuts &lt;2024&gt; &amp; bolts" in banner

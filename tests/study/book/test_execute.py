@@ -133,9 +133,9 @@ def test_a_kernel_that_never_started_gets_a_second_chance(
 
     monkeypatch.setattr(papermill, "execute_notebook", late)
     task = task_in(tmp_path, "good")
-    said = execute(task)
+    failure = execute(task)
     assert len(calls) == 2 and task.output.exists() == done
-    assert said is None if done else "did not finish: Kernel didn't respond" in said
+    assert failure is None if done else "did not finish: Kernel didn't respond" in failure
 
 
 def test_a_run_cut_short_does_not_leave_its_result_to_an_earlier_one(sources, tmp_path):

@@ -3,7 +3,7 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from anomalylib.images.category import load_category
-from study.book import page_foot as foot
+from study.book import pages
 from study.book.notebooks import chapters
 from study.checkout import ROOT
 from study.names import ARMS
@@ -19,64 +19,65 @@ def footed(built):
         timed = {"duration": 1.25, "end_time": "2026-11-23T04:05:06.7+00:00"}
         versions = {"python": "3.11.9", "numpy": "1.2.3"}
         executed = {"papermill": timed, "study": {"commit": "abc123", "versions": versions}}
-        return foot.foot(task, study, executed, launch)
+        return pages.foot(task, study, executed, launch)
 
     return make
 
 
 def test_every_foot_says_when_from_what_and_how_long(footed):
     for notebook in (*chapters(), "data", *ARMS, "learning_curve", "ablation", "summary"):
-        said = footed(notebook)
-        assert "## Rerun this page" in said and "make " in said
+        text = footed(notebook)
+        assert "## Rerun this page" in text and "make " in text
         for row in ("| executed | 2026-11-23 04:05 UTC |", "| wall time | 1.2 s |"):
-            assert row in said
-        assert "| commit | abc123 |" in said
-        assert "| drawn with | python 3.11.9, numpy 1.2.3 |" in said
+            assert row in text
+        assert "| commit | abc123 |" in text
+        assert "| drawn with | python 3.11.9, numpy 1.2.3 |" in text
 
 
 def test_an_arm_names_its_data_weights_and_parameters(footed, built):
     study, _, _ = built
-    said = footed("combined")
-    assert study.backbone.sha256[:16] in said
-    result = foot.results_of(next(t for t in study.stages[0] if t.notebook == "combined"), study)[0]
-    assert result.fingerprint[:16] in said
+    text = footed("combined")
+    assert study.backbone.sha256[:16] in text
+    task = next(t for t in study.stages[0] if t.notebook == "combined")
+    (result,) = pages.results_of(task, study)
+    assert result.fingerprint[:16] in text
     assert (
-        "epochs=1" in said
-        and "{download}`build/metal_nut.csv </tables/build/metal_nut.csv>`" in said
+        "epochs=1" in text
+        and "{download}`build/metal_nut.csv </tables/build/metal_nut.csv>`" in text
     )
 
 
 def test_the_look_at_the_data_names_them_and_its_table(footed, built):
     study, _, _ = built
-    said = footed("data")
-    assert "| images | 6 train/good, 3 test/good, 1 test/bent" in said
+    text = footed("data")
+    assert "| images | 6 train/good, 3 test/good, 1 test/bent" in text
     category = load_category(ROOT / study.tasks[0].parameters["data_root"], "metal_nut")
-    assert category.fingerprint[:16] in said and study.backbone.sha256[:16] not in said
-    assert "{download}`build/metal_nut-data.csv </tables/build/metal_nut-data.csv>`" in said
+    assert category.fingerprint[:16] in text and study.backbone.sha256[:16] not in text
+    assert "{download}`build/metal_nut-data.csv </tables/build/metal_nut-data.csv>`" in text
 
 
 def test_a_page_without_results_says_its_data_backbone_and_parameters(footed, built):
-    said = footed("learning_curve")
-    assert built[0].backbone.sha256[:16] in said and "synthetic drawings, metal" in said
-    assert "sizes=3" in said and "threads=" not in said
+    text = footed("learning_curve")
+    assert built[0].backbone.sha256[:16] in text and "synthetic drawings, metal" in text
+    assert "sizes=3" in text and "threads=" not in text
     name = "build/metal_nut-learning_curve.csv"
-    assert f"{{download}}`{name} </tables/{name}>`" in said
+    assert f"{{download}}`{name} </tables/{name}>`" in text
 
 
 def test_a_chapter_names_the_tables_and_what_they_were_measured_with(footed):
-    said = footed("thresholds")
-    assert "`make reference`" in said and "commit of the tables" in said
-    assert "MVTec AD" in said and "{download}`thresholds.csv </tables/thresholds.csv>`" in said
+    text = footed("thresholds")
+    assert "`make reference`" in text and "commit of the tables" in text
+    assert "MVTec AD" in text and "{download}`thresholds.csv </tables/thresholds.csv>`" in text
     assert "make reference" not in footed("models")
 
 
 def test_signs_of_markdown_stay_as_they_are():
-    assert foot.TEMPLATES.filters["cell"]("a|b_c\nd") == "a\\|b\\_c<br>d"
+    assert pages.TEMPLATES.filters["cell"]("a|b_c\nd") == "a\\|b\\_c<br>d"
     text = "a$b$c ![i](http://x) [1](y) <b> `d` {e} A&B \\ *f*"
     parser = MarkdownIt("commonmark").use(dollarmath_plugin)
     (inline,) = [
         token
-        for token in parser.parse(foot.TEMPLATES.filters["cell"](text))
+        for token in parser.parse(pages.TEMPLATES.filters["cell"](text))
         if token.type == "inline"
     ]
     assert {child.type for child in inline.children} <= {"text", "text_special"}
@@ -84,7 +85,7 @@ def test_signs_of_markdown_stay_as_they_are():
 
 
 def test_the_reference_results_say_where_they_come_from():
-    said = {
+    provenance = {
         "data": {"nut": {"dataset": "X", "sha256": "ab" * 32, "images": {"train/good": 3}}},
         "backbones": {"net": {"path": "f.pth", "sha256": "cd" * 32}},
         "settings": {"combined": {"epochs": 2}},
@@ -95,8 +96,12 @@ def test_the_reference_results_say_where_they_come_from():
         "measured": ["monday", "tuesday"],
         "commit": "f00",
     }
-    rows = foot.reference_rows(said)
-    assert rows["data"] == f"X, nut, SHA-256 {('ab' * 32)[:16]}…, 3 train/good"
-    assert rows["backbones"].startswith("net: f.pth, SHA-256 cdcd")
-    assert rows["parameters"] == "combined: epochs=2" and rows["commit of the tables"] == "f00"
-    assert rows["measured"] == "monday to tuesday" and rows["runs"] == "7, 0.5 processor hours"
+    made = {"commit": "abc", "versions": {}}
+    template = pages.TEMPLATES.get_template("foot.md.j2")
+    text = template.render(timed={}, made=made, reference=provenance, page="x")
+    assert f"| data | X, nut, SHA-256 {('ab' * 32)[:16]}…, 3 train/good |\n" in text
+    assert "| backbones | net: f.pth, SHA-256 cdcd" in text
+    assert "| parameters | combined: epochs=2 |\n" in text
+    assert "| commit of the tables | f00 |\n" in text
+    assert "| measured | monday to tuesday |\n| commit" in text
+    assert "| runs | 7, 0.5 processor hours |\n" in text

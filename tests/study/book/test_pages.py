@@ -26,9 +26,9 @@ def test_a_page_names_its_category_in_title_text_and_figures():
     assert first["source"] == "# Metal nut: Pooled\nbody"
     assert second["metadata"]["mystnb"]["figure"]["name"] == "fig-metal-nut-roc"
     assert third["source"] == "see {numref}`fig-metal-nut-roc`"
-    own = {"cells": [text("# Title")]}
-    pages.put_category(own, "my_PCB")
-    assert own["cells"][0]["source"] == "# My PCB: Title"
+    short = {"cells": [text("# Title")]}
+    pages.put_category(short, "my_PCB")
+    assert short["cells"][0]["source"] == "# My PCB: Title"
     with pytest.raises(UserError, match="begin with its title"):
         pages.put_category({"cells": [text("no title")]}, "screw")
 
@@ -77,8 +77,8 @@ def test_what_papermill_put_in_is_shown_like_what_it_replaces():
 def test_a_notebook_is_launched_only_from_a_known_repository():
     path = "notebooks/claims.ipynb"
     assert pages.launch_address({"url": ""}, path) == ""
-    found = pages.launch_address({"url": "https://github.com/us/it.git", "branch": "dev"}, path)
-    assert found == "https://mybinder.org/v2/gh/us/it/dev?urlpath=lab/tree/notebooks/claims.ipynb"
+    address = pages.launch_address({"url": "https://github.com/us/it.git", "branch": "dev"}, path)
+    assert address == "https://mybinder.org/v2/gh/us/it/dev?urlpath=lab/tree/notebooks/claims.ipynb"
     with pytest.raises(UserError, match="owner/name"):
         pages.launch_address({"url": "https://example.org/us/it"}, path)
 
@@ -117,14 +117,14 @@ def test_the_tables_that_a_chapter_reads_are_there(notebook):
 
 def test_the_data_of_every_figure_lies_beside_the_book(built):
     study, _, index = built
-    found = pages.tables(study)
-    assert {name for chapter in chapters() for name in tables_read(chapter)} < set(found)
-    rows = found["build/metal_nut.csv"].decode().splitlines()
+    files = pages.tables(study)
+    assert {name for chapter in chapters() for name in tables_read(chapter)} < set(files)
+    rows = files["build/metal_nut.csv"].decode().splitlines()
     assert rows[0].startswith("image,defect_type,label,mean_grey,autoencoder,")
     assert len(rows) == 1 + 7
-    looked = found["build/metal_nut-data.csv"].decode().splitlines()
-    assert looked[0].startswith("image,set,defect_type,label,format,") and len(looked) == 1 + 13
-    rows = found["build/metal_nut-learning_curve.csv"].decode().splitlines()
+    images = files["build/metal_nut-data.csv"].decode().splitlines()
+    assert images[0].startswith("image,set,defect_type,label,format,") and len(images) == 1 + 13
+    rows = files["build/metal_nut-learning_curve.csv"].decode().splitlines()
     assert rows[0].startswith("category,arm,backbone,seed,images,") and len(rows) == 1 + 2 * 2
     page = (index.parent / "chapters" / "claims.html").read_text()
     assert "summary.csv" in page and "_sources/chapters/claims.ipynb" in page
@@ -142,9 +142,9 @@ def test_a_page_with_a_repository_has_a_link_that_runs_it(built):
 def test_options_are_repeated_in_the_command(tiny_root):
     given = {"categories": "metal_nut", "data_root": str(tiny_root), "params": "latent=9"}
     study = open_study(Options.read(given | {"backbone": "efficientnet_lite0", "seed": "2"}))
-    arm = SimpleNamespace(notebook="combined", subject="metal_nut")
-    said = pages.made_by(arm, study)
-    assert said == "Drawn by `make notebooks CATEGORIES=metal_nut`, with the settings below."
+    arm = SimpleNamespace(notebook="combined", subject="metal_nut", parameters={})
+    caption = pages.made_by(arm, study)
+    assert caption == "Drawn by `make notebooks CATEGORIES=metal_nut`, with the settings below."
     lines = pages.command(arm, study).split(" \\\n    ")
     assert lines[1:] == [
         f"DATA_ROOT={tiny_root}",

@@ -14,8 +14,8 @@ def test_without_a_browser_one_line_says_so(monkeypatch, capsys):
     with pytest.raises(UserError, match="install chromium"):
         pdf.find_browser()
     assert main(["pdf"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: no Chromium") and said.count("\n") == 1
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("error: no Chromium") and complaint.count("\n") == 1
 
 
 def test_a_browser_that_prints_nothing_leaves_nothing(tmp_path, monkeypatch):
@@ -37,11 +37,11 @@ def test_links_lead_to_places_in_the_one_page():
     )
     text += '<a href="#here">c</a><a href="https://x.org/claims.html">d</a>'
     text += '<a download href="../_sources/claims.ipynb">e</a><link href="style.css">'
-    found = pdf.anchored(text)
-    assert '<a class="x" href="#document-chapters/claims">a</a>' in found
-    assert '<a href="#document-rerun" title="t">b</a>' in found
-    assert '<a href="#here">c</a><a href="https://x.org/claims.html">d</a>' in found
-    assert '<a download>e</a><link href="style.css">' in found
+    mended = pdf.anchored(text)
+    assert '<a class="x" href="#document-chapters/claims">a</a>' in mended
+    assert '<a href="#document-rerun" title="t">b</a>' in mended
+    assert '<a href="#here">c</a><a href="https://x.org/claims.html">d</a>' in mended
+    assert '<a download>e</a><link href="style.css">' in mended
 
 
 @pytest.mark.skipif(not any(map(shutil.which, pdf.BROWSERS)), reason="Chromium is not installed")

@@ -21,11 +21,11 @@ BLOCK = TEXT.partition(headline.BEGIN)[2].partition(headline.END)[0]
 def cells():
     """The rows of the README's table, each cell by the name of its column."""
     lines = [line for line in BLOCK.splitlines() if line.startswith("| ")]
-    names, _, *found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0].replace("+", "_plus"): dict(zip(names, row, strict=True)) for row in found}
+    names, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0].replace("+", "_plus"): dict(zip(names, row, strict=True)) for row in rows}
 
 
-def own(category, arm):
+def chosen_row(category, arm):
     backbone = headline.BACKBONE if arm in ARMS[1:] else ""
     return {"category": category, "variant": "plain", "arm": arm, "backbone": backbone}
 
@@ -37,25 +37,25 @@ def test_the_readme_shows_what_the_tables_say():
 @pytest.mark.parametrize("category", ["metal_nut", "screw"])
 @pytest.mark.parametrize("arm", [*ARMS, CONTROL])
 def test_every_mean_of_the_readme_follows_from_the_scores(arm, category):
-    mine = tables.select(SCORES, **own(category, arm)).groupby("seed")
-    found = [roc_auc_score(seed.label, seed.score_top10) for _, seed in mine]
-    said = cells()[arm][category.replace("_", " ")]
-    assert re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", said)
-    mean, low, high = map(float, re.findall(r"[\d.]+", said))
-    assert mean == pytest.approx(np.mean(found), abs=5.1e-4)
+    by_seed = tables.select(SCORES, **chosen_row(category, arm)).groupby("seed")
+    aurocs = [roc_auc_score(seed.label, seed.score_top10) for _, seed in by_seed]
+    cell = cells()[arm][category.replace("_", " ")]
+    assert re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", cell)
+    mean, low, high = map(float, re.findall(r"[\d.]+", cell))
+    assert mean == pytest.approx(np.mean(aurocs), abs=5.1e-4)
     assert low <= mean <= high
 
 
 def test_the_table_has_the_claims_and_one_row_an_arm():
-    found = cells()
-    assert list(found) == [*ARMS, CONTROL]
-    claimed = {arm: row["claimed"] for arm, row in found.items()}
-    assert claimed == dict.fromkeys(found, "–") | {a: f"{v:.2f}" for a, v in CLAIMS.items()}
+    rows = cells()
+    assert list(rows) == [*ARMS, CONTROL]
+    claimed = {arm: row["claimed"] for arm, row in rows.items()}
+    assert claimed == dict.fromkeys(rows, "–") | {a: f"{v:.2f}" for a, v in CLAIMS.items()}
 
 
 def test_the_sentences_below_the_table_hold():
     rows = {
-        (part, arm): comparisons.row_of(SUMMARY, **own(part, arm))
+        (part, arm): comparisons.row_of(SUMMARY, **chosen_row(part, arm))
         for part in ("metal_nut", "screw")
         for arm in (*ARMS, CONTROL)
     }
