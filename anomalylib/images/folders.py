@@ -42,7 +42,18 @@ class Found(NamedTuple):
 
 
 def list_categories(root: Path) -> list[str]:
-    """Names of the folders below `root` that hold a ``train/good`` or a ``normal``."""
+    """Names of the folders below `root` that hold a ``train/good`` or a ``normal``.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of all categories.
+
+    Returns
+    -------
+    list of str
+        Sorted.
+    """
     folders = [folder for folder in root.iterdir() if folder.is_dir()]
     return sorted(folder.name for folder in folders if _is_mvtec(folder) or _is_own(folder))
 
