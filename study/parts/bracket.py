@@ -1,8 +1,4 @@
-"""A drawn sheet-metal bracket, laid out as one's own parts are: folders of mixed files.
-
-Neither a nut nor a screw, and in no chapter: it shows the way of own parts from
-folders to pages where there are none at hand. What is drawn is synthetic.
-"""
+"""A drawn sheet-metal bracket, laid out as one's own parts are: folders of mixed files."""
 
 from pathlib import Path
 
@@ -12,8 +8,8 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from study.checkout import ROOT
-from study.parts.drawing import SIDE, grain, inside, stroke_distance
-from study.parts.synthetic import drawn_once, random_of, take_picture
+from study.parts.drawing import SIDE, grain, inside, ridge, stroke_distance
+from study.parts.synthetic import drawn_once, random_of, save_png, take_picture, to_bytes
 
 RECIPE = "bracket 1"  # raise it when the drawings change
 FOLDER = ROOT / "data" / "bracket"
@@ -27,7 +23,7 @@ SQUARE, WIDE = (SIDE, SIDE), (240, 320)  # height and width, pixels
 
 TURN = 24
 ODD = {2: "jpeg", 7: "wide", 9: "16 bit", 14: "jpeg", 16: "turned", 19: "wide"}
-"""Of each `TURN` pictures these are no square 8-bit PNG; the share is that of every kind."""
+"""Of each `TURN` images these are no square 8-bit PNG; the share is that of every kind."""
 
 HOLES = ((-0.22, -0.22, 0.042), (-0.22, -0.02, 0.026), (-0.22, 0.19, 0.046), (0.02, 0.19, 0.03))
 SLOT = (0.25, 0.19, 0.042, 0.018)  # centre, half length, half width; in image heights
@@ -37,30 +33,15 @@ BEND = 0.14
 def ensure_bracket(folder: Path = FOLDER, counts: dict[str, int] = COUNTS) -> Path:
     """Draw the bracket as a folder of own parts unless it is there already.
 
-    ``bracket/normal``, ``bracket/abnormal/<defect type>`` and
-    ``bracket/masks/<defect type>``, the mask a PNG with the stem of its image.
-    A quarter of the pictures is what such folders also hold, with the same share
-    for sound and for defective parts: JPEG, 320 × 240 pixels, 16-bit grey TIFF,
-    and JPEG whose EXIF entry says that it must be turned.
-
-    Parameters
-    ----------
-    folder : Path
-        The root of the categories.
-    counts : dict
-        Sound images, ``"normal"``, and images of each defect type, ``"defect"``.
-
-    Returns
-    -------
-    Path
-        `folder`, complete.
+    ``bracket/normal``, ``bracket/abnormal/<defect type>`` and ``bracket/masks/<defect type>``;
+    `counts` are sound images and those of each defect type. A quarter, of sound and of
+    defective parts, is in the other forms of `ODD`.
     """
     return drawn_once(folder, RECIPE, counts, _draw_all)
 
 
 def _draw_all(root: Path, counts: dict[str, int]) -> None:
-    """Draw all pictures and masks below `root`."""
-    own = root / NAME
+    """Draw all images and masks below `root`."""
     jobs = [("good", i) for i in range(counts["normal"])]
     jobs += [(kind, i) for kind in DEFECTS for i in range(counts["defect"])]
     for kind, index in tqdm(jobs, desc="drawing brackets", unit="image"):
@@ -69,21 +50,19 @@ def _draw_all(root: Path, counts: dict[str, int]) -> None:
         form = ODD.get(place % TURN, "png")
         shape = WIDE if form == "wide" else SQUARE
         image, mask = photograph(kind, random_of(f"{NAME}/{kind}/{index}"), shape)
-        folder = own / ("normal" if kind == "good" else f"abnormal/{kind}")
-        save_as(form, image, folder / f"{index:03d}")
+        folder = "normal" if kind == "good" else f"abnormal/{kind}"
+        save_as(form, image, root / NAME / folder / f"{index:03d}")
         if kind != "good":
-            path = own / "masks" / kind / f"{index:03d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(mask.astype(np.uint8) * 255).save(path)
+            save_png(mask, root / NAME / "masks" / kind / f"{index:03d}.png")
 
 
 def save_as(form: str, image: np.ndarray, stem: Path) -> None:
-    """Write a picture, (H, W) of 0 to 1, in one of the forms of `ODD`, else as PNG."""
+    """Write an image, (H, W) of 0 to 1, in one of the forms of `ODD`, else as PNG."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     if form == "16 bit":
         Image.fromarray(np.round(image * 65535).astype(np.uint16)).save(stem.with_suffix(".tif"))
         return
-    plain = Image.fromarray(np.round(image * 255).astype(np.uint8)).convert("RGB")
+    plain = Image.fromarray(to_bytes(image)).convert("RGB")
     if form == "jpeg":
         plain.save(stem.with_suffix(".jpg"), quality=95)
     elif form == "turned":  # as a camera held upright saves: 6 is a quarter turn clockwise to do
@@ -98,23 +77,7 @@ def save_as(form: str, image: np.ndarray, stem: Path) -> None:
 def photograph(
     kind: str, random: np.random.Generator, shape: tuple[int, int] = SQUARE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one bracket and take its picture; see `synthetic.photograph`.
-
-    Parameters
-    ----------
-    kind : str
-        ``"good"`` or one of `DEFECTS`.
-    random : Generator
-    shape : tuple of int
-        Height and width, pixels.
-
-    Returns
-    -------
-    image : ndarray, shape (H, W)
-        Grey, 0 to 1.
-    mask : ndarray, shape (H, W), bool
-        Where the defect changes the drawing.
-    """
+    """Draw one bracket and take its image: grey, 0 to 1, (H, W), and where its defect is."""
 
     def draw(kind: str, random: np.random.Generator) -> np.ndarray:
         return draw_bracket(kind, random, shape)[..., None]  # (H, W, 1)
@@ -133,19 +96,18 @@ def draw_bracket(kind: str, random: np.random.Generator, shape: tuple[int, int])
     # The defect's numbers come after all of the appearance's.
     strength, which = random.uniform(0.35, 1), random.integers(len(HOLES) + 1)
 
-    outline = _plate(u, v)
-    holes = _holes(u, v)
+    outline, holes = _plate(u, v), _holes(u, v)
+    sound = np.maximum(outline, -np.min(holes, axis=0))  # below 0 where there is metal
     if kind == "missing_hole":
         holes[which] = np.ones(shape)
-    edge = np.maximum(outline, -np.min(holes, axis=0))  # below 0 where there is metal
+    edge = np.maximum(outline, -np.min(holes, axis=0))
     body = inside(edge)
     light = np.array([np.cos(lamp), np.sin(lamp)])
     texture = ndimage.map_coordinates(
         brushed, [v * SIDE + SIDE + offset, u * SIDE + SIDE], order=1, mode="reflect"
     )
     face = grey + gloss * (u * light[0] + v * light[1]) + 0.022 * texture + 0.05 * mottle
-    face = face + _bent(u, light[0], tilt) + _rim(edge, u, v, light)
-    sound = np.maximum(outline, -np.min(_holes(u, v), axis=0))
+    face = face + _bent(u, light[0], tilt) + _rim(edge, light)
     if kind in {"crack", "dent", "scratch"}:
         face = face + MARKS[kind](u, v, sound, light, strength, random)
     shift = 4 * np.array([light[1], light[0]])  # away from the lamp, in pixels
@@ -190,17 +152,16 @@ def _holes(u: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
 
 def _bent(u: np.ndarray, light: float, tilt: float) -> np.ndarray:
     """Shade of the end that is bent down, and the line of the bend."""
-    line = np.exp(-(((u - BEND) / 0.012) ** 2))
-    dark = np.exp(-(((u - BEND + 0.02) / 0.008) ** 2))
+    line, dark = ridge(u - BEND, 0.012), ridge(u - BEND + 0.02, 0.008)
     return -tilt * (1 - 0.8 * light) * inside(BEND - u) + 0.14 * line - 0.05 * dark
 
 
-def _rim(edge, u, v, light: np.ndarray) -> np.ndarray:
+def _rim(edge: np.ndarray, light: np.ndarray) -> np.ndarray:
     """The cut edge: bright towards the lamp, dark away from it."""
     down, across = np.gradient(edge)
     length = np.hypot(down, across) + 1e-9
     towards = (across * light[0] + down * light[1]) / length
-    return -0.17 * towards * np.exp(-(((edge + 0.007) / 0.006) ** 2))
+    return -0.17 * towards * ridge(edge + 0.007, 0.006)
 
 
 def _spot(u, v, where: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -217,8 +178,7 @@ def _crack(u, v, edge, light, strength: float, random) -> np.ndarray:
     reach = (middle - start) / np.hypot(*(middle - start)) * (0.07 + 0.06 * strength)
     distance = stroke_distance(u, v, start, start + reach, 0.003, random)
     along = np.clip(np.hypot(u - start[0], v - start[1]) / np.hypot(*reach), 0, 1)
-    width = 0.0045 - 0.003 * along
-    return -(0.25 + 0.25 * strength) * np.exp(-((distance / width) ** 2))
+    return -(0.25 + 0.25 * strength) * ridge(distance, 0.0045 - 0.003 * along)
 
 
 def _dent(u, v, edge, light, strength: float, random) -> np.ndarray:
@@ -234,8 +194,7 @@ def _scratch(u, v, edge, light, strength: float, random) -> np.ndarray:
     middle, turn = _spot(u, v, edge < -0.03, random), random.uniform(0, np.pi)
     half = (0.03 + 0.06 * strength) * np.array([np.cos(turn), np.sin(turn)])
     distance = stroke_distance(u, v, middle - half, middle + half, 0.001, random)
-    groove = np.exp(-((distance / 0.003) ** 2)) - 0.5 * np.exp(-(((distance - 0.006) / 0.003) ** 2))
-    return 0.27 * strength * groove
+    return 0.27 * strength * (ridge(distance, 0.003) - 0.5 * ridge(distance - 0.006, 0.003))
 
 
 MARKS = {"crack": _crack, "dent": _dent, "scratch": _scratch}

@@ -25,25 +25,9 @@ CHUNK = 1 << 20
 
 
 def fetch_mvtec(folder: Path = FOLDER, url: str = URL, sha256: str = SHA256) -> Path:
-    """Download and unpack MVTec AD (5 GB); go on where an earlier try stopped.
+    """Download and unpack MVTec AD (5 GB) into `folder`; go on where an earlier try stopped.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the categories go; the archive is kept beside it until then.
-    url, sha256 : str
-        The archive and its hash.
-
-    Returns
-    -------
-    Path
-        `folder`.
-
-    Raises
-    ------
-    UserError
-        If the archive cannot be had, is not the expected one, or holds
-        anything but plain files and folders inside its own tree.
+    UserError if the archive cannot be had, is not the expected one, or is not safe to unpack.
     """
     if folder.is_dir():
         return folder
@@ -51,8 +35,7 @@ def fetch_mvtec(folder: Path = FOLDER, url: str = URL, sha256: str = SHA256) -> 
     if not archive.is_file():
         part = archive.with_name(archive.name + ".part")
         download(url, part)
-        actual = sha256_of(part)
-        if actual != sha256:
+        if (actual := sha256_of(part)) != sha256:
             part.unlink()
             wrong = f"SHA-256 {actual[:12]}…, expected {sha256[:12]}…"
             raise UserError(f"the archive is not MVTec AD ({wrong}): run again, or see {PAGE}")
@@ -102,10 +85,7 @@ def _full(error: OSError, path: Path) -> UserError:
 def extract(archive: Path, folder: Path) -> None:
     """Unpack into `folder`, which appears only when all is unpacked.
 
-    Raises
-    ------
-    UserError
-        If a member is a link, a device, or lies outside the folder.
+    UserError if a member is a link, a device, or lies outside the folder.
     """
     beside = folder.with_name(folder.name + ".partial")
     shutil.rmtree(beside, ignore_errors=True)

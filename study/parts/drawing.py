@@ -14,27 +14,11 @@ DEFECTS = {
     "metal_nut": ("bent", "color", "flip", "scratch"),
     "screw": ("bent_tip", "missing_thread", "scratch_head", "scratch_neck"),
 }
-"""The defect types of each drawn category."""
-
 EDGE = 1.5 / SIDE  # width of an antialiased edge, in image sides
 
 
 def draw_part(category: str, kind: str, random: np.random.Generator) -> np.ndarray:
-    """Draw a part without light or noise.
-
-    Parameters
-    ----------
-    category : str
-        A key of `DEFECTS`.
-    kind : str
-        ``"good"`` or one of ``DEFECTS[category]``.
-    random : Generator
-
-    Returns
-    -------
-    ndarray, shape (S, S, 3)
-        Colours in 0 to 1.
-    """
+    """A part without light or noise, (S, S, 3), 0 to 1; a kind is "good" or of `DEFECTS`."""
     draw = {"metal_nut": _metal_nut, "screw": _screw}[category]
     return np.clip(draw(kind, random), 0, 1)
 
@@ -42,6 +26,11 @@ def draw_part(category: str, kind: str, random: np.random.Generator) -> np.ndarr
 def inside(distance: np.ndarray) -> np.ndarray:
     """1 where a signed distance is negative, 0 outside, smooth between."""
     return np.clip(0.5 - distance / EDGE, 0, 1)
+
+
+def ridge(distance: np.ndarray, width: float | np.ndarray) -> np.ndarray:
+    """1 at a distance of 0, falling off as a bell."""
+    return np.exp(-((distance / width) ** 2))
 
 
 def _grid() -> tuple[np.ndarray, np.ndarray]:
@@ -73,35 +62,33 @@ def _metal_nut(kind: str, random: np.random.Generator) -> np.ndarray:
     """A four-lobed nut seen from above; its lobes lean one way round."""
     x, y = _grid()
     x, y = x - random.normal(0, 0.008), y - random.normal(0, 0.008)
-    turn = random.uniform(0, 2 * np.pi)
-    scale = random.normal(1, 0.012)
-    lean = random.normal(0.7, 0.04)
-    shade = random.uniform(0, 2 * np.pi)
+    turn, scale = random.uniform(0, 2 * np.pi), random.normal(1, 0.012)
+    lean, shade = random.normal(0.7, 0.04), random.uniform(0, 2 * np.pi)
     gloss = random.uniform(0.03, 0.07)
     brushed, pits = grain(random, 0.6, 6), grain(random, 1.2, 1.2)
     grey, hole = random.normal(0.58, 0.02), random.normal(0.135, 0.003)
     # The defect's numbers come after all of the appearance's.
     strength, where, size = random.uniform(0.25, 1), random.uniform(0, 2 * np.pi), random.uniform()
 
-    radius, angle = np.hypot(x, y) / scale, np.arctan2(y, x) - turn
+    around = np.arctan2(y, x)
+    radius, angle = np.hypot(x, y) / scale, around - turn
     if kind == "flip":
         angle = -angle  # the other side up
     lobes = np.cos(4 * angle + lean * np.sin(4 * angle + 0.9))
     outline = 0.33 + 0.055 * np.tanh(2.2 * lobes)
     if kind == "bent":
         which = turn + np.pi / 2 * np.floor(where / (np.pi / 2))
-        away = np.angle(np.exp(1j * (np.arctan2(y, x) - which)))
-        outline = outline - (0.02 + 0.035 * strength) * np.exp(-((away / 0.22) ** 2))
+        away = np.angle(np.exp(1j * (around - which)))
+        outline = outline - (0.02 + 0.035 * strength) * ridge(away, 0.22)
     body = inside(radius - outline) * inside(hole - radius)
-    rim = np.exp(-(((radius - outline + 0.012) / 0.008) ** 2))
-    collar = np.exp(-(((radius - hole - 0.02) / 0.006) ** 2))
-    face = grey + gloss * np.cos(2 * (np.arctan2(y, x) - shade)) + 0.022 * brushed + 0.018 * pits
-    face = face + 0.16 * rim * np.cos(np.arctan2(y, x) - shade) - 0.10 * collar
+    rim, collar = ridge(radius - outline + 0.012, 0.008), ridge(radius - hole - 0.02, 0.006)
+    face = grey + gloss * np.cos(2 * (around - shade)) + 0.022 * brushed + 0.018 * pits
+    face = face + 0.16 * rim * np.cos(around - shade) - 0.10 * collar
     steel = np.stack([face, face * 0.99, face * 0.96], axis=-1)
     if kind == "color":
         steel = _stain(steel, x, y, where, strength, size)
     if kind == "scratch":
-        steel = _scratch(steel, x, y, 0.235, where, strength, random)
+        steel = _scratch(steel, x, y, where, strength, random)
     table = (0.10 + 0.012 * pits)[..., None] * np.array([1.0, 1.02, 1.06])
     return table + body[..., None] * (steel - table)
 
@@ -111,16 +98,15 @@ def _stain(steel, x, y, where: float, strength: float, size: float) -> np.ndarra
     cx, cy = 0.235 * np.cos(where), 0.235 * np.sin(where)
     blot = np.exp(-((((x - cx) ** 2 + (y - cy) ** 2) / (2 * (0.012 + 0.025 * size) ** 2)) ** 2))
     dyes = np.array([[0.35, 0.15, 0.12], [0.15, 0.2, 0.4], [0.4, 0.33, 0.1]])
-    dye = dyes[int(3 * size * 0.999)]
-    return steel + (0.55 * strength * blot)[..., None] * (dye - steel)
+    return steel + (0.55 * strength * blot)[..., None] * (dyes[int(3 * size * 0.999)] - steel)
 
 
-def _scratch(steel, x, y, ring: float, where: float, strength: float, random) -> np.ndarray:
+def _scratch(steel, x, y, where: float, strength: float, random) -> np.ndarray:
     """A thin stroke on the face, bright along one edge."""
-    middle = ring * np.array([np.cos(where), np.sin(where)])
+    middle = 0.235 * np.array([np.cos(where), np.sin(where)])
     half = random.uniform(0.02, 0.06) * np.array([np.cos(2 * where), np.sin(2 * where)])
     stroke = stroke_distance(x, y, middle - half, middle + half, 0.0015, random)
-    groove = np.exp(-((stroke / 0.0035) ** 2)) - 0.6 * np.exp(-(((stroke - 0.007) / 0.003) ** 2))
+    groove = ridge(stroke, 0.0035) - 0.6 * ridge(stroke - 0.007, 0.003)
     return steel + (0.30 * strength * groove)[..., None]
 
 
@@ -129,10 +115,8 @@ def _screw(kind: str, random: np.random.Generator) -> np.ndarray:
     x, y = _grid()
     turn = random.uniform(0, 2 * np.pi)
     cx, cy = random.normal(0, 0.012, 2)
-    scale, phase = random.normal(1, 0.01), random.uniform()
-    shine = random.uniform(-0.35, 0.35)
-    turned, dirt = grain(random, 3, 0.8), grain(random, 2, 2)
-    grey = random.normal(0.46, 0.02)
+    scale, phase, shine = random.normal(1, 0.01), random.uniform(), random.uniform(-0.35, 0.35)
+    turned, dirt, grey = grain(random, 3, 0.8), grain(random, 2, 2), random.normal(0.46, 0.02)
     # The defect's numbers come after all of the appearance's.
     strength, where, side = random.uniform(0.3, 1), random.uniform(), random.choice([-1, 1])
 
@@ -158,18 +142,15 @@ def _screw(kind: str, random: np.random.Generator) -> np.ndarray:
     face = face + 9.0 * height * (wave - 0.5) + 0.025 * turned + 0.015 * dirt
     if kind in {"scratch_head", "scratch_neck"}:
         face = face + _screw_scratch(kind, u, v, where, strength, random)
-    shadow = ndimage.gaussian_filter(body, 5) * 0.25
-    table = 0.80 - shadow + 0.006 * dirt
+    table = 0.80 - ndimage.gaussian_filter(body, 5) * 0.25 + 0.006 * dirt
     return np.repeat((table + body * (face - table))[..., None], 3, axis=-1)
 
 
 def _screw_scratch(kind, u, v, where: float, strength: float, random) -> np.ndarray:
     """A stroke across the head or along the neck, in the screw's own axes."""
     if kind == "scratch_head":
-        start = np.array([-0.35, -0.06 + 0.08 * where])
-        end = start + np.array([0.035, 0.04])
+        start, along = np.array([-0.35, -0.06 + 0.08 * where]), np.array([0.035, 0.04])
     else:
-        start = np.array([-0.22 + 0.1 * where, -0.02])
-        end = start + np.array([0.06, 0.03])
-    stroke = stroke_distance(u, v, start, end, 0.0015, random)
-    return -0.45 * strength * np.exp(-((stroke / 0.005) ** 2))
+        start, along = np.array([-0.22 + 0.1 * where, -0.02]), np.array([0.06, 0.03])
+    stroke = stroke_distance(u, v, start, start + along, 0.0015, random)
+    return -0.45 * strength * ridge(stroke, 0.005)

@@ -1,13 +1,12 @@
 """Drawn metal nuts and screws in the MVTec layout: the offline default.
 
-A stand-in that lets the whole study run without a data set. Numbers from it
-are synthetic: they show that the machinery works, not how a detector fares on
-real parts.
+Numbers from them show that the machinery works, not how a detector fares on real parts.
 """
 
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,57 +30,25 @@ VISIBLE = 0.02  # change of a pixel, of 1, that a mask counts as defect
 
 
 def ensure_synthetic(folder: Path = FOLDER, counts: dict[str, int] = COUNTS) -> Path:
-    """Draw the synthetic set unless it is there already.
-
-    Parameters
-    ----------
-    folder : Path
-        The root of the categories.
-    counts : dict
-        Images in ``train/good``, in ``test/good`` and of each defect type.
-
-    Returns
-    -------
-    Path
-        `folder`, complete.
-    """
+    """Draw the synthetic set unless it is there; counts as in `COUNTS`, of each defect type."""
     return drawn_once(folder, RECIPE, counts, _draw_all)
 
 
-def drawn_once(
-    folder: Path,
-    recipe: str,
-    counts: dict[str, int],
-    draw_all: Callable[[Path, dict[str, int]], None],
-) -> Path:
-    """Fill a folder with drawings unless it holds those of this recipe and these counts.
+def drawn_once(folder: Path, recipe: str, counts: dict[str, int], draw_all: Callable) -> Path:
+    """Let `draw_all(path, counts)` fill a folder unless it holds this recipe and these counts.
 
-    Parameters
-    ----------
-    folder : Path
-        The root of the categories; complete or absent at any time.
-    recipe : str
-        Says how they are drawn.
-    counts : dict
-        How many of each kind.
-    draw_all : callable
-        Draws them below a path, with these counts.
-
-    Returns
-    -------
-    Path
-        `folder`.
+    The folder is complete or absent at any time.
     """
     marker = folder / MARKER
-    said = {"name": "synthetic drawings", "synthetic": True, "recipe": recipe, "counts": counts}
+    wanted = {"name": "synthetic drawings", "synthetic": True, "recipe": recipe, "counts": counts}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        if _read(marker) == said:
+        if _read(marker) == wanted:
             return folder
         beside = folder.with_name(folder.name + ".partial")
         shutil.rmtree(beside, ignore_errors=True)
         draw_all(beside, counts)
-        (beside / MARKER).write_text(json.dumps(said))
+        (beside / MARKER).write_text(json.dumps(wanted))
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
     return folder
@@ -97,13 +64,20 @@ def _draw_all(root: Path, counts: dict[str, int]) -> None:
     for category, split, kind, index in tqdm(jobs, desc="drawing parts", unit="image"):
         random = random_of(f"{category}/{split}/{kind}/{index}")
         image, mask = photograph(category, kind, random)
-        path = root / category / split / kind / f"{index:03d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path)
+        save_png(image, root / category / split / kind / f"{index:03d}.png")
         if kind != "good":
-            path = root / category / "ground_truth" / kind / f"{index:03d}_mask.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(mask.astype(np.uint8) * 255).save(path)
+            save_png(mask, root / category / "ground_truth" / kind / f"{index:03d}_mask.png")
+
+
+def save_png(image: np.ndarray, path: Path) -> None:
+    """Write an image of uint8, or one of 0 to 1 or a mask, brought to 0 to 255."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image if image.dtype == np.uint8 else to_bytes(image)).save(path)
+
+
+def to_bytes(image: np.ndarray) -> np.ndarray:
+    """From 0 to 1 to 0 to 255, uint8."""
+    return np.round(image * 255.0).astype(np.uint8)
 
 
 def random_of(name: str) -> np.random.Generator:
@@ -114,31 +88,12 @@ def random_of(name: str) -> np.random.Generator:
 def photograph(
     category: str, kind: str, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one part and take its picture.
+    """Draw one part and take its image: uint8, (S, S, 3), and where its defect is, (S, S).
 
-    The exposure is set so that the mean grey of the image follows one
-    distribution for all kinds: brightness carries no cue to the label.
-
-    Parameters
-    ----------
-    category : str
-        ``"metal_nut"`` or ``"screw"``.
-    kind : str
-        ``"good"`` or one of ``DEFECTS[category]``.
-    random : Generator
-
-    Returns
-    -------
-    image : ndarray, shape (S, S, 3), uint8
-    mask : ndarray, shape (S, S), bool
-        Where the defect changes the drawing.
+    The mean grey follows one distribution for all kinds: brightness carries no cue to the label.
     """
-
-    def draw(kind: str, random: np.random.Generator) -> np.ndarray:
-        return draw_part(category, kind, random)
-
-    image, mask = take_picture(draw, kind, EXPOSURE[category], random)
-    return np.round(image * 255).astype(np.uint8), mask
+    image, mask = take_picture(partial(draw_part, category), kind, EXPOSURE[category], random)
+    return to_bytes(image), mask
 
 
 def take_picture(
@@ -149,21 +104,8 @@ def take_picture(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Light a drawn part, expose it, and find its defect by drawing it without.
 
-    Parameters
-    ----------
-    draw : callable
-        From a kind and random numbers to colours in 0 to 1, (H, W, 3).
-    kind : str
-        ``"good"`` or a defect type.
-    exposure : tuple of float
-        Mean and deviation, over images, of the mean grey, of 1.
-    random : Generator
-
-    Returns
-    -------
-    image : ndarray, shape (H, W, 3)
-        0 to 1.
-    mask : ndarray, shape (H, W), bool
+    `draw(kind, random)` gives colours of 0 to 1, (H, W, C), as the image's are; `exposure` is
+    the mean and the deviation, over images, of the mean grey. The mask is (H, W), bool.
     """
     seed = random.integers(2**32)
     part = draw(kind, np.random.default_rng(seed))
@@ -177,7 +119,7 @@ def take_picture(
 
 
 def _under_the_lamp(part: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Add what varies between pictures of good parts: light, dust, blur, noise."""
+    """Add what varies between images of good parts: light, dust, blur, noise."""
     height, width = part.shape[:2]
     y, x = np.mgrid[:height, :width] / height
     y, x = y - 0.5, x - width / height / 2
