@@ -1,0 +1,75 @@
+"""The committed trials and learning curves, against the reference results and by their plan."""
+
+import numpy as np
+import pytest
+
+from study.names import PARTS
+from study.runs.curve_runs import SEEDS, SIZES
+from study.tables import reference as tables
+from study.trials.pasted_defects import KINDS
+from study.trials.trials import TRIALS
+from tests.study.tables.formulas import by_group, rank_auroc, threshold
+
+SCORES = tables.read_table("scores")
+NOMINAL = tables.read_table("nominal")
+MODEL = ["category", "arm", "backbone"]
+
+
+def test_every_trial_is_there_on_both_parts():
+    found = tables.read_table("trials")
+    names = [(trial.family, trial.name, trial.image_size) for trial in TRIALS]
+    for part in PARTS:
+        own = found[found.category == part]
+        assert list(zip(own.family, own.trial, own.image_size, strict=True)) == names
+    assert found[[*KINDS]].mean(axis=1).to_numpy() == pytest.approx(found.pasted.to_numpy())
+    assert found[["pasted", "plain", "grey_matched"]].to_numpy().min() > 0.5
+
+
+def test_rarity_is_counted_over_all_patches_of_the_good_test_images():
+    found = tables.read_table("rarity")
+    normal = found[found.kind == "normal"]
+    for (part, size), own in normal.groupby(["category", "image_size"]):
+        counted = own.groupby(["family", "trial"]).patches.sum()
+        good = SCORES[(SCORES.category == part) & (SCORES.label == 0)].image.nunique()
+        assert (counted == good * (size // 8) ** 2).all()
+        mean = own.groupby(["family", "trial"]).apply(
+            lambda rows: np.average(rows.error, weights=rows.patches), include_groups=False
+        )
+        assert mean.to_numpy() == pytest.approx(1, abs=1e-4)
+
+
+def test_with_all_images_the_learning_curve_is_the_reference_run():
+    found = tables.read_table("learning_curve")
+    plain = {key: rest for key, *rest in by_group(SCORES, tables.GROUP, "score_top10")}
+    learned = NOMINAL[NOMINAL.variant == "plain"].groupby([*MODEL, "seed"]).score
+    for row in found[found.images == found.train_images].itertuples():
+        labels, scores = plain[row.category, "plain", row.arm, row.backbone]
+        nominal = learned.get_group((row.category, row.arm, row.backbone, row.seed)).to_numpy()
+        assert len(nominal) == row.images
+        assert row.threshold == pytest.approx(threshold("mean", nominal), rel=1e-5)
+        assert row.auroc == pytest.approx(rank_auroc(labels, scores)[row.seed], abs=1e-8)
+        called = scores[row.seed] > row.threshold
+        assert row.false_alarms == called[labels == 0].sum()
+        assert row.hits == called[labels == 1].sum()
+
+
+def test_the_learning_curve_has_every_size_and_seed_once():
+    found = tables.read_table("learning_curve")
+    assert (found.images + found.n_unlearned == found.train_images).all()
+    for (_, arm), own in found.groupby(["category", "arm"]):
+        sizes = [*SIZES, own.train_images.iloc[0]]
+        pairs = sorted(zip(own.images, own.seed, strict=True))
+        assert pairs == [(size, seed) for size in sizes for seed in range(SEEDS[arm])]
+    assert set(found.category) == set(PARTS) and set(found.arm) == set(SEEDS)
+
+
+def test_equal_steps_are_of_the_same_images_in_more_passes():
+    found = tables.read_table("equal_steps")
+    usual = tables.select(tables.read_table("learning_curve"), arm="combined")
+    usual = usual[usual.images < usual.train_images]
+    same = ["category", "arm", "backbone", "seed", "images", "train_images", "n_unlearned"]
+    assert (found[same].to_numpy() == usual[same].to_numpy()).all()
+    steps = found.epochs * found.images / found.train_images  # in passes over all
+    assert steps.between(4 * 0.9, 4 * 1.1).all()
+    alike = found[found.epochs == 4].merge(usual, on=same, suffixes=("", "_usual"))
+    assert len(alike) and (alike.threshold == alike.threshold_usual).all()
