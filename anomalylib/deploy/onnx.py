@@ -1,6 +1,5 @@
 """A fitted detector as one ONNX file: images in, score and anomaly map out."""
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -81,8 +80,8 @@ def to_onnx(detector: Detector, path: str | Path) -> Path:
     Raises
     ------
     UserError
-        If a package is missing, the detector cannot be exported, or the file's
-        scores or maps are not the detector's to within `TOLERANCE`.
+        If the detector cannot be exported, or the file's scores or maps are not
+        the detector's to within `TOLERANCE`.
 
     Notes
     -----
@@ -96,7 +95,6 @@ def to_onnx(detector: Detector, path: str | Path) -> Path:
     path = Path(path)
     if path.suffix != ".onnx":
         raise UserError(f"{path} is no name for an ONNX file: let it end in .onnx")
-    _need("onnx", "onnxscript", "onnxruntime")
     metadata = _metadata(detector)
     program = _traced(WholePath(detector).eval(), metadata["model"])
     program.model.metadata_props.update(metadata)
@@ -111,15 +109,6 @@ def onnx_scores(path: str | Path, images: Sequence[np.ndarray]) -> np.ndarray:
     session = _opened(Path(path))
     runs = (session.run(["score"], {"images": images[i][None]}) for i in range(len(images)))
     return np.concatenate([score for (score,) in runs])
-
-
-def _need(*packages: str) -> None:
-    for package in packages:
-        try:
-            importlib.import_module(package)
-        except ImportError:
-            install = "pip install onnx onnxscript onnxruntime"
-            raise UserError(f"ONNX files need the package {package}: {install}") from None
 
 
 def _distances(x: torch.Tensor, others: torch.Tensor, *_) -> torch.Tensor:
@@ -192,7 +181,6 @@ def _metadata(detector: Detector) -> dict[str, str]:
 
 def _opened(path: Path):
     """An onnxruntime session on as many threads as torch has."""
-    _need("onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -1,4 +1,3 @@
-import sys
 
 import numpy as np
 import onnx
@@ -184,10 +183,3 @@ def test_another_suffix_and_no_model_are_refused(resnet, tmp_path):
     (tmp_path / "x.onnx").write_bytes(b"no model")
     with pytest.raises(UserError, match=r"onnxruntime cannot open .*x\.onnx"):
         onnx_scores(tmp_path / "x.onnx", NEW)
-
-
-@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
-def test_a_missing_package_is_named(package, resnet, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(UserError, match=rf"package {package}: pip install onnx "):
-        to_onnx(resnet, tmp_path / "x.onnx")
