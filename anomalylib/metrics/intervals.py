@@ -56,8 +56,9 @@ def delong(wins: np.ndarray) -> Interval:
 def bootstrap(wins: np.ndarray, seed: int = 0) -> Interval:
     """Percentile interval over images drawn anew, within each class."""
 
-    def mean_of(rows: np.ndarray, columns: np.ndarray) -> float:
-        return wins[np.ix_(rows, columns)].mean()
+    def mean_of(rows: np.ndarray, columns: np.ndarray, axis: int) -> np.ndarray:
+        drawn = (_counts(rows, wins.shape[0]) @ wins) * _counts(columns, wins.shape[1])  # (R, M)
+        return drawn.sum(axis=-1) / wins.size
 
     found = stats.bootstrap(
         [np.arange(size) for size in wins.shape],
@@ -65,10 +66,17 @@ def bootstrap(wins: np.ndarray, seed: int = 0) -> Interval:
         n_resamples=RESAMPLES,
         confidence_level=LEVEL,
         method="percentile",
-        vectorized=False,
+        vectorized=True,
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return Interval(float(wins.mean()), float(found.low), float(found.high))
+
+
+def _counts(drawn: np.ndarray, size: int) -> np.ndarray:
+    """How often each of `size` things is among those drawn, (R, K) or (K,): (R, size)."""
+    rows = np.atleast_2d(drawn)  # (R, K)
+    cells = rows + size * np.arange(len(rows))[:, None]
+    return np.bincount(cells.ravel(), minlength=size * len(rows)).reshape(-1, size)
 
 
 def paired_p(wins: np.ndarray, others: np.ndarray) -> float:
