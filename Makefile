@@ -70,6 +70,7 @@ reference sensitivity trials curve: setup
 	@$(RUN) -m study $@ $(STUDY) --output "$$OUTPUT"
 
 bench: setup
+	@$(RUN) -m pytest tests/benchmarks/selfcheck.py
 	@$(RUN) -m tests.benchmarks --data-root "$$DATA_ROOT" --weights "$$WEIGHTS" \
 		--layers "$$LAYERS" --only "$$ONLY" --output "$$OUTPUT"
 
@@ -85,7 +86,7 @@ headline data: setup
 	@$(RUN) -m study $@
 
 test: setup
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 faults: setup
 	@$(RUN) -m pytest tests/faults/selfcheck.py

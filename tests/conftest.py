@@ -16,6 +16,21 @@ settings.register_profile("study", deadline=None, derandomize=True, database=Non
 settings.load_profile("study")  # the same examples each time, however slow the machine
 
 
+torch.set_num_threads(1)  # tests run beside each other
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the book, which takes longest; what shares a fixture stays in one process."""
+
+    def group(item):
+        of_book = {"built", "site", "browser"} & set(item.fixturenames)
+        return "book" if of_book else str(item.path)
+
+    items.sort(key=lambda item: group(item) != "book")
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
 def pytest_addoption(parser):
     parser.addoption("--book", metavar="PATH", help="html folder that test_browser.py checks")
 
