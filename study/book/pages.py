@@ -199,7 +199,7 @@ def results_of(task: Task, study: Study) -> list[Result]:
 def _made_of(task: Task, study: Study) -> dict[str, Any]:
     """What the numbers of a page were made of, each kind of page in a variable of its own."""
     if task.notebook == "data":
-        return {"look": load(study.folder / "results", task.subject, study.seed)[0]}
+        return {"look": load(study.folder / "results", task.subject, study.seed)}
     if task.notebook == "learning_curve":
         planned = make_settings(task.notebook, task.parameters).model_dump(exclude=NOT_PLANNED)
         return {"planned": planned, "study": study, "subject": task.subject}
