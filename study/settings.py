@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from anomalylib.detectors.registry import DETECTORS
 from anomalylib.errors import UserError
 from anomalylib.parameters import first_refusal, parameters_of
+from study.names import PARTS
 
 
 class Checked(BaseModel):
@@ -20,7 +21,8 @@ class Checked(BaseModel):
 
 # What a notebook may be given: of each parameter its type, and its default with its range.
 REFERENCE = {"reference_dir": (str, "data/reference")}
-CATEGORY = {"category": (str, Field("metal_nut", min_length=1))}
+CATEGORY = {"category": (str, Field(PARTS[0], min_length=1))}
+CATEGORIES = {"categories": (list[str], Field([*PARTS], min_length=1))}
 SEED = {"seed": (int, Field(0, ge=0, lt=2**31))}
 RESULTS = {"results_dir": (str, "results")}
 BUILD = CATEGORY | SEED | {"data_root": (str, "")} | RESULTS
@@ -33,18 +35,16 @@ LEARNING_CURVE = ON_FEATURES | {
     "sizes": (str, Field("10,20,50,100,200", pattern=SIZES, coerce_numbers_to_str=True)),
     "repeats": (int, Field(3, ge=1, le=100)),
 }
-APART = {  # notebooks that are neither models nor chapters without a parameter of their own
+APART = {  # notebooks that are neither models nor plain chapters
     "category": REFERENCE | CATEGORY,
-    "your_parts": REFERENCE
-    | {
+    "your_parts": {
+        **REFERENCE,
         "normal_images": (int, Field(150, ge=24, le=10_000)),
         "image_size": (int, Field(384, ge=64, le=2048, multiple_of=32)),
     },
     "data": BUILD,
     "ablation": BUILD,
-    "summary": {"categories": (list[str], Field(["metal_nut", "screw"], min_length=1))}
-    | SEED
-    | RESULTS,
+    "summary": CATEGORIES | SEED | RESULTS,
     "inspect": {
         "detector": (str, ""),
         "image": (str, ""),
