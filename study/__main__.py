@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
             written = [path.relative_to(ROOT) for path in (readme.PICTURE, readme.README)]
             print(f"written: {written[0]}, {written[1]}")
         elif command in COMMANDS:
-            print(_measure(command, Options.read(given)))
+            _measure(command, Options.read(given))
         else:
             _build(command, Options.read(given))
     except (UserError, OSError) as error:
@@ -60,20 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measure(command: str, options: Options) -> str:
-    """Measure what is missing and write the tables."""
+def _measure(command: str, options: Options) -> None:
+    """Measure what is missing, write the tables and say so."""
     from study.runs.commands import carry_out
     from study.runs.workers import cores
 
-    return carry_out(
-        command,
-        categories=options.categories,
-        data_root=options.data_root,
-        weights=options.weights.split(),
-        jobs=options.jobs or (None if options.scheduler else cores()),
-        scheduler=options.scheduler,
-        output=options.output,
-    )
+    given = options.model_dump(include={"categories", "data_root", "scheduler", "output"})
+    jobs = options.jobs or (None if options.scheduler else cores())
+    print(carry_out(command, **given, weights=options.weights.split(), jobs=jobs))
 
 
 def _build(command: str, options: Options) -> None:
@@ -100,7 +94,7 @@ def _build(command: str, options: Options) -> None:
             opening.check_weights(study.backbone)
         executed = run_stages(study.stages, executor)
     seconds[f"notebooks ({len(executed)} executed)"] = time.perf_counter() - start
-    where, start = study.folder / "notebooks" / f"seed{study.seed}", time.perf_counter()
+    where, start = study.folder / "notebooks" / f"seed{options.seed}", time.perf_counter()
     if command == "pdf":
         where = print_book(study)
         seconds["printed"] = time.perf_counter() - start
@@ -113,7 +107,7 @@ def _build(command: str, options: Options) -> None:
         print(f"made again: {', '.join(executed)}")
     for step, spent in seconds.items():
         print(f"{step:.<32} {spent:7.1f} s")
-    print(f"data: {study.dataset} ({', '.join(study.categories)})")
+    print(f"data: {study.dataset} ({', '.join(options.categories)})")
     print(f"backbone: {study.backbone}")
     print(where)
 

@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from anomalylib.detectors.registry import DETECTORS
 from anomalylib.errors import UserError
 from anomalylib.parameters import first_refusal, parameters_of
-
-ON_FEATURES = tuple(name for name in DETECTORS if name != "autoencoder")
+from study.names import PARTS
 
 
 class Checked(BaseModel):
@@ -20,110 +19,65 @@ class Checked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ChapterSettings(Checked):
-    """A chapter on the reference results."""
-
-    reference_dir: str = "data/reference"
-
-
-class YourPartsSettings(ChapterSettings):
-    """The chapter on one's own parts, which fits a model on drawn brackets."""
-
-    normal_images: int = Field(150, ge=24, le=10_000)
-    image_size: int = Field(384, ge=64, le=2048, multiple_of=32)
-
-
-class CategorySettings(ChapterSettings):
-    """A chapter on one category of the reference results."""
-
-    category: str = Field("metal_nut", min_length=1)
-
-
-class BuildSettings(Checked):
-    """A notebook on one category of a build."""
-
-    category: str = Field("metal_nut", min_length=1)
-    seed: int = Field(0, ge=0, lt=2**31)
-    data_root: str = ""
-    results_dir: str = "results"
-
-
-class ModelSettings(BuildSettings):
-    """A model; its own parameters come from its constructor."""
-
-    threads: int = Field(0, ge=0, le=256)
-
-
-class FeatureSettings(ModelSettings):
-    """A model on pretrained features, as far as the backbone goes."""
-
-    backbone: str = "auto"
-    weights: str = ""
-    layers: str = ""
-    chosen: str = ""
-
-
-class LearningCurveSettings(FeatureSettings):
-    """One model, fitted on few training images and on more."""
-
-    arm: Literal[ON_FEATURES] = "combined"
-    sizes: str = Field(
-        "10,20,50,100,200",
-        pattern=r"^([2-9]|[1-9][0-9]+)(,([2-9]|[1-9][0-9]+))*$",
-        coerce_numbers_to_str=True,
-    )
-    repeats: int = Field(3, ge=1, le=100)
-
-    @property
-    def asked(self) -> list[int]:
-        """The sizes as numbers."""
-        return [int(size) for size in self.sizes.split(",")]
-
-
-class SummarySettings(Checked):
-    """All categories of one build."""
-
-    categories: list[str] = Field(["metal_nut", "screw"], min_length=1)
-    seed: int = Field(0, ge=0, lt=2**31)
-    results_dir: str = "results"
-
-
-class InspectSettings(Checked):
-    """Images judged by a saved detector."""
-
-    detector: str = ""
-    image: str = ""
-    weights: str = ""
-    output: str = "build/inspection"
-
-
-APART = {  # notebooks that are neither models nor chapters
-    "category": CategorySettings,
-    "your_parts": YourPartsSettings,
-    "data": BuildSettings,
-    "ablation": BuildSettings,
-    "summary": SummarySettings,
-    "inspect": InspectSettings,
+# What a notebook may be given: of each parameter its type, and its default with its range.
+REFERENCE = {"reference_dir": (str, "data/reference")}
+CATEGORY = {"category": (str, Field(PARTS[0], min_length=1))}
+CATEGORIES = {"categories": (list[str], Field([*PARTS], min_length=1))}
+SEED = {"seed": (int, Field(0, ge=0, lt=2**31))}
+RESULTS = {"results_dir": (str, "results")}
+BUILD = CATEGORY | SEED | {"data_root": (str, "")} | RESULTS
+MODEL = BUILD | {"threads": (int, Field(0, ge=0, le=256))}
+ON_FEATURES = MODEL | {"backbone": (str, "auto"), "weights": (str, "")}
+ON_FEATURES |= {"layers": (str, ""), "chosen": (str, "")}
+SIZES = r"^([2-9]|[1-9][0-9]+)(,([2-9]|[1-9][0-9]+))*$"
+LEARNING_CURVE = ON_FEATURES | {
+    "arm": (Literal[tuple(name for name in DETECTORS if name != "autoencoder")], "combined"),
+    "sizes": (str, Field("10,20,50,100,200", pattern=SIZES, coerce_numbers_to_str=True)),
+    "repeats": (int, Field(3, ge=1, le=100)),
+}
+APART = {  # notebooks that are neither models nor plain chapters
+    "category": REFERENCE | CATEGORY,
+    "your_parts": {
+        **REFERENCE,
+        "normal_images": (int, Field(150, ge=24, le=10_000)),
+        "image_size": (int, Field(384, ge=64, le=2048, multiple_of=32)),
+    },
+    "data": BUILD,
+    "ablation": BUILD,
+    "summary": CATEGORIES | SEED | RESULTS,
+    "inspect": {
+        "detector": (str, ""),
+        "image": (str, ""),
+        "weights": (str, ""),
+        "output": (str, "build/inspection"),
+    },
 }
 
 
 @functools.cache
 def settings_of(notebook: str) -> type[Checked]:
     """The class of a notebook's parameters; a chapter's, unless it is known as another."""
-    if notebook not in (*DETECTORS, "learning_curve"):
-        return APART.get(notebook, ChapterSettings)
-    kind = DETECTORS["combined" if notebook == "learning_curve" else notebook]
-    base, parameters = ModelSettings, parameters_of(kind)
-    if notebook != "autoencoder":
-        from anomalylib.features.extractor import FeatureExtractor
+    if notebook in (*DETECTORS, "learning_curve"):
+        parameters = _of_model(notebook)
+    else:
+        parameters = APART.get(notebook, REFERENCE)
+    return create_model(f"{notebook.title()}Settings", __base__=Checked, **parameters)
 
-        of_extractor = dict(parameters_of(FeatureExtractor))
-        of_extractor["image_size"] = (of_extractor["image_size"][0], kind.IMAGE_SIZE)
-        base, parameters = FeatureSettings, of_extractor | parameters
+
+def _of_model(notebook: str) -> dict[str, tuple[Any, Any]]:
+    """The parameters of a notebook that fits a model."""
+    kind = DETECTORS["combined" if notebook == "learning_curve" else notebook]
+    of_model = parameters_of(kind)
+    if notebook == "autoencoder":
+        return MODEL | of_model
+    from anomalylib.features.extractor import FeatureExtractor
+
+    extractor = dict(parameters_of(FeatureExtractor))
+    extractor["image_size"] = (extractor["image_size"][0], kind.IMAGE_SIZE)
     if notebook == "learning_curve":
-        on_scores = {name: parameters[name] for name in ("top_k", "sigma")}
-        base, parameters = LearningCurveSettings, on_scores | of_extractor
-    return create_model(f"{notebook.title()}Settings", __base__=base, **parameters)
+        on_scores = {name: of_model[name] for name in ("top_k", "sigma")}
+        return LEARNING_CURVE | on_scores | extractor
+    return ON_FEATURES | extractor | of_model
 
 
 def make_settings(notebook: str, given: Mapping[str, Any]) -> Any:

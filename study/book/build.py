@@ -39,7 +39,7 @@ def build_book(study: Study) -> tuple[Path, bool]:
         index, digest = site / "index.html", _digest(pages)
         if index.is_file() and stamp.is_file() and stamp.read_text() == digest:
             return index, False
-        _write(study.folder / "book", pages)
+        write_pages(study, pages)
         # Pages of an earlier run with other categories must not stay on the site, nor may
         # what is left of a build that fails pass for a whole one.
         stamp.unlink(missing_ok=True)
@@ -55,9 +55,17 @@ def alone(study: Study) -> FileLock:
     return FileLock(study.folder / "book.lock")
 
 
-def write_pages(study: Study) -> None:
-    """Bring the book's source up to date, for another edition than the site."""
-    _write(study.folder / "book", assemble(study))
+def write_pages(study: Study, pages: dict[str, bytes]) -> None:
+    """Make the folder of the book's source hold these pages and no others; leave equal ones."""
+    folder = study.folder / "book"
+    for path in folder.rglob("*"):
+        if path.is_file() and path.relative_to(folder).as_posix() not in pages:
+            path.unlink()
+    for name, content in pages.items():
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            with written_whole(path) as beside:
+                beside.write_bytes(content)
 
 
 def render(study: Study, builder: str) -> Path:
@@ -96,7 +104,7 @@ def assemble(study: Study) -> dict[str, bytes]:
     options = config["sphinx"]["config"].setdefault("html_theme_options", {})
     options["announcement"] = html.escape(study.banner)
     pages["_config.yml"] = yaml.safe_dump(config, allow_unicode=True).encode()
-    pages["_toc.yml"] = contents(pages["_toc.yml"].decode(), study.categories).encode()
+    pages["_toc.yml"] = contents(pages["_toc.yml"].decode(), study.options.categories).encode()
     for task in study.tasks:
         notebook = page(task, study, config["repository"])
         pages[f"{task.page}.ipynb"] = json.dumps(notebook, indent=1).encode()
@@ -117,15 +125,3 @@ def _digest(pages: dict[str, bytes]) -> str:
     for name, content in sorted(pages.items()):
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()
-
-
-def _write(folder: Path, pages: dict[str, bytes]) -> None:
-    """Make the folder hold these pages and no others; leave equal files alone."""
-    for path in folder.rglob("*") if folder.is_dir() else ():
-        if path.is_file() and path.relative_to(folder).as_posix() not in pages:
-            path.unlink()
-    for name, content in pages.items():
-        path = folder / name
-        if not path.is_file() or path.read_bytes() != content:
-            with written_whole(path) as beside:
-                beside.write_bytes(content)

@@ -126,30 +126,21 @@ def plan(
         if notebook == "learning_curve":
             makes = makes.with_suffix(".csv")
         name = f"{category}/{notebook}" if category else notebook
-        return Task(
-            notebook=notebook,
-            subject=category or "all categories",
-            parameters=parameters,
-            output=executed / f"seed{seed}" / f"{name}.ipynb",
-            key=_hash(code_key(notebook, model), parameters, depends),
-            page=f"results/{name}",
-            makes=makes,
-        )
+        output = executed / f"seed{seed}" / f"{name}.ipynb"
+        key = _hash(code_key(notebook, model), parameters, depends)
+        whose = category or "all categories"
+        return Task(notebook, whose, parameters, output, key, f"results/{name}", makes)
 
-    def chapter(notebook: str, category: str | None = None) -> Task:
+    def chapter(notebook: str, category: str = "") -> Task:
         parameters = given[notebook] | ({"category": category} if category else {})
-        folder = ROOT / make_settings(notebook, parameters).reference_dir
-        files = [folder / name for name in (*tables_read(notebook), "provenance.json")]
+        reference = ROOT / make_settings(notebook, parameters).reference_dir
+        files = [reference / name for name in (*tables_read(notebook), "provenance.json")]
         tables = [sha256_of(path) for path in files if path.is_file()]
-        name = category or notebook
-        return Task(
-            notebook=notebook,
-            subject=category or "reference results",
-            parameters=parameters,
-            output=executed / "chapters" / f"{name}.ipynb",
-            key=_hash(code_key(notebook), parameters, tables),
-            page="index" if notebook == "landing" else f"chapters/{name}",
-        )
+        name, whose = category or notebook, category or "reference results"
+        output = executed / "chapters" / f"{name}.ipynb"
+        key = _hash(code_key(notebook), parameters, tables)
+        page = "index" if notebook == "landing" else f"chapters/{name}"
+        return Task(notebook, whose, parameters, output, key, page)
 
     first = [task("data", name, [data[name]]) for name in categories]
     for notebook in (*ARMS, "learning_curve"):

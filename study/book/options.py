@@ -86,16 +86,6 @@ class Study:
     synthetic: bool
 
     @property
-    def categories(self) -> tuple[str, ...]:
-        """Of this build."""
-        return self.options.categories
-
-    @property
-    def seed(self) -> int:
-        """Of every random choice."""
-        return self.options.seed
-
-    @property
     def tasks(self) -> list[Task]:
         """All notebooks, stage after stage."""
         return [task for stage in self.stages for task in stage]
@@ -119,7 +109,7 @@ class Study:
         data = "Synthetic drawings, not photographs" if self.synthetic else self.dataset
         quick = self.options.profile == "quick"
         profile = " · quick profile: too short to judge by" if quick else ""
-        build = f"{data} · backbone {self.backbone} · seed {self.seed}{profile}"
+        build = f"{data} · backbone {self.backbone} · seed {self.options.seed}{profile}"
         return f"This build: {build}. Evidence: reference results on real parts"
 
 

@@ -126,14 +126,12 @@ def fold_code(notebook: dict) -> None:
             cell["metadata"]["tags"] = [*tags, *like]
 
 
-def command(task: Task, study: Study) -> str:
-    """The command that makes a page again."""
+def command(task: Task, study: Study) -> list[str]:
+    """The command that makes a page again, and its settings."""
     if task.notebook in chapters():
-        words = ["make book", *(word for word in study.asked if "reference_dir" in word)]
-    else:
-        categories = shlex.quote(" ".join(_categories(task)))
-        words = [f"make notebooks CATEGORIES={categories}", *study.asked]
-    return " \\\n    ".join(words)
+        return ["make book", *(word for word in study.asked if "reference_dir" in word)]
+    categories = shlex.quote(" ".join(_categories(task)))
+    return [f"make notebooks CATEGORIES={categories}", *study.asked]
 
 
 def measured_by(notebook: str) -> str:
@@ -147,7 +145,7 @@ def measured_by(notebook: str) -> str:
 
 def made_by(task: Task, study: Study) -> str:
     """Which commands make a figure."""
-    first, *options = command(task, study).split(" \\\n")
+    first, *options = command(task, study)
     by = measured_by(task.notebook)
     measured = f"Measured by {by}, drawn" if by else "Drawn"
     return f"{measured} by `{first}`{', with the settings below' if options else ''}."
@@ -192,14 +190,14 @@ def foot(task: Task, study: Study, executed: Mapping[str, Any], launch: str) -> 
 def results_of(task: Task, study: Study) -> list[Result]:
     """The results that a page of this build shows."""
     arms = (task.notebook,) if task.notebook in ARMS else ARMS
-    folder, categories = study.folder / "results", _categories(task)
-    return [load_result(folder, name, arm, study.seed) for name in categories for arm in arms]
+    folder, seed = study.folder / "results", study.options.seed
+    return [load_result(folder, name, arm, seed) for name in _categories(task) for arm in arms]
 
 
 def _made_of(task: Task, study: Study) -> dict[str, Any]:
     """What the numbers of a page were made of, each kind of page in a variable of its own."""
     if task.notebook == "data":
-        return {"look": load(study.folder / "results", task.subject, study.seed)[0]}
+        return {"look": load(study.folder / "results", task.subject, study.options.seed)}
     if task.notebook == "learning_curve":
         planned = make_settings(task.notebook, task.parameters).model_dump(exclude=NOT_PLANNED)
         return {"planned": planned, "study": study, "subject": task.subject}

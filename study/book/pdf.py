@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalylib.errors import UserError
 from anomalylib.files import written_whole
-from study.book.build import alone, render, write_pages
+from study.book.build import alone, assemble, render, write_pages
 from study.book.options import Study
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -49,7 +49,7 @@ def print_book(study: Study) -> Path:
     """Print the book of a study whose notebooks are executed, and return where the PDF is."""
     browser = find_browser()
     with alone(study):
-        write_pages(study)
+        write_pages(study, assemble(study))
         page = render(study, "singlehtml") / "index.html"
         page.write_text(anchored(page.read_text(encoding="utf-8")), encoding="utf-8")
     target = study.folder / "book.pdf"

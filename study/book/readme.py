@@ -1,7 +1,6 @@
 """The headline of the README: its chart and its table, made of the committed tables."""
 
 import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -64,9 +63,9 @@ def block(summary: pd.DataFrame) -> str:
         f"{plus.image_size:.0f} pixels a side, the other arms on features {others.image_size:.0f}. "
         f"{CONTROL.capitalize()}: the image's brightness alone, with no detector.*"
     )
-    lines = [_line(table.columns), _line("---" for _ in table.columns)]
-    lines += [_line(row) for row in table.itertuples(index=False)]
-    return "\n\n".join((chart, "\n".join(lines), caption)) + "\n"
+    lines = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
+    shown = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{chart}\n\n{shown}\n\n{caption}\n"
 
 
 def rows(summary: pd.DataFrame) -> pd.DataFrame:
@@ -103,8 +102,3 @@ def digest() -> str:
     code = code_hash(measured.__module__, packages=("anomalylib", "study"))
     text = "".join(f"{path.name} {sha256_of(path)}\n" for path in files)
     return hashlib.sha256(f"{text}{code}".encode()).hexdigest()
-
-
-def _line(cells: Iterable[str]) -> str:
-    """One line of a Markdown table."""
-    return f"| {' | '.join(cells)} |"

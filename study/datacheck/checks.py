@@ -1,9 +1,12 @@
-"""Whether a category's pictures can be trusted, before any detector has seen them.
+"""Whether a category's images can be trusted, before any detector has seen them.
 
 Each check ends in a verdict: ``ok``; ``look``, see for yourself; ``stop``, mend
-it, or numbers from these pictures will mislead. The limits stand here, with
-where they come from. What is about files is in `study.datacheck.file_checks`.
+it, or numbers from these images will mislead. The limits stand beside the checks,
+with where they come from. What is about files is in `study.datacheck.file_checks`.
 """
+
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,7 +15,7 @@ from scipy import stats
 from anomalylib.images.category import Category
 from anomalylib.metrics import intervals
 from study.datacheck import copies
-from study.datacheck.check import LOOK, OK, STOP, Check
+from study.datacheck.check import LOOK, OK, STOP, Check, Finding
 from study.datacheck.file_checks import counts, files, formats, masks, range_used
 from study.datacheck.survey import Survey, survey
 
@@ -36,173 +39,111 @@ parts on which it was tried lies beyond 4.5.
 FLOOR = 0.05
 """The smallest deviation that counts as one: a twentieth of the value itself."""
 
-NEED_PICTURES = ("formats", "range", "copies", "brightness", "contrast", "sharpness")
-NEED_PICTURES += ("outliers", "masks", "control")
-
 
 def check_category(category: Category) -> list[Check]:
-    """All checks of a category's pictures; each picture is read once.
-
-    Parameters
-    ----------
-    category : Category
-
-    Returns
-    -------
-    list of Check
-        See `judge`.
-    """
+    """All checks of a category's images; each image is read once."""
     return judge(survey(category))
 
 
-def judge(found: Survey) -> list[Check]:
-    """All checks of what `study.datacheck.survey.survey` has found, the control last.
-
-    The control alone compares anomalous with normal test images by their pixels.
-    """
-    own, first = found.read, [counts(found), files(found)]
-    if own.empty:
-        said, table = "No picture can be read.", pd.DataFrame()
-        return first + [Check(name, STOP, said, table) for name in NEED_PICTURES]
+def judge(surveyed: Survey) -> list[Check]:
+    """All checks of a survey, in the order of `CHECKS`."""
+    blind = surveyed.read.empty
+    unread = STOP, "No picture can be read.", pd.DataFrame()
     return [
-        *first,
-        formats(found),
-        range_used(found),
-        copied(found),
-        shift("brightness", own),
-        shift("contrast", own),
-        sharpness(own),
-        outliers(found),
-        masks(found),
-        control(own),
+        Check(name, *(unread if blind and check not in (counts, files) else check(surveyed)))
+        for name, check in CHECKS.items()
     ]
 
 
-def copied(found: Survey) -> Check:
-    """The same picture twice: within training or test it counts double, across it leaks."""
-    own = found.read
-    pixels = own.pixels.tolist()
-    kinds = [("copy", copies.exact(pixels))]
-    kinds.append(("nearly", copies.near(found.thumbnails[own.index], pixels)))
-    side = np.where(own.label == 0, own.set + ", normal", own.set + ", anomalous")
-    rows = [
-        {
-            "first": own.image.iloc[pair.first],
-            "second": own.image.iloc[pair.second],
-            "alike": kind,
-            "correlation": pair.correlation,
-            "where": " and ".join(dict.fromkeys([side[pair.first], side[pair.second]])),
-        }
-        for kind, pairs in kinds
-        for pair in pairs
-    ]
-    table = pd.DataFrame(rows, columns=["first", "second", "alike", "correlation", "where"])
-    across = table[table["where"].str.contains(" and ")]
-    table = pd.concat([across, table.drop(across.index)], ignore_index=True)
-    if "copy" in set(across.alike):
-        many = (
-            f"The same picture in training and test, or as normal and anomalous: {_pairs(across)}"
-        )
-        return Check("copies", STOP, f"{many}; take them out of one side.", table)
-    if len(across):
-        many = f"Nearly alike across training, test and defects: {_pairs(across)}"
-        return Check("copies", LOOK, f"{many}; where one part is shown, keep one side's.", table)
+def copied(surveyed: Survey) -> Finding:
+    """The same image twice: within training or test it counts double, across it leaks."""
+    images = surveyed.read
+    pairs = copies.pairs(surveyed.thumbnails[images.index], images.pixels.tolist())
+    pairs = pairs[pairs.alike != ""].copy()
+    ends = pairs[["first", "second"]].to_numpy().T  # (2, P)
+    side = images.set + np.where(images.label == 0, ", normal", ", anomalous")
+    one, other = side.to_numpy()[ends]
+    across = one != other
+    pairs["first"], pairs["second"] = images.image.to_numpy()[ends]
+    pairs["where"] = np.where(across, one + " and " + other, one)
+    leaks = pairs[across]
+    table = pd.concat([leaks, pairs[~across]], ignore_index=True)
+    count = len(leaks) or len(table)
+    many = f"{count} pair{'s' if count > 1 else ''}"
+    if "copy" in set(leaks.alike):
+        same = "The same picture in training and test, or as normal and anomalous"
+        return STOP, f"{same}: {many}; take them out of one side.", table
+    if len(leaks):
+        near = f"Nearly alike across training, test and defects: {many}"
+        return LOOK, f"{near}; where one part is shown, keep one side's.", table
     if len(table):
-        many = f"Alike or nearly so within one folder: {_pairs(table)}"
-        return Check("copies", LOOK, f"{many}; keep one of each, or numbers look surer.", table)
-    return Check("copies", OK, f"No two of the {len(own)} pictures are alike.", table)
+        within = f"Alike or nearly so within one folder: {many}"
+        return LOOK, f"{within}; keep one of each, or numbers look surer.", table
+    return OK, f"No two of the {len(images)} pictures are alike.", table
 
 
-def _pairs(table: pd.DataFrame) -> str:
-    return f"{len(table)} pair{'s' if len(table) > 1 else ''}"
+def shift(surveyed: Survey, column: str, more: str) -> Finding:
+    """Whether the normal test images differ from the training images in one column.
 
-
-COLUMN = {"brightness": "mean_grey", "contrast": "contrast"}
-MORE = {"brightness": "brighter", "contrast": "richer in contrast"}
-
-
-def shift(name: str, own: pd.DataFrame) -> Check:
-    """Whether the normal test images differ from the training images in one number.
-
-    A detector takes what it has not learned for a defect, the lamp as well. The
-    effect is an AUROC: the chance that a normal test image has more than a
-    training image, 0.5 where there is no shift. ``look`` needs an interval
-    without 0.5 and a medium effect, ``stop`` an interval wholly beyond a large
-    one. With 22 test images drawn as 120 training images are, ``look`` came up
-    in 4 of 100 simulated sets, with 10 in 9, and ``stop`` in none of 1,200.
-
-    Parameters
-    ----------
-    name : str
-        ``"brightness"`` or ``"contrast"``.
-    own : DataFrame
-        Rows of `Survey.read`.
+    A detector takes what it has not learned for a defect, the lamp as well. The effect is
+    an AUROC: the chance that a normal test image is ``more`` than a training image, 0.5 where
+    there is no shift. ``look`` needs an interval without 0.5 and a medium effect, ``stop`` an
+    interval wholly beyond a large one. With 22 test images drawn as 120 training images are,
+    ``look`` came up in 4 of 100 simulated sets, with 10 in 9, and ``stop`` in none of 1,200.
     """
-    normal = own[own.label == 0]
-    labels = (normal.set == "test").to_numpy().astype(int)
-    values, sides = normal[COLUMN[name]].to_numpy(), ("training", "test, normal")
-    verdict, found, table = _compared(values, labels, sides)
-    if found is None:
-        return Check(name, verdict, f"Fewer than {FEW} on one side: too few to compare.", table)
-    said = f"A normal test image is {MORE[name]} than a training image with a chance of"
-    said = f"{said} {_text(found)}, where 0.5 is no difference"
-    if verdict == OK:
-        return Check(name, verdict, f"{said}.", table)
-    if verdict == LOOK:
-        return Check(name, verdict, f"{said}: see how much in the figure.", table)
-    mend = "the light is not the same; take the pictures again in turns, under one lamp"
-    return Check(name, verdict, f"{said}: {mend}.", table)
+    normal = surveyed.read[surveyed.read.label == 0]
+    sides = {"training": normal.set == "train", "test, normal": normal.set == "test"}
+    chance = f"A normal test image is {more} than a training image with a chance of"
+    light = "the light is not the same; take the pictures again in turns, under one lamp"
+    ends = {OK: "", LOOK: ": see how much in the figure", STOP: f": {light}"}
+    ends = {verdict: f", where 0.5 is no difference{end}" for verdict, end in ends.items()}
+    return _told_apart(normal[column], sides, chance, ends, "compare")
 
 
-def control(own: pd.DataFrame) -> Check:
+def control(surveyed: Survey) -> Finding:
     """What mean grey alone scores on the test images: a control, nothing to choose by.
 
-    It looks at the test labels, as the final numbers do; the limits are those
-    of `shift`. Defects may change the brightness themselves: that is for the
-    eye to tell.
+    It alone looks at the test labels, as the final numbers do; the limits are those of
+    `shift`. Defects may change the brightness themselves: that is for the eye to tell.
     """
-    test = own[own.set == "test"]
-    labels, sides = test.label.to_numpy(), ("test, normal", "test, anomalous")
-    if not labels.any():
-        return Check("control", OK, "No defective parts: nothing to tell apart.", pd.DataFrame())
-    verdict, found, table = _compared(test.mean_grey.to_numpy(), labels, sides)
-    if found is None:
-        return Check("control", verdict, f"Fewer than {FEW} on one side: too few to say.", table)
-    said = "Mean grey alone, with no detector, tells normal from anomalous test images with"
-    said = f"{said} an AUROC of {_text(found)}"
-    if verdict == OK:
-        return Check("control", verdict, f"{said}: brightness gives no defect away.", table)
-    if verdict == LOOK:
-        return Check("control", verdict, f"{said}: read every score beside it.", table)
-    mend = "no score shows by itself that a defect was seen; take the pictures again in turns"
-    return Check("control", verdict, f"{said}: {mend}, under one lamp.", table)
+    test = surveyed.read[surveyed.read.set == "test"]
+    if not test.label.any():
+        return OK, "No defective parts: nothing to tell apart.", pd.DataFrame()
+    sides = {"test, normal": test.label == 0, "test, anomalous": test.label == 1}
+    grey = "Mean grey alone, with no detector, tells normal from anomalous test images with an"
+    again = "take the pictures again in turns, under one lamp"
+    ends = {
+        OK: ": brightness gives no defect away",
+        LOOK: ": read every score beside it",
+        STOP: f": no score shows by itself that a defect was seen; {again}",
+    }
+    return _told_apart(test.mean_grey, sides, f"{grey} AUROC of", ends, "say")
 
 
-def _compared(
-    values: np.ndarray, labels: np.ndarray, sides: tuple[str, str]
-) -> tuple[str, intervals.Interval | None, pd.DataFrame]:
-    """Verdict, AUROC with its interval, and both sides' medians and quartiles."""
-    rows = [
-        {"images": side, "number": len(part)}
-        | dict(zip(("lower quartile", "median", "upper quartile"), _quartiles(part), strict=True))
-        for side, part in zip(sides, (values[labels == 0], values[labels == 1]), strict=True)
+def _told_apart(
+    values: pd.Series, sides: Mapping[str, pd.Series], start: str, ends: Mapping[str, str], aim: str
+) -> Finding:
+    """How well a number tells two sides apart, as an AUROC, and both sides' quartiles."""
+    quartiles = [
+        (side, rows.sum(), *values[rows].quantile([0.25, 0.5, 0.75]))
+        for side, rows in sides.items()
     ]
-    table = pd.DataFrame(rows)
+    columns = ["images", "number", "lower quartile", "median", "upper quartile"]
+    table = pd.DataFrame(quartiles, columns=columns)
     if table.number.min() < FEW:
-        return LOOK, None, table
-    found = intervals.bootstrap(intervals.win_matrix(labels, values))
-    nearest = max(found.low - 0.5, 0.5 - found.high)  # below 0 where 0.5 is inside
+        return LOOK, f"Fewer than {FEW} on one side: too few to {aim}.", table
+    wins = intervals.win_matrix(list(sides.values())[1].to_numpy(), values.to_numpy())
+    auroc = intervals.bootstrap(wins)
+    verdict, rounded = effect(auroc), "{:.3f} [{:.3f}, {:.3f}]".format(*auroc)
+    return verdict, f"{start} {rounded}{ends[verdict]}.", table
+
+
+def effect(auroc: intervals.Interval) -> str:
+    """The verdict on an AUROC: ``look`` for a medium effect, ``stop`` for one surely large."""
+    nearest = max(auroc.low - 0.5, 0.5 - auroc.high)  # below 0 where 0.5 is inside
     if nearest > LARGE:
-        return STOP, found, table
-    return (LOOK if nearest > 0 and abs(found.value - 0.5) >= MEDIUM else OK), found, table
-
-
-def _quartiles(values: np.ndarray) -> list[float]:
-    return [float(np.quantile(values, at)) if len(values) else np.nan for at in (0.25, 0.5, 0.75)]
-
-
-def _text(found: intervals.Interval) -> str:
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+        return STOP
+    return LOOK if nearest > 0 and abs(auroc.value - 0.5) >= MEDIUM else OK
 
 
 def deviations(values: np.ndarray) -> np.ndarray:
@@ -212,22 +153,22 @@ def deviations(values: np.ndarray) -> np.ndarray:
     return (logs - np.median(logs)) / max(spread, FLOOR)
 
 
-def sharpness(own: pd.DataFrame) -> Check:
-    """Normal pictures out of focus or moved; a defect may change the sharpness itself."""
-    normal = own[own.label == 0]
-    normal = normal.assign(deviations=deviations(normal.sharpness.to_numpy()))
+def sharpness(surveyed: Survey) -> Finding:
+    """Normal images out of focus or moved; a defect may change the sharpness itself."""
+    normal = surveyed.read[surveyed.read.label == 0]
+    normal = normal.assign(deviations=deviations(normal.sharpness))
     blurred = normal[normal.deviations < -UNUSUAL].sort_values("deviations")
     table = blurred[["image", "sharpness", "deviations"]].reset_index(drop=True)
     if len(normal) < FEWEST:
-        return Check("sharpness", LOOK, f"Fewer than {FEWEST} pictures: look at them all.", table)
+        return LOOK, f"Fewer than {FEWEST} pictures: look at them all.", table
     if len(table):
-        said = f"Far less sharp than usual: {len(table)} of {len(normal)} normal pictures"
-        return Check("sharpness", LOOK, f"{said}; take them again, or leave them out.", table)
-    said = f"None of {len(normal)} normal pictures is far less sharp than the others."
-    return Check("sharpness", OK, said, table)
+        many = f"Far less sharp than usual: {len(table)} of {len(normal)} normal pictures"
+        return LOOK, f"{many}; take them again, or leave them out.", table
+    none = f"None of {len(normal)} normal pictures is far less sharp than the others."
+    return OK, none, table
 
 
-def strangeness(found: Survey) -> pd.DataFrame:
+def strangeness(surveyed: Survey) -> pd.DataFrame:
     """How unusual each normal image is, with no trained detector.
 
     Returns
@@ -235,30 +176,44 @@ def strangeness(found: Survey) -> pd.DataFrame:
     DataFrame
         One row a normal image: robust deviations of its ``brightness``, its
         ``contrast`` and its ``distance`` to the five normal thumbnails that are
-        most like it.
+        most like it; ``most``, the largest of the three.
     """
-    own = found.read[found.read.label == 0]
-    table = own[["image", "set"]].copy()
-    table["brightness"] = deviations(own.mean_grey.to_numpy())
-    table["contrast"] = deviations(own.contrast.to_numpy())
-    count = min(copies.USUAL, len(own) - 1)
-    far = np.ones(len(own))
+    normal = surveyed.read[surveyed.read.label == 0]
+    count, far = min(copies.USUAL, len(normal) - 1), np.ones(len(normal))
     if count > 0:
-        far = copies.neighbours(found.thumbnails[own.index], count)[0].mean(axis=1)
-    table["distance"] = deviations(np.maximum(far, 0.01))
-    return table
-
-
-def outliers(found: Survey) -> Check:
-    """Normal images unlike the other normal ones: perhaps a wrong part, or a defect missed."""
-    table = strangeness(found)
-    if len(table) < FEWEST:
-        few = f"Fewer than {FEWEST} normal images: look at them all."
-        return Check("outliers", LOOK, few, table.head(0))
+        far = copies.neighbours(surveyed.thumbnails[normal.index], count)[0].mean(axis=1)
+    table = normal[["image", "set"]].assign(
+        brightness=deviations(normal.mean_grey),
+        contrast=deviations(normal.contrast),
+        distance=deviations(np.maximum(far, 0.01)),
+    )
     most = np.column_stack([table.brightness.abs(), table.contrast.abs(), table.distance])
-    unusual = table[most.max(axis=1) > UNUSUAL].reset_index(drop=True)
-    if len(unusual):
-        said = f"Unlike the others: {len(unusual)} of {len(table)} normal images"
-        return Check("outliers", LOOK, f"{said}; see that each is a sound part.", unusual)
-    said = f"None of the {len(table)} normal images is unlike the others"
-    return Check("outliers", OK, f"{said}.", unusual)
+    return table.assign(most=most.max(axis=1))
+
+
+def outliers(surveyed: Survey) -> Finding:
+    """Normal images unlike the other normal ones: perhaps a wrong part, or a defect missed."""
+    strange = strangeness(surveyed)
+    table = strange[strange.most > UNUSUAL].drop(columns="most").reset_index(drop=True)
+    if len(strange) < FEWEST:
+        few = f"Fewer than {FEWEST} normal images: look at them all."
+        return LOOK, few, table.head(0)
+    if len(table):
+        many = f"Unlike the others: {len(table)} of {len(strange)} normal images"
+        return LOOK, f"{many}; see that each is a sound part.", table
+    return OK, f"None of the {len(strange)} normal images is unlike the others.", table
+
+
+CHECKS: dict[str, Callable[[Survey], Finding]] = {
+    "counts": counts,
+    "files": files,
+    "formats": formats,
+    "range": range_used,
+    "copies": copied,
+    "brightness": partial(shift, column="mean_grey", more="brighter"),
+    "contrast": partial(shift, column="contrast", more="richer in contrast"),
+    "sharpness": sharpness,
+    "outliers": outliers,
+    "masks": masks,
+    "control": control,
+}

@@ -1,17 +1,16 @@
-"""Pictures that are copies of each other, or so near that they may be."""
-
-from typing import NamedTuple
+"""Images that are copies of each other, or so near that they may be."""
 
 import numpy as np
+import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
 ALIKE = 0.9995
-"""Correlation of the thumbnails of two pictures above which they may be one.
+"""Correlation of the thumbnails of two images above which they may be one.
 
-A picture saved again as JPEG of quality 50, at half its size, a tenth brighter
+An image saved again as JPEG of quality 50, at half its size, a tenth brighter
 or with noise of 6 grey levels stays above 0.9995 of itself, and mostly above
-0.9998, on the drawn and the real parts of this study, but for a picture of
-little contrast; two pictures of different parts stay below 0.997.
+0.9998, on the drawn and the real parts of this study, but for an image of
+little contrast; two images of different parts stay below 0.997.
 """
 USUAL = 5
 """The neighbour whose distance is the usual one of a set; so many copies do not move it."""
@@ -19,28 +18,11 @@ SHARE = 0.25
 """Of the usual distance: a part that always lies in one place is no copy of itself."""
 
 
-class Pair(NamedTuple):
-    """Two pictures by their rows, and the correlation of their thumbnails."""
-
-    first: int
-    second: int
-    correlation: float
-
-
 def neighbours(thumbnails: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest other thumbnails of each, nearest first.
+    """The nearest other thumbnails of each of (N, T, T), N - 1 at most, nearest first.
 
-    Parameters
-    ----------
-    thumbnails : ndarray, shape (N, T, T)
-    count : int
-        How many, N - 1 at most.
-
-    Returns
-    -------
-    distances : ndarray, shape (N, count)
-        sqrt(2 - 2 r) for a correlation r, which is 0 where there is no contrast.
-    rows : ndarray of int, shape (N, count)
+    Returns their distances, sqrt(2 - 2 r) for a correlation r, which is 0 where there is
+    no contrast, and their rows; both (N, count).
     """
     flat = thumbnails.reshape(len(thumbnails), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)  # (N, T * T)
@@ -49,56 +31,31 @@ def neighbours(thumbnails: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarr
     return np.sqrt(2 * distances), rows
 
 
-def exact(pixels: list[str]) -> list[Pair]:
-    """Each picture with the first that has the same pixels.
+def pairs(thumbnails: np.ndarray, pixels: list[str]) -> pd.DataFrame:
+    """Equal images, then each image with its nearest, the most alike pair first.
 
-    Parameters
-    ----------
-    pixels : list of str
-        Hash of each picture's pixels.
-    """
-    first: dict[str, int] = {}
-    return [
-        Pair(first[digest], row, 1.0)
-        for row, digest in enumerate(pixels)
-        if first.setdefault(digest, row) != row
-    ]
-
-
-def near(thumbnails: np.ndarray, pixels: list[str]) -> list[Pair]:
-    """Pictures with others that are alike beyond `ALIKE` and beyond what is usual here.
-
-    Each is compared with its nearest; of pictures with equal pixels only the
-    first takes part.
-
-    Parameters
-    ----------
-    thumbnails : ndarray, shape (N, T, T)
-    pixels : list of str
-        Hash of each picture's pixels.
+    Of images with equal hashes of their pixels, (N,), only the first is compared by its
+    thumbnail; thumbnails are (N, T, T).
 
     Returns
     -------
-    list of Pair
-        The most alike first.
+    DataFrame
+        ``first`` and ``second``, their rows; ``alike``, which is ``copy`` for equal pixels,
+        ``nearly`` beyond `ALIKE` and beyond what is usual here, else empty; ``correlation``.
     """
-    pairs, distances = closest(thumbnails, pixels)
-    if not pairs:
-        return []
-    usual = SHARE * float(np.median(distances[:, -1]))
-    limit = min(np.sqrt(2 - 2 * ALIKE), usual)
-    return [pair for pair in pairs if np.sqrt(max(2 - 2 * pair.correlation, 0)) <= limit]
-
-
-def closest(thumbnails: np.ndarray, pixels: list[str]) -> tuple[list[Pair], np.ndarray]:
-    """Each picture with its nearest, the most alike pair first, and the distances, (N, k)."""
-    kept = np.unique(pixels, return_index=True)[1]
-    kept.sort()
+    _, firsts, inverse = np.unique(pixels, return_index=True, return_inverse=True)
+    first, rows = firsts[inverse], np.arange(len(pixels))
+    again, kept = rows[first != rows], rows[first == rows]
+    equal = pd.DataFrame({"first": first[again], "second": again, "alike": "copy"})
+    equal["correlation"] = 1.0
     if len(kept) < 2:
-        return [], np.empty((0, 0))
-    distances, rows = neighbours(thumbnails[kept], min(USUAL, len(kept) - 1))
-    found = {}
-    for own, (distance, other) in enumerate(zip(distances[:, 0], rows[:, 0], strict=True)):
-        ends = sorted((int(kept[own]), int(kept[other])))
-        found[tuple(ends)] = Pair(*ends, float(1 - distance**2 / 2))
-    return sorted(found.values(), key=lambda pair: -pair.correlation), distances
+        return equal
+    distances, nearest = neighbours(thumbnails[kept], min(USUAL, len(kept) - 1))
+    near = pd.DataFrame(np.sort([kept, kept[nearest[:, 0]]], axis=0).T, columns=["first", "second"])
+    near["correlation"] = (1 - distances[:, 0] ** 2 / 2).astype(float)
+    near = near.groupby(["first", "second"], sort=False, as_index=False).last()
+    near = near.sort_values("correlation", ascending=False, kind="stable")
+    limit = min(np.sqrt(2 - 2 * ALIKE), SHARE * np.median(distances[:, -1]))
+    close = np.sqrt((2 - 2 * near.correlation).clip(lower=0)) <= limit
+    near["alike"] = np.where(close, "nearly", "")
+    return pd.concat([equal, near], ignore_index=True)

@@ -1,5 +1,6 @@
 """Checks of what lies in the folders: how many files, of which kind, readable, with masks."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from anomalylib.metrics.intervals import LEVEL, upper_bound
-from study.datacheck.check import LOOK, OK, STOP, Check
+from study.datacheck.check import LOOK, OK, STOP, Finding
 from study.datacheck.survey import VIEW, Survey
 
 ENOUGH = 59
@@ -15,41 +16,38 @@ ENOUGH = 59
 
 The smallest n with 0.95^n < 0.05 (Wilks, Annals of Mathematical Statistics 1941).
 """
-WIDE = 0.1
-"""Half an interval of AUROC beyond which two detectors can hardly be told apart."""
-ASSUMED = 0.9
-"""AUROC at which that interval is asked for."""
+WIDE, ASSUMED = 0.1, 0.9
+"""Half an interval of AUROC beyond which detectors can hardly be told apart; at which AUROC."""
 DARK = 64
-"""Of 256 grey values: what a picture should reach somewhere."""
+"""Of 256 grey values: what an image should reach somewhere."""
 SQUEEZED = 1.1
 """Ratio of two aspect ratios beyond which a square squeezes parts visibly apart."""
 CUE, TELLS, SURE = 0.2, 0.5, 0.01
 """Difference of two shares that is worth a look, that tells, and the p value below which."""
-
 MOST = 0.9
 """Share of the image that a mask may mark."""
 PROPERTIES = ["format", "mode", "bits", "size"]
 
 
-def counts(found: Survey) -> Check:
+def counts(surveyed: Survey) -> Finding:
     """Whether there are enough images to learn from and to judge by."""
-    images = found.images
-    table = images.groupby(["set", "defect_type"], sort=False).size().rename("images").reset_index()
-    train, normal, anomalous = _groups(images)
-    if len(train) < ENOUGH:
-        said = f"{len(train)} images to learn from: with fewer than {ENOUGH}, no threshold holds"
-        return Check("counts", LOOK, f"{said} what it promises; take more.", table)
-    if anomalous.empty:
-        bound = upper_bound(0, len(normal))
-        said = "No defective parts, so only false alarms can be counted: with none among"
-        said = f"{said} {len(normal)} images their rate may still be {bound:.0%}."
-        return Check("counts", LOOK, said, table)
-    half = half_interval(len(normal), len(anomalous))
-    said = f"With {len(normal)} normal and {len(anomalous)} anomalous test images an AUROC of"
-    said = f"{said} {ASSUMED} is known to about ±{half:.2f}"
+    images = surveyed.images
+    table = images.groupby(["set", "defect_type"], sort=False).size().reset_index(name="images")
+    train, anomalous = (images.set == "train").sum(), images.label.sum()
+    normal = len(images) - train - anomalous
+    if train < ENOUGH:
+        few = f"{train} images to learn from: with fewer than {ENOUGH}, no threshold holds"
+        return LOOK, f"{few} what it promises; take more.", table
+    if not anomalous:
+        rate = f"{upper_bound(0, normal):.0%}"
+        alarms = f"only false alarms can be counted: with none among {normal} images their rate"
+        return LOOK, f"No defective parts, so {alarms} may still be {rate}.", table
+    half = half_interval(normal, anomalous)
+    sure = f"With {normal} normal and {anomalous} anomalous test images an AUROC of"
+    sure = f"{sure} {ASSUMED} is known to about ±{half:.2f}"
     if half > WIDE:
-        return Check("counts", LOOK, f"{said}: take more before ranking detectors.", table)
-    return Check("counts", OK, f"{said}.", table)
+        return LOOK, f"{sure}: take more before ranking detectors.", table
+    return OK, f"{sure}.", table
 
 
 def half_interval(normal: int, anomalous: int, auroc: float = ASSUMED) -> float:
@@ -66,120 +64,113 @@ def half_interval(normal: int, anomalous: int, auroc: float = ASSUMED) -> float:
     return float(stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(variance))
 
 
-def files(found: Survey) -> Check:
-    """Pictures that cannot be read, and files that are passed over."""
-    broken = found.images[found.images.reason != ""]
-    rows = [(row.image, row.reason) for row in broken.itertuples()]
-    rows += [(name, "not read: its suffix is no picture's") for name in found.skipped]
+def files(surveyed: Survey) -> Finding:
+    """Images that cannot be read, and files that are passed over."""
+    images, skipped = surveyed.images, surveyed.skipped
+    broken = images[images.reason != ""]
+    rows = list(zip(broken.image, broken.reason, strict=True))
+    rows += [(name, "not read: its suffix is no picture's") for name in skipped]
     table = pd.DataFrame(rows, columns=["file", "why"])
     if len(broken):
-        said = f"{len(broken)} of {len(found.images)} images cannot be read"
-        return Check("files", STOP, f"{said}: replace them or take them away.", table)
-    bare = int((~found.images.checksum.astype(bool)).sum())
-    damage = f"all {len(found.images)} images can be read"
+        many = f"{len(broken)} of {len(images)} images cannot be read"
+        return STOP, f"{many}: replace them or take them away.", table
+    damage, bare = f"all {len(images)} images can be read", (~images.checksum.astype(bool)).sum()
     if bare:
         damage += f"; {bare} are of a format without checksums, such as JPEG: damage in these"
         damage += " cannot always be seen"
-    if found.skipped:
-        said = f"{len(found.skipped)} files are passed over, {damage}"
-        return Check("files", LOOK, f"{said}; save as PNG what is a picture.", table)
-    return Check("files", OK, f"{damage[0].upper()}{damage[1:]}.", table)
+    if skipped:
+        passed = f"{len(skipped)} files are passed over, {damage}"
+        return LOOK, f"{passed}; save as PNG what is a picture.", table
+    return OK, f"{damage[0].upper()}{damage[1:]}.", table
 
 
-def formats(found: Survey) -> Check:
+def formats(surveyed: Survey) -> Finding:
     """Formats, modes and sizes; a mix that goes with the label gives it away."""
-    own = found.read
-    own = own.assign(
-        size=own.width.astype(int).astype(str) + " × " + own.height.astype(int).astype(str)
-    )
-    own = own.assign(kind=np.where(own.label == 0, own.set + ", normal", "anomalous"))
-    table = pd.crosstab(
-        [own["format"], own["mode"], own["bits"], own["size"]], own.kind
-    ).reset_index()
-    table.columns.name = None
-    verdict, cue = _cue(own)
+    images = surveyed.read
+    size = images.width.astype(str) + " × " + images.height.astype(str)
+    kind = np.where(images.label == 0, images.set + ", normal", "anomalous")
+    images = images.assign(size=size, kind=kind)
+    table = pd.crosstab([images[name] for name in PROPERTIES], images.kind)
+    table = table.reset_index().rename_axis(columns=None)
+    gap, cue = max(_cues(images), default=(0, ""), key=lambda pair: pair[0])
     if cue:
-        said = f"{cue}: a detector may read that; save all pictures alike"
-        return Check("formats", verdict, f"{said}.", table)
-    aspect = own.width / own.height
+        told = f"{cue}: a detector may read that; save all pictures alike."
+        return STOP if gap > TELLS else LOOK, told, table
+    aspect, smallest = images.width / images.height, images[["width", "height"]].min(axis=None)
     if aspect.max() > SQUEEZED * aspect.min():
-        odd = int((np.abs(np.log(aspect / aspect.median())) > np.log(SQUEEZED)).sum())
-        said = f"{odd} of {len(own)} pictures have another shape than most, and all become squares"
-        return Check("formats", LOOK, f"{said}: crop them to one shape.", table)
-    smallest = int(own[["width", "height"]].min(axis=1).min())
+        odd = (np.abs(np.log(aspect / aspect.median())) > np.log(SQUEEZED)).sum()
+        many = f"{odd} of {len(images)} pictures have another shape than most"
+        crop = "and all become squares: crop them to one shape."
+        return LOOK, f"{many}, {crop}", table
     if smallest < VIEW:
-        said = f"Some pictures have {smallest} pixels a side and are enlarged to {VIEW} or more"
-        return Check("formats", LOOK, f"{said}: take larger ones.", table)
-    return Check("formats", OK, "What mix there is does not go with the label.", table)
+        small = f"Some pictures have {smallest} pixels a side and are enlarged to {VIEW} or more"
+        return LOOK, f"{small}: take larger ones.", table
+    return OK, "What mix there is does not go with the label.", table
 
 
-def _cue(own: pd.DataFrame) -> tuple[str, str]:
-    """The property that differs most between normal and anomalous, or train and test."""
-    normal = own[own.label == 0]
-    verdict, said, largest = OK, "", CUE
-    for sides, part, second in (
-        (("normal", "anomalous"), own, own.label == 1),
-        (("training", "normal test"), normal, normal.set == "test"),
-    ):
-        if second.nunique() < 2:
-            continue
-        for column in [name for name in PROPERTIES if part[name].nunique() > 1]:
-            for value in part[column].unique():
-                has = part[column] == value
-                p = stats.fisher_exact(pd.crosstab(has, second)).pvalue * part[column].nunique()
-                shares = has[~second].mean(), has[second].mean()
-                gap = abs(shares[1] - shares[0])
-                if gap > largest and p < SURE:
-                    verdict, largest = STOP if gap > TELLS else LOOK, gap
-                    said = (
-                        f"{shares[0]:.0%} of the {sides[0]} and {shares[1]:.0%} of the {sides[1]}"
-                    )
-                    said = f"{said} images have {column} {value}"
-    return verdict, said
+def _cues(images: pd.DataFrame) -> Iterator[tuple[float, str]]:
+    """What differs between normal and anomalous, or training and test: by how much, in words."""
+    normal = images[images.label == 0]
+    compared = (
+        ("normal", "anomalous", images, images.label == 1),
+        ("training", "normal test", normal, normal.set == "test"),
+    )
+    for one, other, part, second in compared:
+        for column in PROPERTIES:
+            values = part[column].unique()
+            if len(values) < 2 or second.nunique() < 2:
+                continue
+            for value in values:
+                table = pd.crosstab(part[column] == value, second)
+                share, its = table.loc[True] / table.sum()
+                p = stats.fisher_exact(table).pvalue * len(values)
+                if abs(its - share) > CUE and p < SURE:
+                    shares = f"{share:.0%} of the {one} and {its:.0%} of the {other} images"
+                    yield abs(its - share), f"{shares} have {column} {value}"
 
 
-def range_used(found: Survey) -> Check:
-    """Pictures that use little of the range: 12 bits in a 16-bit file, or hardly any light.
+def range_used(surveyed: Survey) -> Finding:
+    """Images that use little of the range: 12 bits in a 16-bit file, or hardly any light.
 
-    16 bits are brought to 8 by one fixed scale, so that all pictures stay
+    16 bits are brought to 8 by one fixed scale, so that all images stay
     comparable; a sensor's 12 bits then fill 16 of 256 grey values.
     """
-    own = found.read
-    dark = own[own.brightest < DARK]
+    images = surveyed.read
+    dark = images[images.brightest < DARK]
     table = dark[["image", "bits", "brightest"]].reset_index(drop=True)
     if dark.empty:
-        low = int(own.brightest.min())
-        return Check("range", OK, f"Every picture reaches grey value {low} or more of 255.", table)
-    said = f"{len(dark)} of {len(own)} pictures stay below grey value {DARK} of 255"
-    scale = "scale them to 16 bits when saving" if (dark.bits == 16).any() else "give more light"
-    verdict = STOP if len(dark) > len(own) / 2 else LOOK
-    return Check("range", verdict, f"{said}: {scale}.", table)
+        low = images.brightest.min()
+        return OK, f"Every picture reaches grey value {low} or more of 255.", table
+    many = f"{len(dark)} of {len(images)} pictures stay below grey value {DARK} of 255"
+    mend = "scale them to 16 bits when saving" if (dark.bits == 16).any() else "give more light"
+    return STOP if len(dark) > len(images) / 2 else LOOK, f"{many}: {mend}.", table
 
 
-def masks(found: Survey) -> Check:
+def masks(surveyed: Survey) -> Finding:
     """Whether each mask is there, fits its image and marks something."""
-    anomalous = found.images[found.images.label == 1]
-    own = found.masks
-    if anomalous.empty or not (len(own) or found.orphans):
-        said = "No masks: images are judged as a whole, and heat maps have no outline."
-        said = said if len(anomalous) else "No defective parts, and so no masks."
-        return Check("masks", OK, said, pd.DataFrame(columns=["file", "why"]))
-    wrong = [(row.mask, why) for row in own.itertuples() if (why := _wrong(row))]
-    missing = anomalous.image[~anomalous.image.isin(own.image)]
-    rows = wrong + [(name, "belongs to no image") for name in found.orphans]
+    anomalous = surveyed.images.image[surveyed.images.label == 1]
+    marked, orphans = surveyed.masks, surveyed.orphans
+    table = pd.DataFrame(columns=["file", "why"])
+    if anomalous.empty:
+        return OK, "No defective parts, and so no masks.", table
+    if marked.empty and not orphans:
+        whole = "images are judged as a whole, and heat maps have no outline"
+        return OK, f"No masks: {whole}.", table
+    wrong = [(row.mask, why) for row in marked.itertuples() if (why := _wrong(row))]
+    missing = anomalous[~anomalous.isin(marked.image)]
+    rows = [*wrong, *((name, "belongs to no image") for name in orphans)]
     rows += [(name, "has no mask") for name in missing]
     table = pd.DataFrame(rows, columns=["file", "why"])
     if wrong:
-        said = f"{len(wrong)} of {len(own)} masks are wrong: draw them again as large as the image"
-        return Check("masks", STOP, f"{said}, white where the defect is.", table)
+        many = f"{len(wrong)} of {len(marked)} masks are wrong"
+        draw = "draw them again as large as the image, white where the defect is"
+        return STOP, f"{many}: {draw}.", table
     if rows:
-        said = f"{len(missing)} of {len(anomalous)} defective parts have no mask and"
-        said = (
-            f"{said} {len(found.orphans)} masks no image: what is judged by pixel leaves them out."
-        )
-        return Check("masks", LOOK, said, table)
-    share = f"{own.area.min():.1%} to {own.area.max():.0%}"
-    return Check("masks", OK, f"All {len(own)} masks fit; they mark {share} of the image.", table)
+        bare = f"{len(missing)} of {len(anomalous)} defective parts have no mask"
+        left = f"{len(orphans)} masks no image: what is judged by pixel leaves them out"
+        return LOOK, f"{bare} and {left}.", table
+    share = f"{marked.area.min():.1%} to {marked.area.max():.0%}"
+    return OK, f"All {len(marked)} masks fit; they mark {share} of the image.", table
 
 
 def _wrong(row: Any) -> str:
@@ -191,9 +182,3 @@ def _wrong(row: Any) -> str:
     if not row.area:
         return f"empty; its highest value is {row.brightest:.0f}, and a defect is 255"
     return f"marks {row.area:.0%} of the image: inverted?" if row.area > MOST else ""
-
-
-def _groups(images: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Training images, normal and anomalous test images."""
-    test = images[images.set == "test"]
-    return images[images.set == "train"], test[test.label == 0], test[test.label == 1]

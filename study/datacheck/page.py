@@ -10,7 +10,6 @@ from study.tables.html import table
 
 MARKS = {OK: ("●", "#009E73"), LOOK: ("▲", "#D55E00"), STOP: ("■", "#D00000")}
 """Shape and colour of a verdict, so that either is enough."""
-MARK = Markup('<span style="color:{}" aria-hidden="true">{}</span> <strong>{}</strong>')
 LONGEST = 20
 """Rows of a table on a page; the others are counted."""
 
@@ -24,11 +23,12 @@ def summary_table(checks: Sequence[Check]) -> HTML:
 def shown(check: Check) -> HTML:
     """One check as a page shows it: verdict, sentence, table."""
     more = len(check.table) - LONGEST
-    before = Markup("{} {}").format(_mark(check.verdict), check.said)
+    before = Markup("{} {}").format(_mark(check.verdict), check.sentence)
     after = f"… and {more} more." if more > 0 else ""
     return table(check.table.head(LONGEST), digits=4, before=before, after=after)
 
 
 def _mark(verdict: str) -> Markup:
     sign, colour = MARKS[verdict]
-    return MARK.format(colour, sign, verdict)
+    mark = Markup('<span style="color:{}" aria-hidden="true">{}</span> <strong>{}</strong>')
+    return mark.format(colour, sign, verdict)

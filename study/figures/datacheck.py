@@ -63,14 +63,12 @@ def light(found: Survey) -> Figure:
 def most_alike(found: Survey) -> Figure:
     """The pairs of pictures that are most alike, equal ones first; red where it is too much."""
     own = found.read
-    pixels, thumbnails = own.pixels.tolist(), found.thumbnails[own.index]
-    equal, near = copies.exact(pixels), copies.near(thumbnails, pixels)
-    pairs = (equal + copies.closest(thumbnails, pixels)[0])[:4]
-    chosen = [own.index[row] for pair in pairs for row in pair[:2]]
+    pairs = copies.pairs(found.thumbnails[own.index], own.pixels.tolist()).head(4)
+    chosen = own.index[pairs[["first", "second"]].to_numpy().ravel()]
     titles = ["/\n".join(found.images.image[row].rsplit("/", 1)) for row in chosen]
-    for number, pair in enumerate(pairs):
-        titles[2 * number + 1] += f"\nr = {pair.correlation:.4f}"
-    red = [pair in (*equal, *near) for pair in pairs for _ in range(2)]
+    for number, correlation in enumerate(pairs.correlation):
+        titles[2 * number + 1] += f"\nr = {correlation:.4f}"
+    red = np.repeat(pairs.alike != "", 2).tolist()
     return _pictures(found, chosen, titles, red)
 
 
@@ -80,11 +78,10 @@ def least_usual(found: Survey, blurred: Check, unlike: Check) -> Figure:
     if own.empty:
         return _pictures(found, [], [])
     strange = strangeness(found)
-    most = np.column_stack([strange.brightness.abs(), strange.contrast.abs(), strange.distance])
-    order = np.argsort(-most.max(axis=1), kind="stable")[:4]
-    chosen = list(own.sharpness.nsmallest(4).index) + list(strange.index[order])
+    most = strange.most.sort_values(ascending=False, kind="stable").head(4)
+    chosen = [*own.sharpness.nsmallest(4).index, *most.index]
     titles = [f"sharpness\n{own.sharpness[row]:.3f}" for row in chosen[: len(chosen) // 2]]
-    titles += [f"deviations\n{most[at].max():.1f}" for at in order]
+    titles += [f"deviations\n{value:.1f}" for value in most]
     flagged = [set(check.table["image"]) for check in (blurred, unlike)]
     half = len(chosen) // 2
     red = [found.images.image[row] in flagged[at >= half] for at, row in enumerate(chosen)]

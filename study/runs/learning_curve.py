@@ -21,7 +21,7 @@ from study.runs.measurement import divide
 from study.runs.writing import write_table as write_table  # as the notebook does
 
 if TYPE_CHECKING:
-    from study.settings import LearningCurveSettings
+    from study.settings import Checked
 
 
 def figures(
@@ -52,9 +52,7 @@ def sizes_up_to(total: int, sizes: Sequence[int]) -> list[int]:
     return sorted({size for size in sizes if size < total} | {total})
 
 
-def follow(
-    features: FeatureExtractor, category: Category, settings: "LearningCurveSettings"
-) -> pd.DataFrame:
+def follow(features: FeatureExtractor, category: Category, settings: "Checked") -> pd.DataFrame:
     """The learning curve of one model on one category: a row a size and seed, from the first on."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -62,7 +60,8 @@ def follow(
     which = {"category": category.name, "arm": settings.arm, "backbone": features.backbone.name}
     test = category.test
     seeds = range(settings.seed, settings.seed + settings.repeats)
-    fits = [(n, s) for s in seeds for n in sizes_up_to(len(category.train), settings.asked)]
+    sizes = sizes_up_to(len(category.train), [int(size) for size in settings.sizes.split(",")])
+    fits = [(size, seed) for seed in seeds for size in sizes]
     rows = []
     for images, seed in tqdm(fits, desc="learning curve", unit="fit"):
         learned_from, unlearned = divide(category.train, images, seed)

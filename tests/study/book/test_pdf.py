@@ -20,7 +20,7 @@ def test_without_a_browser_one_line_says_so(monkeypatch, capsys):
 
 def test_a_browser_that_prints_nothing_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(pdf, "find_browser", lambda: shutil.which("true"))
-    monkeypatch.setattr(pdf, "write_pages", lambda study: None)
+    monkeypatch.setattr(pdf, "assemble", lambda study: {})
     edition = tmp_path / "edition"
     edition.mkdir()
     (edition / "index.html").write_text("<p>a book</p>")

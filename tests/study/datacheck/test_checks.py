@@ -7,8 +7,9 @@ from PIL import Image
 
 from anomalylib.images.category import load_category
 from anomalylib.metrics.image import auroc
+from anomalylib.metrics.intervals import bootstrap, win_matrix
 from study.datacheck import checks
-from study.datacheck.check import LOOK, OK, STOP
+from study.datacheck.check import LOOK, OK, STOP, Check
 from study.parts.bracket import ensure_bracket
 
 NAMES = ["counts", "files", "formats", "range", "copies", "brightness", "contrast"]
@@ -19,6 +20,11 @@ def verdicts(found):
     return {check.name: check.verdict for check in found}
 
 
+def checked(name, found):
+    """One check of a survey, by its name."""
+    return Check(name, *checks.CHECKS[name](found))
+
+
 def test_nothing_is_said_where_nothing_is_wrong(survey_of):
     found = verdicts(checks.judge(survey_of()))
     assert list(found) == NAMES
@@ -26,42 +32,44 @@ def test_nothing_is_said_where_nothing_is_wrong(survey_of):
 
 
 def test_a_shift_is_the_auroc_of_test_against_training_images(survey_of):
-    own = survey_of().read.copy()
+    found = survey_of()
+    own = found.images
     own.loc[(own.set == "test") & (own.label == 0), "mean_grey"] -= 1
     normal = own[own.label == 0]
     expected = auroc((normal.set == "test").to_numpy(), normal.mean_grey.to_numpy())
-    assert f"{expected:.3f} [" in checks.shift("brightness", own).said
+    assert f"{expected:.3f} [" in checked("brightness", found).sentence
 
 
 @pytest.mark.parametrize(("by", "verdict"), [(0, OK), (2.5, LOOK), (-2.5, LOOK), (-9, STOP)])
 def test_light_that_moves_between_training_and_test_is_seen(survey_of, by, verdict):
-    own = survey_of().read.copy()
+    found = survey_of()
+    own = found.images
     normal = (own.set == "test") & (own.label == 0)
     own.loc[normal, "mean_grey"] += by
-    assert checks.shift("brightness", own).verdict == verdict
-    assert checks.shift("contrast", own).verdict == OK
+    assert checked("brightness", found).verdict == verdict
+    assert checked("contrast", found).verdict == OK
     own.loc[own.label == 1, "mean_grey"] += 50  # what defects look like does not enter
-    assert checks.shift("brightness", own).verdict == verdict
+    assert checked("brightness", found).verdict == verdict
 
 
 def test_sound_sets_are_seldom_called_shifted():
     random = np.random.default_rng(0)
     labels = np.repeat([0, 1], [120, 22])
     found = [
-        checks._compared(random.normal(size=142), labels, ("training", "test"))[0]
-        for _ in range(30)
+        checks.effect(bootstrap(win_matrix(labels, random.normal(size=142)))) for _ in range(30)
     ]
     assert found.count(OK) >= 25 and STOP not in found  # 4 in 100 are expected
 
 
 def test_the_control_is_the_auroc_of_mean_grey(survey_of):
-    own = survey_of().read.copy()
+    found = survey_of()
+    own = found.images
     own.loc[own.label == 1, "mean_grey"] += 4
     test = own[own.set == "test"]
     expected = auroc(test.label.to_numpy(), test.mean_grey.to_numpy())
-    assert f"{expected:.3f} [" in checks.control(own).said
+    assert f"{expected:.3f} [" in checked("control", found).sentence
     own.loc[own.label == 1, "mean_grey"] += 50
-    assert checks.control(own).verdict == STOP
+    assert checked("control", found).verdict == STOP
 
 
 def test_few_pictures_are_not_judged(survey_of):
@@ -77,9 +85,9 @@ def test_a_blurred_and_a_strange_normal_picture_are_named(survey_of):
     images.loc[3, "sharpness"] = 0.02
     images.loc[7, "mean_grey"] = 30.0
     found = replace(found, images=images)
-    blurred = checks.sharpness(found.read)
+    blurred = checked("sharpness", found)
     assert blurred.verdict == LOOK and blurred.table["image"].tolist() == ["good/003.png"]
-    strange = checks.outliers(found)
+    strange = checked("outliers", found)
     assert strange.verdict == LOOK and strange.table["image"].tolist() == ["good/007.png"]
 
 
@@ -89,7 +97,7 @@ def test_a_picture_unlike_all_others_is_named(survey_of):
     one = random.normal(size=found.thumbnails.shape[1:])
     alike = one + 0.3 * random.normal(size=found.thumbnails.shape)
     alike[11] = random.normal(size=one.shape)
-    strange = checks.outliers(replace(found, thumbnails=alike))
+    strange = checked("outliers", replace(found, thumbnails=alike))
     assert strange.table["image"].tolist() == ["good/011.png"]
 
 
@@ -99,12 +107,12 @@ def test_copies_leak_across_and_count_double_within(survey_of):
     for first, second, verdict in ((0, 1, LOOK), (0, 90, STOP), (85, 120, STOP), (120, 121, LOOK)):
         given = pixels.copy()
         given[second] = given[first]
-        said = checks.copied(replace(found, images=found.images.assign(pixels=given)))
+        said = checked("copies", replace(found, images=found.images.assign(pixels=given)))
         assert said.verdict == verdict
         assert said.table["first"].tolist() == [found.images.image[first]]
     near = found.thumbnails.copy()
     near[100] = near[2] * 0.9 + 5
-    said = checks.copied(replace(found, thumbnails=near))
+    said = checked("copies", replace(found, thumbnails=near))
     assert said.verdict == LOOK and said.table["where"].tolist() == [
         "train, normal and test, normal"
     ]

@@ -21,6 +21,12 @@ def looked(images):
     return np.stack([thumbnail for _, thumbnail in found]), [said["pixels"] for said, _ in found]
 
 
+def alike(thumbnails, pixels):
+    """The pairs that are copies, or nearly."""
+    pairs = copies.pairs(thumbnails, pixels)
+    return list(pairs[pairs.alike != ""].itertuples(index=False))
+
+
 def test_distances_follow_the_correlation():
     thumbnails, _ = looked(blobs(7))
     distances, rows = copies.neighbours(thumbnails, 6)
@@ -61,16 +67,14 @@ def test_a_changed_copy_is_found_and_nothing_else(change):
     images = list(blobs(12))
     images.append(CHANGES[change](images[4]))
     thumbnails, pixels = looked(images)
-    assert copies.exact(pixels) == []
-    (pair,) = copies.near(thumbnails, pixels)
-    assert pair[:2] == (4, 12) and copies.ALIKE <= pair.correlation < 1
+    (pair,) = alike(thumbnails, pixels)
+    assert pair[:3] == (4, 12, "nearly") and copies.ALIKE <= pair.correlation < 1
 
 
 def test_equal_pixels_are_found_whatever_the_file_and_only_once():
     images = blobs(5)
     thumbnails, pixels = looked(images[[0, 1, 2, 0, 3, 0, 4]])
-    assert copies.exact(pixels) == [(0, 3, 1.0), (0, 5, 1.0)]
-    assert copies.near(thumbnails, pixels) == []
+    assert alike(thumbnails, pixels) == [(0, 3, "copy", 1.0), (0, 5, "copy", 1.0)]
 
 
 def test_a_part_that_always_lies_in_one_place_is_no_copy_of_itself():
@@ -78,12 +82,13 @@ def test_a_part_that_always_lies_in_one_place_is_no_copy_of_itself():
     random = np.random.default_rng(1)
     noisy = [np.clip(one + random.normal(0, 4, one.shape), 0, 255) for _ in range(12)]
     thumbnails, pixels = looked([image.astype(np.uint8) for image in noisy])
-    assert copies.closest(thumbnails, pixels)[0][0].correlation > copies.ALIKE
-    assert copies.near(thumbnails, pixels) == []
+    assert copies.pairs(thumbnails, pixels).correlation[0] > copies.ALIKE
+    assert alike(thumbnails, pixels) == []
 
 
 def test_one_picture_or_none_has_no_neighbour():
     thumbnails, pixels = looked(blobs(1))
-    assert copies.near(thumbnails, pixels) == []
-    assert copies.near(np.zeros((0, 32, 32)), []) == []
-    assert copies.near(np.repeat(thumbnails, 4, axis=0), pixels * 4) == []
+    assert alike(thumbnails, pixels) == []
+    assert alike(np.zeros((0, 32, 32)), []) == []
+    copied = alike(np.repeat(thumbnails, 4, axis=0), pixels * 4)
+    assert [pair.alike for pair in copied] == ["copy"] * 3

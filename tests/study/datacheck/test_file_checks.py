@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.datacheck import file_checks
-from study.datacheck.check import LOOK, OK, STOP
+from study.datacheck import checks, file_checks
+from study.datacheck.check import LOOK, OK, STOP, Check
 
 
 def changed(found, rows, **values):
@@ -17,18 +17,14 @@ def changed(found, rows, **values):
     return replace(found, images=images.infer_objects())
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        file_checks.counts,
-        file_checks.files,
-        file_checks.formats,
-        file_checks.range_used,
-        file_checks.masks,
-    ],
-)
+def checked(name, found):
+    """One check of a survey, by its name."""
+    return Check(name, *checks.CHECKS[name](found))
+
+
+@pytest.mark.parametrize("check", ["counts", "files", "formats", "range", "masks"])
 def test_nothing_is_said_where_nothing_is_wrong(survey_of, check):
-    assert check(survey_of()).verdict == OK
+    assert checked(check, survey_of()).verdict == OK
 
 
 def test_enough_to_learn_from_is_wilks_number():
@@ -46,52 +42,52 @@ def test_the_expected_interval_is_that_of_simulated_scores():
 
 
 def test_too_few_images_of_a_kind_are_worth_a_look(survey_of):
-    assert file_checks.counts(survey_of(train=58)).verdict == LOOK
-    assert file_checks.counts(survey_of(train=59)).verdict == OK
-    few = file_checks.counts(survey_of(normal=8, anomalous=8))
-    assert few.verdict == LOOK and "take more" in few.said
-    none = file_checks.counts(survey_of(normal=30, anomalous=0))
-    assert none.verdict == LOOK and "10%" in none.said  # 1 - 0.05 ** (1 / 30)
+    assert checked("counts", survey_of(train=58)).verdict == LOOK
+    assert checked("counts", survey_of(train=59)).verdict == OK
+    few = checked("counts", survey_of(normal=8, anomalous=8))
+    assert few.verdict == LOOK and "take more" in few.sentence
+    none = checked("counts", survey_of(normal=30, anomalous=0))
+    assert none.verdict == LOOK and "10%" in none.sentence  # 1 - 0.05 ** (1 / 30)
 
 
 def test_a_file_that_cannot_be_read_is_named_with_its_reason(survey_of):
-    found = file_checks.files(changed(survey_of(), [3], reason="cannot read it (torn)"))
-    assert found.verdict == STOP and "1 of 140" in found.said
+    found = checked("files", changed(survey_of(), [3], reason="cannot read it (torn)"))
+    assert found.verdict == STOP and "1 of 140" in found.sentence
     assert found.table.iloc[0].tolist() == ["good/003.png", "cannot read it (torn)"]
 
 
 def test_formats_without_checksums_are_said_and_strange_files_worth_a_look(survey_of):
-    found = file_checks.files(changed(survey_of(), [1, 2], checksum=False))
-    assert found.verdict == OK and "2 are of a format without checksums" in found.said
-    found = file_checks.files(replace(survey_of(), skipped=("normal/a.txt",)))
+    found = checked("files", changed(survey_of(), [1, 2], checksum=False))
+    assert found.verdict == OK and "2 are of a format without checksums" in found.sentence
+    found = checked("files", replace(survey_of(), skipped=("normal/a.txt",)))
     assert found.verdict == LOOK and found.table.file.tolist() == ["normal/a.txt"]
 
 
 def test_a_mix_of_formats_matters_where_it_goes_with_the_label(survey_of):
     found = survey_of()
-    assert file_checks.formats(changed(found, range(0, 140, 3), format="JPEG")).verdict == OK
-    told = file_checks.formats(changed(found, range(110, 140), format="JPEG"))
-    assert told.verdict == STOP and "100% of the normal and 0% of the anomalous" in told.said
-    some = file_checks.formats(changed(found, range(80, 90), bits=16))
-    assert some.verdict == LOOK and "of the training and" in some.said
+    assert checked("formats", changed(found, range(0, 140, 3), format="JPEG")).verdict == OK
+    told = checked("formats", changed(found, range(110, 140), format="JPEG"))
+    assert told.verdict == STOP and "100% of the normal and 0% of the anomalous" in told.sentence
+    some = checked("formats", changed(found, range(80, 90), bits=16))
+    assert some.verdict == LOOK and "of the training and" in some.sentence
 
 
 def test_shapes_that_become_squares_differently_and_small_pictures(survey_of):
-    odd = file_checks.formats(changed(survey_of(), range(0, 140, 10), width=320))
-    assert odd.verdict == LOOK and "14 of 140" in odd.said
-    every = file_checks.formats(changed(survey_of(), range(140), width=320))
+    odd = checked("formats", changed(survey_of(), range(0, 140, 10), width=320))
+    assert odd.verdict == LOOK and "14 of 140" in odd.sentence
+    every = checked("formats", changed(survey_of(), range(140), width=320))
     assert every.verdict == OK  # all are squeezed alike
-    small = file_checks.formats(changed(survey_of(), range(140), width=100, height=100))
-    assert small.verdict == LOOK and "100 pixels" in small.said
+    small = checked("formats", changed(survey_of(), range(140), width=100, height=100))
+    assert small.verdict == LOOK and "100 pixels" in small.sentence
 
 
 def test_pictures_that_use_little_of_the_range(survey_of):
     found = survey_of()
-    some = file_checks.range_used(changed(found, [5], brightest=15, bits=16))
-    assert some.verdict == LOOK and "16 bits" in some.said
+    some = checked("range", changed(found, [5], brightest=15, bits=16))
+    assert some.verdict == LOOK and "16 bits" in some.sentence
     assert some.table["image"].tolist() == ["good/005.png"]
-    most = file_checks.range_used(changed(found, range(100), brightest=15))
-    assert most.verdict == STOP and "light" in most.said
+    most = checked("range", changed(found, range(100), brightest=15))
+    assert most.verdict == STOP and "light" in most.sentence
 
 
 @pytest.mark.parametrize(
@@ -108,14 +104,14 @@ def test_a_wrong_mask_stops(survey_of, value, why):
     table = found.masks.copy()
     for column, given in value.items():
         table.loc[2, column] = given
-    said = file_checks.masks(replace(found, masks=table))
+    said = checked("masks", replace(found, masks=table))
     assert said.verdict == STOP and len(said.table) == 1 and why in said.table.why[0]
 
 
 def test_masks_may_be_absent_but_not_here_and_there(survey_of):
     found = survey_of()
-    assert file_checks.masks(replace(found, masks=found.masks.head(0))).verdict == OK
-    assert "No defective parts" in file_checks.masks(survey_of(anomalous=0)).said
-    some = file_checks.masks(replace(found, masks=found.masks.head(28), orphans=("masks/x.png",)))
-    assert some.verdict == LOOK and "2 of 30" in some.said
+    assert checked("masks", replace(found, masks=found.masks.head(0))).verdict == OK
+    assert "No defective parts" in checked("masks", survey_of(anomalous=0)).sentence
+    some = checked("masks", replace(found, masks=found.masks.head(28), orphans=("masks/x.png",)))
+    assert some.verdict == LOOK and "2 of 30" in some.sentence
     assert some.table.why.tolist() == ["belongs to no image", "has no mask", "has no mask"]
