@@ -21,12 +21,11 @@ from anomalylib.metrics.pixel import SIZE, au_pro, enlarge, pixel_auroc
 from anomalylib.parameters import parameters_of
 from study.checkout import FEATURES
 from study.runs.controls import grey_matched, random_resnet50
-from study.settings import make_settings
+from study.settings import Checked, make_settings
 from study.tables.results import Result
 
 if TYPE_CHECKING:
     from anomalylib.detectors.base import Detector
-    from study.settings import ArmSettings
 
 PLAIN, GREY, HELD_OUT, UNTRAINED = "plain", "grey-matched", "held-out", "untrained"
 SHARE = 0.2  # of the training images, held out in the variant of that name
@@ -131,7 +130,7 @@ def measure(
     return measurement, maps
 
 
-def make_detector(arm: str, settings: "ArmSettings", backbone: Backbone | None) -> "Detector":
+def make_detector(arm: str, settings: Checked, backbone: Backbone | None) -> "Detector":
     """The detector of a model, not fitted yet; what learning takes is measured too."""
     kind = DETECTORS[arm]
     surroundings = {"cache": FEATURES, "keep": False}
@@ -142,9 +141,7 @@ def make_detector(arm: str, settings: "ArmSettings", backbone: Backbone | None) 
     return kind(FeatureExtractor(backbone, **of_features), **arguments)
 
 
-def record(
-    detector: "Detector", category: Category, maps: np.ndarray, settings: "ArmSettings"
-) -> Result:
+def record(detector: "Detector", category: Category, maps: np.ndarray, settings: Checked) -> Result:
     """Note all of a fitted detector and its scores, by its latest maps (N, H, W) of test images."""
     features = getattr(detector, "features", None)
     versions = {"python": platform.python_version()}
