@@ -19,11 +19,6 @@ FEW = "few"
 def read_benchmarks(folder: str | Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The rows of each section, and the machine of the first.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Of the reference results.
-
     Raises
     ------
     UserError
@@ -51,27 +46,17 @@ def extraction_speeds(rows: pd.DataFrame) -> pd.DataFrame:
     """
     found = []
     for layers, own in rows.groupby("layers", sort=False):
-        by = own.set_index("variant")
-        first = np.array(by.seconds["original"])
+        products = own.variant.str.startswith("product")
+        by, best = (part.set_index("variant") for part in (own[~products], own[products]))
         for variant, row in by.iterrows():
-            if variant.startswith("product"):
-                continue
             seconds = np.array(row.seconds)
-            ratio = first / seconds
-            best = by.loc["product bfloat16" if variant == "bfloat16" else "product float32"]
-            reached = row.gflop / seconds / (best.gflop / np.array(best.seconds))
-            found.append(
-                {
-                    "layers": layers,
-                    "variant": variant,
-                    "speed": row["images"] / np.median(seconds),
-                    "ratio": np.median(ratio),
-                    "ratio_low": ratio.min(),
-                    "ratio_high": ratio.max(),
-                    "share": np.median(reached),
-                    "gflops": np.median(row.gflop / seconds),
-                }
-            )
+            ratio = np.array(by.seconds["original"]) / seconds
+            product = best.loc["product bfloat16" if variant == "bfloat16" else "product float32"]
+            reached = row.gflop / seconds / (product.gflop / np.array(product.seconds))
+            speed = {"speed": row["images"] / np.median(seconds), "ratio": np.median(ratio)}
+            speed |= {"ratio_low": ratio.min(), "ratio_high": ratio.max()}
+            speed |= {"share": np.median(reached), "gflops": np.median(row.gflop / seconds)}
+            found.append({"layers": layers, "variant": variant} | speed)
     return pd.DataFrame(found)
 
 
@@ -168,9 +153,9 @@ def latencies(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     peers = peers.assign(learned=[count for count, _ in peers["images"]])
     most = peers[peers.learned == peers.groupby("coreset").learned.transform("max")]
     for share, own in most.groupby("coreset", sort=False):
-        for threads in own.milliseconds.iloc[0]:
-            values = np.concatenate([repeat[threads] for repeat in own.milliseconds])
-            found.append((peer_name(share), int(threads), values))
+        repeats = pd.DataFrame(own.milliseconds.tolist())
+        for threads in repeats:
+            found.append((peer_name(share), int(threads), np.concatenate(repeats[threads])))
     table = []
     for who, threads, values in found:
         low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])

@@ -83,8 +83,9 @@ def select(table: pd.DataFrame, **which: str) -> pd.DataFrame:
 
 
 def of_model(model: str, backbone: str) -> dict[str, str]:
-    """The columns that say a model with a backbone, where it has one."""
-    return {"arm": model, "backbone": "" if model == "autoencoder" else backbone}
+    """The columns that say a model, or a control, with a backbone where it has one."""
+    without = ("autoencoder", *CONTROLS)
+    return {"arm": model, "backbone": "" if model in without else backbone}
 
 
 def scores_of(
@@ -92,14 +93,7 @@ def scores_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels (N,) and scores (S, N) of the test images, one row a seed.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        The table ``scores``.
-    column : str
-        Which aggregation.
-    **which
-        Values of the columns `GROUP`; plain runs where no variant is named.
+    `which` are values of the columns `GROUP`: plain runs where no variant is named.
     """
     mine = select(scores, **({"variant": "plain"} | which))
     table = mine.pivot(index="image", columns="seed", values=column)  # (N, S), sorted by image
@@ -113,13 +107,7 @@ def wins_of(scores: pd.DataFrame, column: str = SCORE, **which: str) -> np.ndarr
 
 
 def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a category, variant, arm and backbone, over its seeds.
-
-    Parameters
-    ----------
-    scores, nominal, runs : DataFrame
-        The tables of those names: scores of test images, of nominal images, and
-        what there is one of for each run.
+    """One row a category, variant, arm and backbone, over its seeds, of the tables so named.
 
     Returns
     -------

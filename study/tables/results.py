@@ -194,14 +194,13 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
 
 def provenance_table(results: list[Result]) -> dict[str, str]:
     """Provenance of one result or several; what they share is said once."""
-    columns = {(result.category, result.arm): result.provenance() for result in results}
+    names = [plain(f"{result.category} {result.arm}") for result in results]
+    columns = pd.DataFrame([result.provenance() for result in results], index=names)
     said = {}
-    for field in results[0].provenance().index:
-        by_value: dict[str, list[str]] = {}
-        for (category, arm), column in columns.items():
-            by_value.setdefault(column[field], []).append(plain(f"{category} {arm}"))
-        apart = [f"{', '.join(whose)}: {value}" for value, whose in by_value.items()]
-        said[field] = "\n".join(apart) if len(by_value) > 1 else next(iter(by_value))
+    for field, values in columns.items():
+        by_value = values.groupby(values, sort=False).groups.items()
+        apart = [f"{', '.join(whose)}: {value}" for value, whose in by_value]
+        said[field] = "\n".join(apart) if len(apart) > 1 else values.iloc[0]
     return said
 
 
