@@ -24,11 +24,9 @@ def histogram(
 
     Parameters
     ----------
-    axes : Axes
     model : str
         Its colour is that of the anomalous images.
     scores, labels : ndarray, shape (N,)
-    threshold : float
     note : str
         What stands beside the red line.
     learned : ndarray, optional
@@ -61,18 +59,12 @@ def histogram(
     axes.axvline(threshold, color=THRESHOLD, linewidth=2)
     low, high, place = (np.log if scale == "log" else np.array)([*edges[[0, -1]], threshold])
     side = "left" if place - low < (high - low) / 2 else "right"
-    axes.annotate(
-        note,
-        (threshold, 0.97),
-        (5 if side == "left" else -5, 0),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        color=THRESHOLD,
-        fontsize=SMALL,
-        va="top",
-        ha=side,
-    )
-    axes.set(xlabel=f"score, {scale} scale (higher = more anomalous)", ylabel="images")
+    look = {"color": THRESHOLD, "fontsize": SMALL, "va": "top", "ha": side}
+    where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    axes.annotate(note, (threshold, 0.97), (5 if side == "left" else -5, 0), **where, **look)
+    lowest = axes.get_subplotspec().is_last_row()
+    axes.set_xlabel(f"score, {scale} scale (higher = more anomalous)" if lowest else "")
+    axes.set_ylabel("images")
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(lambda count, _: f"{abs(count):.0f}")
     if scale == "log":

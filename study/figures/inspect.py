@@ -47,7 +47,6 @@ def closest_look(
 
     Parameters
     ----------
-    findings : sequence of Finding
     overlays : sequence of ndarray
         Of those that could be read, highest score first: the map over the image.
     thumbnails : ndarray, shape (N, s, s, 3)

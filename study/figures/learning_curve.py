@@ -33,10 +33,7 @@ STEP = 0.14
 def curve(table: pd.DataFrame) -> Figure:
     """AUROC, false alarms on images not learned from, and the threshold, by size.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Of one category; see `summarise`. Without an AUROC its panel is left out.
+    `table` is of one category; see `summarise`. Without an AUROC its panel is left out.
     """
     whole = table[table.images == table.train_images].groupby("arm").threshold.mean()
     drawn = _with_rate(table).assign(relative=table.threshold / table.arm.map(whole))
@@ -61,13 +58,7 @@ def curve(table: pd.DataFrame) -> Figure:
 
 
 def equal_training(table: pd.DataFrame, equal: pd.DataFrame) -> Figure:
-    """One model with as many passes at every size, and with as many steps as with all.
-
-    Parameters
-    ----------
-    table, equal : DataFrame
-        Of that model, trained the one way and the other; see `summarise`.
-    """
+    """One model with as many passes at every size, and with as many steps as with all."""
     categories = list(dict.fromkeys(table.category))
     figure, panels = style.grid(2, len(categories), 1.9, sharex="col", sharey="row")
     for category, column in zip(categories, panels.T, strict=True):

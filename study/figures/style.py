@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from study.names import ARMS, CONTROL, plain
@@ -73,12 +74,12 @@ def row(columns: int, height: float, **options) -> tuple[Figure, np.ndarray]:
 
 
 def by_category(
-    names: Sequence[str], height: float, **options
+    names: Sequence[str], height: float, across: bool = False, pad: float | None = None, **options
 ) -> tuple[Figure, list[tuple[str, Axes]]]:
-    """A figure with a titled panel a category, below each other."""
-    figure, panels = stack(len(names), height, **options)
+    """A figure with a titled panel a category, below each other or side by side."""
+    figure, panels = (row if across else stack)(len(names), height, **options)
     for name, axes in zip(names, panels, strict=True):
-        axes.set_title(plain(name), loc="left")
+        axes.set_title(plain(name), loc="left", pad=pad)
     return figure, list(zip(names, panels, strict=True))
 
 
@@ -138,13 +139,11 @@ def level(axes: Axes, value: float, upright: bool = False, style: str = ":") -> 
 
 def words(axes: Axes, parts: Sequence[tuple[str, object]]) -> None:
     """Coloured words in one line above a panel: a legend without a key."""
-    last = None
+    xy, beside, gap = (0, 1.02), "axes fraction", ""
+    style = {"fontsize": SMALL, "va": "bottom", "annotation_clip": False}
     for text, colour in parts:
-        where = {"xy": (1, 0), "xycoords": last} if last else {"xy": (0, 1.02)}
-        if last is None:
-            where["xycoords"] = "axes fraction"
-        style = {"color": colour, "fontsize": SMALL, "va": "bottom", "annotation_clip": False}
-        last = axes.annotate(text if last is None else f"   {text}", **where, **style)
+        last = axes.annotate(f"{gap}{text}", xy, xycoords=beside, color=colour, **style)
+        xy, beside, gap = (1, 0), last, "   "
 
 
 def key(figure: Figure, marks: Mapping[str, Mapping | str], columns: int = 1, **options) -> None:
@@ -187,27 +186,26 @@ def roc_frame(axes: Axes) -> None:
     axes.set_aspect("equal")
 
 
+def legend_below(figure: Figure, axes: Axes, columns: int = 1, **options) -> Legend:
+    """What is labelled in a panel, named below the figure."""
+    labelled = axes.get_legend_handles_labels()
+    return figure.legend(*labelled, loc="outside lower center", ncols=columns, **options)
+
+
 def roc_key(figure: Figure, axes: Axes) -> None:
     """Name the curves below the panel, each in its colour."""
-    handles, names = axes.get_legend_handles_labels()
-    legend = figure.legend(handles, names, loc="outside lower center", ncols=1, title="AUROC")
-    legend.get_title().set_fontsize(SMALL)
+    legend = legend_below(figure, axes, title="AUROC", title_fontsize=SMALL)
     models = {plain(model): model for model in COLOURS}
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_color(ink(models.get(name.split()[0], "")))
+    for text in legend.get_texts():
+        text.set_color(ink(models.get(text.get_text().split()[0], "")))
 
 
 def image(axes: Axes, pixels: np.ndarray, title: str = "", colour: str = BLACK, **style) -> None:
     """An image without axes; its title may be a file's name, which is no formula."""
     axes.imshow(pixels)
     axes.set_axis_off()
-    style = {
-        "fontsize": SMALL,
-        "fontweight": "normal",
-        "color": colour,
-        "parse_math": False,
-    } | style
-    axes.set_title(title, **style)
+    usual = {"fontsize": SMALL, "fontweight": "normal", "color": colour, "parse_math": False}
+    axes.set_title(title, **usual | style)
 
 
 def outline(axes: Axes, mask: np.ndarray | None, colour: str = "white") -> None:

@@ -101,6 +101,16 @@ def scores_of(
     return labels.to_numpy(), table.to_numpy().T
 
 
+def seed_zero(
+    scores: pd.DataFrame, nominal: pd.DataFrame, rule: Rule, **which: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Of seed 0: labels and scores (N,), the nominal scores (M,), and the rule's threshold."""
+    rows = which | {"variant": rule.variant}
+    labels, values = scores_of(scores, **rows)
+    learned = select(nominal, seed=0, **rows).score.to_numpy()
+    return labels, values[0], learned, rule.rule.fit(learned).threshold_
+
+
 def wins_of(scores: pd.DataFrame, column: str = SCORE, **which: str) -> np.ndarray:
     """The win matrix (A, M) of an arm's mean AUROC over its seeds; see `intervals`."""
     return intervals.win_matrix(*scores_of(scores, column, **which))
