@@ -115,10 +115,11 @@ def false_alarm_curves(results: Sequence[Result]) -> Figure:
     figure, (axes,) = style.stack(1, 3.4 + 0.2 * len(results))
     steps = np.linspace(*REACH, 201)
     for result in results:
-        share, bound = false_alarm_rates(np.array(result.scores), steps * result.threshold)
+        above = np.array(result.scores)[:, None] > steps * result.threshold  # (N, T)
+        bounds = [intervals.upper_bound(int(count), len(above)) for count in above.sum(axis=0)]
         line = {"color": COLOURS[result.arm]}
-        axes.plot(steps, share, linewidth=2.2, drawstyle="steps-post", **line)
-        axes.plot(steps, bound, linewidth=1, linestyle="--", **line)
+        axes.plot(steps, above.mean(axis=0), linewidth=2.2, drawstyle="steps-post", **line)
+        axes.plot(steps, bounds, linewidth=1, linestyle="--", **line)
         used = result.confusion.false_positive_rate
         axes.plot(1, used, "o", markersize=8, label=plain(result.arm), **line)
     axes.set(xlabel="threshold ÷ the one in use", ylabel="false alarms", ylim=(-0.02, 1.02))
@@ -126,13 +127,6 @@ def false_alarm_curves(results: Sequence[Result]) -> Figure:
     axes.yaxis.set_major_formatter("{x:.0%}")
     figure.legend(loc="outside lower center", ncols=3, handletextpad=0.1)
     return figure
-
-
-def false_alarm_rates(scores: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of normal images (N,) above each threshold (T,), and its bound: (T,) each."""
-    above = (scores[:, None] > thresholds).sum(axis=0)  # (T,)
-    bounds = [intervals.upper_bound(int(count), len(scores)) for count in above]
-    return above / len(scores), np.array(bounds)
 
 
 def losses(values: Sequence[float]) -> Figure:

@@ -2,7 +2,6 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, SMALL
@@ -66,12 +65,11 @@ def training(rows: pd.DataFrame) -> Figure:
         first = rows[(rows.category == name) & (rows.seed == 0)]
         for recipe, curve in first.groupby("recipe", sort=False):
             literal = recipe.startswith(LITERAL)
-            half = recipe.endswith("bfloat16") or recipe.endswith("8 images a step")
+            half = recipe.endswith(("bfloat16", "8 images a step"))
             marks = ("o--" if half else "o-") if literal else ("D" if half else "o")
             look = {"color": OTHER if literal else COLOURS["combined"], "label": recipe}
-            look |= {"markerfacecolor": "white" if half else None}
-            size = 4 if literal else 7
-            axes.plot(curve.seconds, curve.held_out_error, marks, markersize=size, **look)
+            look |= {"mfc": "white" if half else None, "markersize": 4 if literal else 7}
+            axes.plot(curve.seconds, curve.held_out_error, marks, **look)
         axes.set_ylabel("held-out error")
         style.plain_numbers(axes, "x")
     axes.set_xlabel("seconds of training")
@@ -107,10 +105,8 @@ def growth(rows: pd.DataFrame) -> Figure:
             look = {"color": colour(who), "label": plain(who), "markersize": 5}
             axes.plot(sizes["images"], sizes[column], marks, **look)
     for axes in panels:
-        axes.set_xscale("log")
+        style.plain_numbers(axes, "x")
         axes.set_xticks(sorted(usual["images"].unique()))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
     style.plain_numbers(panels[0], "y", "seconds")
     panels[1].set_ylim(0, 1.25 * usual.gigabytes.max())
     panels[1].set(xlabel="training images", ylabel="peak memory, GB")

@@ -16,12 +16,8 @@ START = ARMS.index("combined")
 def panels(scores: pd.DataFrame, nominal: pd.DataFrame, backbone: str) -> list[dict]:
     """What one histogram needs, for every category and model, of seed 0.
 
-    Returns
-    -------
-    list of dict
-        ``name``, ``colour``, ``scores`` and ``labels`` of the test images,
-        ``edges`` of the bins, whether the scale is ``log``, and the report's
-        ``threshold``.
+    ``name``, ``colour``, ``scores`` and ``labels`` of the test images, ``edges`` of
+    the bins, whether the scale is ``log``, and the report's ``threshold``.
     """
     made = []
     for category in scores.category.unique():

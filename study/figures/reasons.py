@@ -73,14 +73,11 @@ def error_maps(table: pd.DataFrame, category: str) -> Figure:
     """The autoencoder's mean error by place, over the images of each type."""
     rows = table[table.category == category]
     kinds = sorted(rows.defect_type.unique(), key=lambda kind: (kind != "good", kind))
-    figure, panels = style.grid(-(-len(kinds) // 3), 3, 1.8)
+    figure, panels = style.bare(-(-len(kinds) // 3), 3, 1.8)
     brightest = rows.error.quantile(0.995)
-    for axes in panels.ravel():
-        axes.set_axis_off()
     for kind, axes in zip(kinds, panels.ravel(), strict=False):
         error = rows[rows.defect_type == kind].pivot(index="row", columns="column", values="error")
         sns.heatmap(error, cmap="cividis", vmin=0, vmax=brightest, square=True, cbar=False, ax=axes)
-        axes.set_axis_off()
         axes.set_title(plain(kind), fontsize=SMALL, fontweight="normal")
     figure.colorbar(axes.collections[0], ax=panels, shrink=0.7, label="mean squared error")
     return figure

@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anomalylib.metrics import image as metrics
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, GREY, MARKERS, SMALL
 from study.names import ARMS, CLAIMS, plain
-from study.tables.reference import CONTROLS, GROUP, scores_of, select
+from study.tables.comparisons import seed_spread
+from study.tables.reference import CONTROLS, GROUP, select
 
 BACKBONES = {
     "": "no backbone",
@@ -50,8 +50,7 @@ def measured(
             for shift, row in zip(shifts, rows.itertuples(), strict=True):
                 marker = MARKERS[named.index(row.backbone)] if row.backbone else "o"
                 _auroc(axes, row, y + shift, marker)
-                labels, values = scores_of(scores, **{name: getattr(row, name) for name in GROUP})
-                seeds = [metrics.auroc(labels, each) for each in values]
+                seeds = seed_spread(scores, **{name: getattr(row, name) for name in GROUP})
                 if len(seeds) > 1:
                     axes.plot(seeds, [y + shift] * len(seeds), ".", color=BLACK, markersize=2.5)
             style.at_end(axes, name, f"{rows.auroc_mean.iloc[0]:.3f}", y)

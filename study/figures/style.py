@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from study.names import ARMS, CONTROL, plain
 
@@ -67,20 +67,24 @@ def stack(rows: int, height: float, **options) -> tuple[Figure, np.ndarray]:
     return figure, axes[:, 0]
 
 
-def row(columns: int, height: float, **options) -> tuple[Figure, np.ndarray]:
-    """A figure of panels side by side."""
-    figure, axes = grid(1, columns, height, **options)
-    return figure, axes[0]
+def bare(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
+    """A figure of panels without axes, for images."""
+    figure, panels = grid(rows, columns, height)
+    for axes in panels.ravel():
+        axes.set_axis_off()
+    return figure, panels
 
 
 def by_category(
     names: Sequence[str], height: float, across: bool = False, pad: float | None = None, **options
 ) -> tuple[Figure, list[tuple[str, Axes]]]:
     """A figure with a titled panel a category, below each other or side by side."""
-    figure, panels = (row if across else stack)(len(names), height, **options)
-    for name, axes in zip(names, panels, strict=True):
+    rows, columns = (1, len(names)) if across else (len(names), 1)
+    figure, panels = grid(rows, columns, height, **options)
+    pairs = list(zip(names, panels.ravel(), strict=True))
+    for name, axes in pairs:
         axes.set_title(plain(name), loc="left", pad=pad)
-    return figure, list(zip(names, panels, strict=True))
+    return figure, pairs
 
 
 def interval(
@@ -174,7 +178,7 @@ def plain_numbers(axes: Axes, which: str, label: str = "") -> None:
     """A logarithmic axis, ``"x"`` or ``"y"``, with plain numbers."""
     axes.set(**{f"{which}scale": "log"} | ({f"{which}label": label} if label else {}))
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_major_formatter("{x:,g}")
     axis.set_minor_formatter(NullFormatter())
 
 

@@ -19,8 +19,8 @@ def histograms(
     for model, axes in zip(ARMS, panels, strict=True):
         which = {"category": category} | of_model(model, backbone)
         labels, values, _, threshold = seed_zero(scores, nominal, RULES[0], **which)
-        row = select(decided, threshold_rule=RULES[0].name, **which).iloc[0]
-        histogram(axes, model, values, labels, threshold, _rates(row))
+        note = _rates(decided, threshold_rule=RULES[0].name, **which)
+        histogram(axes, model, values, labels, threshold, note)
         axes.set_title(plain(model), loc="left", pad=20)
     return figure
 
@@ -75,12 +75,13 @@ def rules(
     everything = [np.append([*values, *learned], at) for _, values, learned, at in drawn]
     shared = style.bins(np.concatenate(everything))
     for axes, rule, (labels, values, learned, threshold) in zip(panels, RULES, drawn, strict=True):
-        note = _rates(select(decided, threshold_rule=rule.name, **which).iloc[0])
+        note = _rates(decided, threshold_rule=rule.name, **which)
         histogram(axes, which["arm"], values, labels, threshold, note, learned, shared)
         axes.set_title(rule.name, loc="left", pad=20)
     return figure
 
 
-def _rates(row) -> str:
+def _rates(decided: pd.DataFrame, **which: str) -> str:
     """What a rule decides, beside its red line."""
+    row = select(decided, **which).iloc[0]
     return f"recall {row.recall:.0%}\nfalse alarms {row.fpr:.0%}"

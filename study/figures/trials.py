@@ -32,7 +32,7 @@ def by_rarity(bins: pd.DataFrame, titles: Sequence[str]) -> Figure:
     in which ``family`` and ``trial`` appear there.
     """
     detectors = list(bins.groupby(["family", "trial"], sort=False))
-    figure, panels = style.row(len(detectors), 3.1, sharey=True)
+    figure, (panels,) = style.grid(1, len(detectors), 3.1, sharey=True)
     for ((family, _), both), title, axes in zip(detectors, titles, panels, strict=True):
         for kind, colour, marker in (("normal", NORMAL, "o"), ("defect", FAMILIES[family], "s")):
             rows = both[both.kind == kind].reset_index(drop=True)

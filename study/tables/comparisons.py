@@ -60,8 +60,8 @@ def between_variants(scores: pd.DataFrame, variant: str, backbone: str) -> pd.Da
         same = scores[scores.seed.isin(seeds)]
         found = compare(same, own | {"variant": variant}, own)
         before = wins_of(same, **own).mean()
-        row = own | {"before": before, "after": before + found.difference} | found._asdict()
-        rows.append(row)
+        both = {"before": before, "after": before + found.difference}
+        rows.append(own | both | found._asdict())
     return pd.DataFrame(rows)
 
 

@@ -52,9 +52,8 @@ def table(frame: pd.DataFrame, digits: int = 3, **around: str) -> HTML:
         return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
     shown = frame.rename(columns=lambda name: str(name).replace("_", " ")).map(text)
-    for column in NAMES:
-        if column in shown:
-            shown[column] = shown[column].map(plain)
+    names = shown.columns.intersection(NAMES)
+    shown[names] = shown[names].map(plain)
     return as_html(shown, **around)
 
 

@@ -15,15 +15,12 @@ GROUP = ["category", "arm", "backbone", "images"]
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """One row a category, model and size, over its seeds; `table` has a row a fit.
 
-    Returns
-    -------
-    DataFrame
-        ``spread`` is the deviation of the threshold over seeds as a share of
-        its mean, ``swing`` its highest value by its lowest, ``ratio`` its mean
-        as a share of the mean with all images. ``unlearned_rate`` is the rate
-        of false alarms on the training images not learned from; its bound is
-        Clopper and Pearson's, one-sided 95 %, at the mean count rounded up.
-        Where there is nothing to count: not a number.
+    ``spread`` is the deviation of the threshold over seeds as a share of
+    its mean, ``swing`` its highest value by its lowest, ``ratio`` its mean
+    as a share of the mean with all images. ``unlearned_rate`` is the rate
+    of false alarms on the training images not learned from; its bound is
+    Clopper and Pearson's, one-sided 95 %, at the mean count rounded up.
+    Where there is nothing to count: not a number.
     """
     rows = []
     for which, fits in table.groupby(GROUP, sort=False):

@@ -160,19 +160,18 @@ def below_chance(
     by_epoch = watched.groupby("epoch")[["auroc", "spearman_grey"]].agg(["mean", "min", "max"])
     first, tenth, last = (by_epoch.loc[epoch] for epoch in (1, 10, 40))
     numbers |= {"first": first["auroc", "mean"], "first_grey": first["spearman_grey", "mean"]}
-    numbers |= {"tenth_low": tenth["auroc", "min"], "tenth_high": tenth["auroc", "max"]}
-    numbers |= {"grey_low": tenth["spearman_grey", "min"]}
-    numbers |= {"grey_high": tenth["spearman_grey", "max"], "last": last["auroc", "mean"]}
-    return numbers | {"ganomaly": published.set_index("method").screw["GANomaly"]}
+    for name, column in (("tenth", "auroc"), ("grey", "spearman_grey")):
+        numbers |= {f"{name}_low": tenth[column, "min"], f"{name}_high": tenth[column, "max"]}
+    numbers["ganomaly"] = published.set_index("method").screw["GANomaly"]
+    return numbers | {"last": last["auroc", "mean"]}
 
 
 def error_places(places: pd.DataFrame) -> pd.DataFrame:
     """Where the autoencoder's error is, by category and defect type."""
     rows = places[(places.arm == "autoencoder") & places.inside.notna()]
-    groups = ["category", "defect_type"]
-    rows = rows.assign(ratio=rows.inside / rows.usual)
-    table = rows.groupby(groups)[["top_inside", "area"]].mean()
-    return table.join(rows.groupby(groups).ratio.median().rename("inside_over_usual")).reset_index()
+    groups = rows.assign(ratio=rows.inside / rows.usual).groupby(["category", "defect_type"])
+    means = {"top_inside": ("top_inside", "mean"), "area": ("area", "mean")}
+    return groups.agg(**means, inside_over_usual=("ratio", "median")).reset_index()
 
 
 def thresholds(scores: pd.DataFrame, summary: pd.DataFrame, decisions: pd.DataFrame) -> Numbers:

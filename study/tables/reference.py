@@ -119,15 +119,11 @@ def wins_of(scores: pd.DataFrame, column: str = SCORE, **which: str) -> np.ndarr
 def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """One row a category, variant, arm and backbone, over its seeds, of the tables so named.
 
-    Returns
-    -------
-    DataFrame
-        ``auroc_sd`` is the spread over seeds; ``auroc_ci_*`` bootstrap and
-        ``auroc_delong_*`` DeLong intervals over the choice of test images, two
-        different uncertainties. Bounds of rates are Clopper and Pearson's,
-        one-sided 95 %, at the mean count rounded to the worse side.
+    ``auroc_sd`` is the spread over seeds; ``auroc_ci_*`` bootstrap and
+    ``auroc_delong_*`` DeLong intervals over the choice of test images, two
+    different uncertainties. Bounds of rates are Clopper and Pearson's,
+    one-sided 95 %, at the mean count rounded to the worse side.
     """
-    decided = decisions(scores, nominal).set_index([*GROUP[:1], *GROUP[2:], "threshold_rule"])
     rows = []
     for key in scores[GROUP].drop_duplicates().itertuples(index=False):
         which = key._asdict()
@@ -152,13 +148,11 @@ def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -
             "ap_mean": np.mean([metrics.average_precision(labels, each) for each in values]),
             "f1max_mean": np.mean([metrics.f1_max(labels, each) for each in values]),
         }
-        rule = RULES[0].name
-        where = (key.category, key.arm, key.backbone, rule)
-        if key.variant == RULES[0].variant and where in decided.index:
-            kept = ["fpr", "fpr_ci_high", "recall", "recall_ci_low"]
-            row |= {"threshold_rule": rule} | decided.loc[where, kept].to_dict()
         rows.append(row)
-    return pd.DataFrame(rows)
+    decided = select(decisions(scores, nominal), threshold_rule=RULES[0].name)
+    kept = ["threshold_rule", "fpr", "fpr_ci_high", "recall", "recall_ci_low"]
+    first = decided.assign(variant=RULES[0].variant)[[*GROUP, *kept]]
+    return pd.DataFrame(rows).merge(first, how="left", on=GROUP)
 
 
 def decisions(scores: pd.DataFrame, nominal: pd.DataFrame) -> pd.DataFrame:
@@ -166,20 +160,18 @@ def decisions(scores: pd.DataFrame, nominal: pd.DataFrame) -> pd.DataFrame:
 
     Counts and rates are means over seeds.
     """
-    rows = []
+    keys, rows = ["category", "arm", "backbone"], []
     for rule in RULES:
         there = nominal[nominal.variant == rule.variant]
-        for key in there[GROUP].drop_duplicates().itertuples(index=False):
-            learned = select(there, **key._asdict()).groupby("seed").score.apply(np.array)
-            labels, values = scores_of(scores, **key._asdict())
+        for key in there[keys].drop_duplicates().itertuples(index=False):
+            own = key._asdict()
+            learned = select(there, **own).groupby("seed").score.apply(np.array)
+            labels, values = scores_of(scores, variant=rule.variant, **own)
             thresholds = [rule.rule.fit(each).threshold_ for each in learned]
             called = values > np.array(thresholds)[:, None]  # (S, N)
             alarms, hits = called[:, labels == 0].sum(axis=1), called[:, labels == 1].sum(axis=1)
             normal, anomalous = int((labels == 0).sum()), int((labels == 1).sum())
-            row = {
-                "category": key.category,
-                "arm": key.arm,
-                "backbone": key.backbone,
+            row = own | {
                 "threshold_rule": rule.name,
                 "n_nominal": len(learned.iloc[0]),
                 "n_seeds": len(thresholds),

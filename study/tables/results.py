@@ -69,14 +69,6 @@ class Result(BaseModel):
         """AUROC of the mean grey value alone."""
         return metrics.auroc(np.array(self.labels), np.array(self.mean_grey))
 
-    @property
-    def backbone_label(self) -> str:
-        """The backbone and its layers, for a page."""
-        if self.backbone is None:
-            return "none"
-        layers = " + ".join(self.backbone["layers"]) or "its exported maps"
-        return f"{self.backbone['name']}, {layers}"
-
     def save(self, folder: str | Path, maps: np.ndarray) -> Path:
         """Write the result as JSON and its test maps (N, H, W) beside it.
 
@@ -91,14 +83,18 @@ class Result(BaseModel):
 
     def provenance(self) -> dict[str, str]:
         """What a reader needs to make the same numbers again."""
-        file = self.backbone and f"{self.backbone['path']}, SHA-256 {self.backbone['sha256'][:16]}…"
+        backbone, chosen, weights = "none", "not used", "none"
+        if self.backbone:
+            layers = " + ".join(self.backbone["layers"]) or "its exported maps"
+            backbone, chosen = f"{self.backbone['name']}, {layers}", self.backbone["chosen"]
+            weights = f"{self.backbone['path']}, SHA-256 {self.backbone['sha256'][:16]}…"
         own = {key: value for key, value in self.settings.items() if key not in SAID_APART}
         settings = ", ".join(f"{key}={value}" for key, value in own.items())
         return {
             "data": f"{self.dataset}, {self.category}, SHA-256 {self.fingerprint[:16]}…",
-            "backbone": self.backbone_label,
-            "backbone chosen": self.backbone["chosen"] if self.backbone else "not used",
-            "weights": file or "none",
+            "backbone": backbone,
+            "backbone chosen": chosen,
+            "weights": weights,
             "parameters": settings,
             "versions": ", ".join(f"{key} {value}" for key, value in self.versions.items()),
             "machine": self.machine,

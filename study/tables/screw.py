@@ -47,15 +47,11 @@ def where_it_fails(
         numbers[name] = with_interval(row_of(summary, **which, **of_model("combined", name)))
     rows = levels[(levels.category == "screw") & (levels.arm == "combined")]
     best = rows.loc[rows.auroc.idxmax()]
-    wide = rows[rows.factor == "latent channels"].set_index("value").auroc
-    longer = rows[rows.factor == "epochs"].set_index("value").auroc
     numbers["best"] = f"{best.auroc:.3f} ({best.factor}: {best.value})"
-    numbers |= {
-        "narrow": wide["10"],
-        "wide": wide["200"],
-        "short": longer["1"],
-        "long": longer["8"],
-    }
+    by_value = rows.set_index(["factor", "value"]).auroc
+    latent, epochs = by_value["latent channels"], by_value["epochs"]
+    numbers |= {"narrow": latent["10"], "wide": latent["200"]}
+    numbers |= {"short": epochs["1"], "long": epochs["8"]}
     kinds = by_defect_type(scores, MAIN)
     types = kinds[(kinds.category == "screw") & (kinds.arm == "combined")].auroc
     numbers |= {"worst_type": types.min(), "best_type": types.max()}
