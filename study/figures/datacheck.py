@@ -34,16 +34,15 @@ def light(found: Survey) -> Figure:
     own = found.read
     test = own.set == "test"
     groups = {
-        "training": (~test, BLACK),
-        "test, normal": (test & (own.label == 0), NORMAL),
-        "test, anomalous": (own.label == 1, ANOMALOUS),
+        "training": ~test,
+        "test, normal": test & (own.label == 0),
+        "test, anomalous": own.label == 1,
     }
     figure, panels = style.stack(2, 1.9)
     titles = {"mean_grey": "brightness: mean grey value", "contrast": "contrast: deviation of it"}
     for (column, title), axes in zip(titles.items(), panels, strict=True):
-        rows = {name: own[column][which] for name, (which, _) in groups.items()}
-        values = {f"{len(each)} {name}": each for name, each in rows.items()}
-        style.strewn(axes, values, [colour for _, colour in groups.values()])
+        values = {f"{which.sum()} {name}": own[column][which] for name, which in groups.items()}
+        style.strewn(axes, values, (BLACK, NORMAL, ANOMALOUS))
         for y, each in enumerate(values.values()):
             if len(each):
                 axes.plot([each.median()] * 2, [y - 0.4, y + 0.4], color=THRESHOLD, linewidth=1.5)

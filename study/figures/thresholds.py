@@ -52,13 +52,10 @@ def roc(
 
 
 def recall_by_alarms(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The ROC curve at each number of false alarms.
+    """The ROC curve at each number of false alarms: (M + 1,).
 
-    Returns
-    -------
-    ndarray, shape (M + 1,)
-        For k of the M normal images above the threshold, the largest share of
-        anomalous images above it; its last entry is 1.
+    For k of the M normal images above the threshold, the largest share of anomalous
+    images above it; the last entry is 1.
     """
     normal = np.sort(scores[labels == 0])[::-1]  # (M,)
     anomalous = scores[labels == 1]

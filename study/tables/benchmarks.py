@@ -36,10 +36,9 @@ def read_benchmarks(folder: str | Path) -> tuple[dict[str, pd.DataFrame], dict[s
 def extraction_speeds(rows: pd.DataFrame) -> pd.DataFrame:
     """Images per second of each variant, against the original in the same round.
 
-    One row for ``layers`` and ``variant``: ``speed``, its ratio to the
-    original as ``ratio``, ``ratio_low`` and ``ratio_high``, and ``share``,
-    the arithmetic done in a second over that of a large matrix product in
-    the same precision.
+    One row for ``layers`` and ``variant``: ``speed``, its ratio to the original as
+    ``ratio``, ``ratio_low`` and ``ratio_high``, ``gflops``, and ``share``, the arithmetic
+    done in a second over that of a large matrix product in the same precision.
     """
     found = []
     for layers, own in rows.groupby("layers", sort=False):
@@ -60,11 +59,10 @@ def extraction_speeds(rows: pd.DataFrame) -> pd.DataFrame:
 def times_to_quality(rows: pd.DataFrame) -> pd.DataFrame:
     """When the study's recipe is as good as the literal one at its end.
 
-    One row for each ``category``, ``seed``, ``literal`` recipe and
-    ``precision``: the literal's last ``error``, its ``literal_seconds`` and
-    ``literal_auroc``; and ``epochs``, ``seconds``, ``auroc`` of the shortest
-    schedule of this study whose held-out error is no higher, with
-    ``ratio``, of the seconds. Empty where none is.
+    One row for each ``category``, ``seed``, ``literal`` recipe and ``precision``: the
+    literal's last ``error``, its ``literal_seconds`` and ``literal_auroc``; and
+    ``epochs``, ``seconds``, ``auroc`` of the shortest schedule of this study whose
+    held-out error is no higher, with ``ratio``, of the seconds. Empty where none is.
     """
     found = []
     for (category, seed), own in rows.groupby(["category", "seed"], sort=False):
@@ -88,10 +86,9 @@ def times_to_quality(rows: pd.DataFrame) -> pd.DataFrame:
 def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     """Median seconds and peak memory of a category, arm by arm, and of the peer.
 
-    One row for ``who`` and ``state``, `FEW` where only some of the images
-    were learned from: ``fit`` and ``judge`` in seconds,
-    ``total``, ``image`` in milliseconds an image judged, ``peak_gb``,
-    ``auroc``, and ``low`` and ``high`` of the total.
+    One row for ``who`` and ``state``, `FEW` where only some of the images were learned
+    from: ``fit``, ``judge`` and their ``total`` in seconds, with its ``low`` and
+    ``high``, ``image`` in milliseconds an image judged, ``peak_gb``, ``auroc``.
     """
     whole = max(count for count, _ in rows["images"])
     names = [peer_name(share) for share in peers.coreset]

@@ -37,8 +37,8 @@ def as_html(frame: pd.DataFrame, before: str = "", after: str = "") -> HTML:
     """
     cells = frame.map(lambda cell: cell if isinstance(cell, Markup) else str(cell))
     rows = cells.itertuples(index=False, name=None)
-    parts = {"columns": list(frame.columns), "rows": rows, "before": before, "after": after}
-    return HTML(TABLE.render(parts))
+    columns = list(frame.columns)
+    return HTML(TABLE.render(columns=columns, rows=rows, before=before, after=after))
 
 
 def table(frame: pd.DataFrame, digits: int = 3, **around: str) -> HTML:
