@@ -38,8 +38,6 @@ def histograms(results: Sequence[Result]) -> Figure:
     figure, panels = style.stack(len(results), 2.7)
     for result, axes in zip(results, panels, strict=True):
         histogram(result, axes, plain(result.arm))
-    for axes in panels[:-1]:
-        axes.set_xlabel("")
     return figure
 
 
@@ -68,12 +66,7 @@ def ablation_chart(results: Sequence[Result], claims: bool = True) -> Figure:
     """AUROC of every model and of the brightness control, one panel a category.
 
     Where a category has no anomalous images: false alarms, with their bound.
-
-    Parameters
-    ----------
-    results : sequence of Result
-    claims : bool
-        Whether to mark what the original report claims.
+    With `claims`, what the original report claims is marked.
     """
     categories = list(dict.fromkeys(result.category for result in results))
     figure, panels = style.by_category(categories, 2.5, sharex=True)
@@ -122,10 +115,11 @@ def false_alarm_curves(results: Sequence[Result]) -> Figure:
     figure, (axes,) = style.stack(1, 3.4 + 0.2 * len(results))
     steps = np.linspace(*REACH, 201)
     for result in results:
-        share, bound = false_alarm_rates(np.array(result.scores), steps * result.threshold)
+        above = np.array(result.scores)[:, None] > steps * result.threshold  # (N, T)
+        bounds = [intervals.upper_bound(int(count), len(above)) for count in above.sum(axis=0)]
         line = {"color": COLOURS[result.arm]}
-        axes.plot(steps, share, linewidth=2.2, drawstyle="steps-post", **line)
-        axes.plot(steps, bound, linewidth=1, linestyle="--", **line)
+        axes.plot(steps, above.mean(axis=0), linewidth=2.2, drawstyle="steps-post", **line)
+        axes.plot(steps, bounds, linewidth=1, linestyle="--", **line)
         used = result.confusion.false_positive_rate
         axes.plot(1, used, "o", markersize=8, label=plain(result.arm), **line)
     axes.set(xlabel="threshold ÷ the one in use", ylabel="false alarms", ylim=(-0.02, 1.02))
@@ -133,13 +127,6 @@ def false_alarm_curves(results: Sequence[Result]) -> Figure:
     axes.yaxis.set_major_formatter("{x:.0%}")
     figure.legend(loc="outside lower center", ncols=3, handletextpad=0.1)
     return figure
-
-
-def false_alarm_rates(scores: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of normal images (N,) above each threshold (T,), and its bound: (T,) each."""
-    above = (scores[:, None] > thresholds).sum(axis=0)  # (T,)
-    bounds = [intervals.upper_bound(int(count), len(scores)) for count in above]
-    return above / len(scores), np.array(bounds)
 
 
 def losses(values: Sequence[float]) -> Figure:
@@ -168,18 +155,7 @@ def most_telling(result: Result) -> list[int]:
 
 
 def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 224) -> Figure:
-    """Test images above, their anomaly maps below, the true mask outlined.
-
-    Parameters
-    ----------
-    result : Result
-    images : ImageSet
-        The test images of its category.
-    maps : ndarray, shape (N, H, W)
-        Its anomaly maps.
-    side : int
-        Pixels an image.
-    """
+    """Test images above, their anomaly maps (N, H, W) below, the true mask outlined."""
     chosen = most_telling(result)
     figure, rows = style.grid(2, len(chosen), 1.55)
     # Up to twice the threshold, else one glaring defect darkens all others; down to the
@@ -195,7 +171,7 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
         below.imshow(pixels.mean(axis=-1), cmap="gray", alpha=0.5)
         below.imshow(maps[index], cmap="magma", alpha=0.75, extent=(0, side, side, 0), **limits)
         below.set_axis_off()
-        for axes in (above, below):
-            style.outline(axes, mask)
+        style.outline(above, mask)
+        style.outline(below, mask)
     figure.suptitle(plain(f"{result.category}: {result.arm}"), fontsize=11)
     return figure

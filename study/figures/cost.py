@@ -2,7 +2,6 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, SMALL
@@ -21,13 +20,7 @@ def colour(who: str) -> str:
 
 
 def category(costs: pd.DataFrame) -> Figure:
-    """Seconds from files to scores, by model and by what is kept.
-
-    Parameters
-    ----------
-    costs : DataFrame
-        From `benchmarks.category_costs`.
-    """
+    """Seconds from files to scores, by model and by what is kept: `benchmarks.category_costs`."""
     costs = costs[costs.state.isin(list(STATES))]
     names = list(costs.who.unique())
     figure, (axes,) = style.stack(1, 0.62 * len(names) + 0.7)
@@ -38,7 +31,8 @@ def category(costs: pd.DataFrame) -> Figure:
             axes.barh(place, row.total, 0.24, color=colour(who), alpha=STATES[state])
             axes.plot([row.low, row.high], [place, place], color=BLACK, linewidth=1)
             note = f"{row.total:.{1 if row.total < 10 else 0}f} s {state}"
-            _beside(axes, note, row.high, place)
+            where = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+            axes.annotate(note, (row.high, place), color=BLACK, fontsize=SMALL, **where)
     style.name_rows(axes, names)
     style.plain_numbers(axes, "x", "seconds to learn a category and judge its test images")
     axes.set_xlim(0.6 * costs.low.min(), 20 * costs.high.max())
@@ -46,21 +40,15 @@ def category(costs: pd.DataFrame) -> Figure:
 
 
 def extraction(speeds: pd.DataFrame) -> Figure:
-    """Images per second after each change, for either set of layers.
-
-    Parameters
-    ----------
-    speeds : DataFrame
-        From `benchmarks.extraction_speeds`.
-    """
+    """Images per second after each change, by layers: `benchmarks.extraction_speeds`."""
     figure, panels = style.by_category(speeds.layers.unique(), 1.7, sharex=True)
     for layers, axes in panels:
         rows = speeds[speeds.layers == layers]
-        for y, row in enumerate(rows.itertuples()):
-            first = row.variant == "original"
-            axes.barh(y, row.speed, 0.7, color=OTHER if first else COLOURS["combined"])
-            text = f"{row.speed:.0f}" if first else f"{row.speed:.0f}   {row.ratio:.1f} times"
-            _beside(axes, text, row.speed, y)
+        faster = [COLOURS["combined"]] * (len(rows) - 1)
+        bars = axes.barh(range(len(rows)), rows.speed, 0.7, color=[OTHER, *faster])
+        texts = [f"{row.speed:.0f}   {row.ratio:.1f} times" for row in rows.itertuples()]
+        texts[0] = f"{rows.speed.iloc[0]:.0f}"
+        axes.bar_label(bars, texts, padding=4, fontsize=SMALL, color=BLACK)
         style.name_rows(axes, rows.variant.tolist())
         axes.set_xlim(0, 1.3 * speeds.speed.max())
     axes.set_xlabel("images per second")
@@ -70,44 +58,34 @@ def extraction(speeds: pd.DataFrame) -> Figure:
 def training(rows: pd.DataFrame) -> Figure:
     """Held-out error against seconds: the literal recipe as lines, the study's as points.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        The section ``training``; its first seed is drawn.
+    Of the section ``training``, the first seed is drawn.
     """
     figure, panels = style.by_category(rows.category.unique(), 2.3, sharex=True)
     for name, axes in panels:
         first = rows[(rows.category == name) & (rows.seed == 0)]
         for recipe, curve in first.groupby("recipe", sort=False):
             literal = recipe.startswith(LITERAL)
-            half = recipe.endswith("bfloat16") or recipe.endswith("8 images a step")
+            half = recipe.endswith(("bfloat16", "8 images a step"))
             marks = ("o--" if half else "o-") if literal else ("D" if half else "o")
             look = {"color": OTHER if literal else COLOURS["combined"], "label": recipe}
-            look |= {"markerfacecolor": "white" if half else None}
-            size = 4 if literal else 7
-            axes.plot(curve.seconds, curve.held_out_error, marks, markersize=size, **look)
+            look |= {"mfc": "white" if half else None, "markersize": 4 if literal else 7}
+            axes.plot(curve.seconds, curve.held_out_error, marks, **look)
         axes.set_ylabel("held-out error")
         style.plain_numbers(axes, "x")
     axes.set_xlabel("seconds of training")
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=1)
+    style.legend_below(figure, axes)
     return figure
 
 
 def latency(table: pd.DataFrame) -> Figure:
-    """Milliseconds of one image on one thread and on two.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `benchmarks.latencies`.
-    """
+    """Milliseconds of one image on one thread and on two: `benchmarks.latencies`."""
     names = list(table.who.unique())
     figure, (axes,) = style.stack(1, 0.42 * len(names) + 1)
     for row in table.itertuples():
         place = names.index(row.who) + (0.15 if row.threads == 2 else -0.15)
-        face = {"mfc": colour(row.who) if row.threads == 1 else "white"}
-        style.interval(axes, place, row.median, (row.low, row.high), colour(row.who), **face)
+        own = colour(row.who)
+        face = own if row.threads == 1 else "white"
+        style.interval(axes, place, row.median, (row.low, row.high), own, mfc=face)
     style.name_rows(axes, names)
     style.words(axes, [("● one thread   ○ two", BLACK)])
     axes.set_xlim(left=0)
@@ -116,13 +94,7 @@ def latency(table: pd.DataFrame) -> Figure:
 
 
 def growth(rows: pd.DataFrame) -> Figure:
-    """Seconds and peak memory as the number of images grows, on logarithmic axes.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        The section ``growth``.
-    """
+    """Seconds and peak memory against the number of images: the section ``growth``."""
     usual = rows[~rows.wide]
     usual = usual[usual.side == usual.side.min()].assign(gigabytes=usual.peak_mb / 1000)
     figure, panels = style.stack(2, 2.4, sharex=True)
@@ -133,19 +105,10 @@ def growth(rows: pd.DataFrame) -> Figure:
             look = {"color": colour(who), "label": plain(who), "markersize": 5}
             axes.plot(sizes["images"], sizes[column], marks, **look)
     for axes in panels:
-        axes.set_xscale("log")
+        style.plain_numbers(axes, "x")
         axes.set_xticks(sorted(usual["images"].unique()))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
     style.plain_numbers(panels[0], "y", "seconds")
     panels[1].set_ylim(0, 1.25 * usual.gigabytes.max())
     panels[1].set(xlabel="training images", ylabel="peak memory, GB")
-    handles, labels = panels[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    style.legend_below(figure, panels[1], columns=2)
     return figure
-
-
-def _beside(axes, text: str, x: float, y: float) -> None:
-    """A text to the right of a bar."""
-    look = {"va": "center", "fontsize": SMALL, "color": BLACK}
-    axes.annotate(text, (x, y), (4, 0), textcoords="offset points", **look)

@@ -7,7 +7,7 @@ from IPython.display import HTML
 
 from study.figures.style import COLOURS, bins
 from study.names import ARMS, plain
-from study.tables.reference import RULES, of_model, scores_of, select
+from study.tables.reference import RULES, of_model, seed_zero
 
 START = ARMS.index("combined")
 """The panel that is shown first: the report's model on the first category."""
@@ -16,29 +16,17 @@ START = ARMS.index("combined")
 def panels(scores: pd.DataFrame, nominal: pd.DataFrame, backbone: str) -> list[dict]:
     """What one histogram needs, for every category and model, of seed 0.
 
-    Parameters
-    ----------
-    scores, nominal : DataFrame
-        The tables of those names.
-    backbone : str
-
-    Returns
-    -------
-    list of dict
-        ``name``, ``colour``, ``scores`` and ``labels`` of the test images,
-        ``edges`` of the bins, whether the scale is ``log``, and the report's
-        ``threshold``.
+    ``name``, ``colour``, ``scores`` and ``labels`` of the test images, ``edges`` of
+    the bins, whether the scale is ``log``, and the report's ``threshold``.
     """
-    rule, made = RULES[0], []
+    made = []
     for category in scores.category.unique():
         for model in ARMS:
             which = {"category": category} | of_model(model, backbone)
-            labels, values = scores_of(scores, **which)
-            learned = select(nominal, seed=0, variant=rule.variant, **which).score.to_numpy()
-            threshold = rule.rule.fit(learned).threshold_
-            edges, scale = bins(np.append(values[0], threshold))
+            labels, values, _, threshold = seed_zero(scores, nominal, RULES[0], **which)
+            edges, scale = bins(np.append(values, threshold))
             panel = {"name": f"{plain(category)}, {plain(model)}", "colour": COLOURS[model]}
-            panel |= {"scores": _short(values[0]), "labels": labels.tolist()}
+            panel |= {"scores": _short(values), "labels": labels.tolist()}
             panel |= {"edges": _short(edges), "log": scale == "log"}
             made.append(panel | {"threshold": float(f"{threshold:.6g}")})
     return made

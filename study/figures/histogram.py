@@ -9,6 +9,8 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, DIM, NORMAL, SMALL, THRESHOLD
 
+SOLID = {"alpha": 1, "linewidth": 0.5, "edgecolor": "white"}
+
 
 def histogram(
     axes: Axes,
@@ -24,14 +26,12 @@ def histogram(
 
     Parameters
     ----------
-    axes : Axes
     model : str
         Its colour is that of the anomalous images.
     scores, labels : ndarray, shape (N,)
-    threshold : float
     note : str
         What stands beside the red line.
-    learned : ndarray, optional
+    learned : ndarray, shape (M,), optional
         Scores that the threshold comes from: an outline downwards, as high as if
         there were as many of them as of normal test images.
     binned : tuple, optional
@@ -43,8 +43,7 @@ def histogram(
     table = pd.DataFrame({"score": scores, "label": labels, "up": np.where(labels, 1, -1)})
     common = {"x": "score", "weights": "up", "ax": axes, "legend": False}
     for label, colour in ((1, COLOURS[model]), (0, NORMAL)):
-        bars = {"color": colour, "alpha": 1, "linewidth": 0.5, "edgecolor": "white"}
-        _hist(table[table.label == label], edges, scale, **common, **bars)
+        bars(table[table.label == label], edges, scale, color=colour, **common, **SOLID)
     normal = int((labels == 0).sum())
     counts = [(f"▼ {normal} normal", DIM)]
     if normal < len(labels):
@@ -52,7 +51,7 @@ def histogram(
     if learned is not None:
         outline = pd.DataFrame({"score": learned, "up": -normal / len(learned)})
         line = {"element": "step", "fill": False, "color": BLACK, "linewidth": 1}
-        _hist(outline, edges, scale, **common, **line)
+        bars(outline, edges, scale, **common, **line)
         counts.append((f"outline: {len(learned)} nominal", BLACK))
     style.words(axes, counts)
     axes.axhline(0, color=BLACK, linewidth=0.8)
@@ -61,25 +60,19 @@ def histogram(
     axes.axvline(threshold, color=THRESHOLD, linewidth=2)
     low, high, place = (np.log if scale == "log" else np.array)([*edges[[0, -1]], threshold])
     side = "left" if place - low < (high - low) / 2 else "right"
-    axes.annotate(
-        note,
-        (threshold, 0.97),
-        (5 if side == "left" else -5, 0),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        color=THRESHOLD,
-        fontsize=SMALL,
-        va="top",
-        ha=side,
-    )
-    axes.set(xlabel=f"score, {scale} scale (higher = more anomalous)", ylabel="images")
+    look = {"color": THRESHOLD, "fontsize": SMALL, "va": "top", "ha": side}
+    where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    axes.annotate(note, (threshold, 0.97), (5 if side == "left" else -5, 0), **where, **look)
+    lowest = axes.get_subplotspec().is_last_row()
+    axes.set_xlabel(f"score, {scale} scale (higher = more anomalous)" if lowest else "")
+    axes.set_ylabel("images")
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(lambda count, _: f"{abs(count):.0f}")
     if scale == "log":
         axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _hist(table: pd.DataFrame, edges: np.ndarray, scale: str, **options) -> None:
+def bars(table: pd.DataFrame, edges: np.ndarray, scale: str, **options) -> None:
     """Seaborn's histogram; on a log axis it takes edges as exponents of ten."""
     if len(table):
         edges = np.log10(edges) if scale == "log" else edges

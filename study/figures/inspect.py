@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import seaborn as sns
+import pandas as pd
 from matplotlib.figure import Figure
 
 from study.figures import style
+from study.figures.histogram import SOLID, bars
 from study.figures.style import COLOURS, DIM, NORMAL, SMALL, THRESHOLD
 from study.names import plain
 
@@ -26,9 +27,8 @@ def scores(
     values = np.array([finding.score for finding in readable(findings)])
     edges, scale = style.bins(np.concatenate([values, nominal, [threshold]]))
     axes.set_xscale(scale)
-    bins = list(np.log10(edges) if scale == "log" else edges)
-    bars = {"color": NORMAL, "alpha": 1, "linewidth": 0.5, "edgecolor": "white"}
-    sns.histplot(x=nominal, bins=bins, ax=axes, **bars)
+    look = {"color": NORMAL} | SOLID
+    bars(pd.DataFrame({"score": nominal}), edges, scale, x="score", ax=axes, **look)
     top = axes.get_ylim()[1]
     axes.plot(values, np.full(len(values), 1.15 * top), "v", color=COLOURS[model], alpha=0.7)
     axes.axvline(threshold, color=THRESHOLD, linewidth=2)
@@ -45,18 +45,11 @@ def closest_look(
 ) -> Figure:
     """The images of the highest scores, their maps, and the nearest normal images.
 
-    Parameters
-    ----------
-    findings : sequence of Finding
-    overlays : sequence of ndarray
-        Of those that could be read, highest score first: the map over the image.
-    thumbnails : ndarray, shape (N, s, s, 3)
-        Of the training images.
+    `overlays` show the map over the image for those that could be read, highest score
+    first; `thumbnails` (N, s, s, 3) are the training images.
     """
     shown = readable(findings)[:SHOWN]
-    figure, rows = style.grid(max(1, len(shown)), 3, 1.75)
-    for axes in rows.ravel():
-        axes.set_axis_off()
+    figure, rows = style.bare(max(1, len(shown)), 3, 1.75)
     if not shown:
         rows[0, 1].annotate("no image could be read", (0.5, 0.5), ha="center", fontsize=SMALL)
     for axes, finding, overlay in zip(rows, shown, overlays, strict=False):

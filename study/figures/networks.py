@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
@@ -12,18 +11,14 @@ from study.figures.style import BLACK, COLOURS, NORMAL, SMALL
 
 NEIGHBOURS, RIDGE = 3, 0.01
 """Of the drawing, where few points stand for many."""
+JUDGED = ("rare, but normal", "a defect")
 Step = tuple[str, tuple[int, ...]]
 
 
 def flow(model: str, steps: Sequence[Step]) -> Figure:
     """Stations below each other; a box is as wide as its numbers are many, on a log scale.
 
-    Parameters
-    ----------
-    model : str
-        Its colour is that of the boxes.
-    steps : sequence of (str, tuple of int)
-        Names and shapes, from `study.runs.shapes`.
+    Names and shapes of the `steps` are from `study.runs.shapes`.
     """
     if len(steps[-1][1]) > 1:  # a map, not yet a score
         steps = [*steps, ("score: mean of the ten highest", (1,))]
@@ -93,24 +88,18 @@ def idea() -> Figure:
     for point, neighbours in zip(judged, near, strict=True):
         for other in neighbours:
             panels[1].plot(*np.stack([point, other]).T, color=NORMAL, linewidth=0.8, zorder=0)
-    titles = {
-        "combined": "combined: through one narrow code",
-        "combined_plus": "combined+: from the normal patches near by",
+    models = {
+        "combined": ("combined: through one narrow code", squeezed(normal, judged)),
+        "combined_plus": ("combined+: from the normal patches near by", places),
     }
-    ends = (squeezed(normal, judged), places)
-    for axes, (model, title), end in zip(panels, titles.items(), ends, strict=True):
+    for axes, (model, (title, ends)) in zip(panels, models.items(), strict=True):
         axes.plot(*normal.T, "o", color=NORMAL, markersize=5, alpha=0.7)
         axes.set_title(title, loc="left", color=style.ink(model), fontsize=10)
         axes.set(aspect="equal", ylim=(-0.6, 5.3))
         axes.set_axis_off()
-        _left_over(axes, judged, end, model)
+        for point, end, name, marker in zip(judged, ends, JUDGED, "os", strict=True):
+            axes.plot(*np.stack([point, end]).T, color=COLOURS[model], linewidth=3.5, zorder=1)
+            axes.plot(*point, marker, color=BLACK, markersize=7, zorder=3)
+            where = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center"}
+            axes.annotate(name, point, fontsize=SMALL, **where)
     return figure
-
-
-def _left_over(axes: Axes, judged: np.ndarray, ends: np.ndarray, model: str) -> None:
-    names = {"rare, but normal": "o", "a defect": "s"}
-    for point, end, (name, marker) in zip(judged, ends, names.items(), strict=True):
-        axes.plot(*np.stack([point, end]).T, color=COLOURS[model], linewidth=3.5, zorder=1)
-        axes.plot(*point, marker, color=BLACK, markersize=7, zorder=3)
-        where = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(name, point, fontsize=SMALL, **where)

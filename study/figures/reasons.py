@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.figures import style
@@ -15,38 +16,35 @@ from study.tables.reference import SCORE, scores_of, select
 
 def against(scores: pd.DataFrame, model: str, control: str, column: str = SCORE) -> Figure:
     """Score of each test image, mean over seeds, against a trivial property of it."""
-    categories = scores.category.unique()
-    figure, panels = style.row(len(categories), 2.7)
-    for category, axes in zip(categories, panels, strict=True):
+    figure, panels = style.by_category(scores.category.unique(), 2.7, across=True, pad=20)
+    for category, axes in panels:
         labels, values = scores_of(scores, column, category=category, arm=model)
         _, trivial = scores_of(scores, category=category, arm=control)
         for label, colour in ((0, NORMAL), (1, COLOURS[model])):
             these, marks = labels == label, {"color": colour, "alpha": 0.8, "s": 14}
-            axes.scatter(
-                trivial[0, these], values[:, these].mean(axis=0), marker="os"[label], **marks
-            )
+            means = values[:, these].mean(axis=0)
+            axes.scatter(trivial[0, these], means, marker="os"[label], **marks)
         axes.set_xlabel(control)
-        axes.set_title(plain(category), loc="left", pad=20)
-    style.words(panels[0], [("● normal", DIM), ("■ anomalous", style.ink(model))])
-    panels[0].set_ylabel(f"error of {model}")
+    first = figure.axes[0]
+    style.words(first, [("● normal", DIM), ("■ anomalous", style.ink(model))])
+    first.set_ylabel(f"error of {model}")
     return figure
 
 
 def training(watched: pd.DataFrame) -> Figure:
     """The autoencoder's AUROC along its training, one line a seed."""
-    categories, colour = watched.category.unique(), COLOURS["autoencoder"]
-    figure, panels = style.row(len(categories), 2.7, sharey=True)
+    colour = COLOURS["autoencoder"]
+    figure, panels = style.by_category(watched.category.unique(), 2.7, across=True, sharey=True)
     lines = {"top": ("-", "ten highest"), "all": (":", "mean of the map")}
-    for category, axes in zip(categories, panels, strict=True):
+    for category, axes in panels:
         rows = watched[watched.category == category]
         for (name, _), seed in rows.groupby(["aggregation", "seed"]):
             axes.plot(seed.epoch, seed.auroc, lines[name][0], color=colour)
         style.level(axes, 0.5, style="--")
         axes.set(xlabel="epoch", ylim=(0, 1.02))
-        axes.set_title(plain(category), loc="left")
     plainly = {"color": colour, "marker": ""}
     style.key(figure, {name: plainly | {"linestyle": line} for line, name in lines.values()}, 2)
-    panels[0].set_ylabel("image-level AUROC")
+    figure.axes[0].set_ylabel("image-level AUROC")
     return figure
 
 
@@ -56,26 +54,18 @@ def places(table: pd.DataFrame, backbone: str) -> Figure:
     rows = table[table.backbone.isin(["", backbone]) & table.inside.notna()]
     rows = rows[rows.arm.isin(models)].assign(ratio=rows.inside / rows.usual)
     means = rows.groupby(["category", "arm", "image"], sort=False).ratio.mean().reset_index()
-    categories = means.category.unique()
-    figure, panels = style.row(len(categories), 2.7, sharey=True)
-    for category, axes in zip(categories, panels, strict=True):
+    names = means.category.unique()
+    figure, panels = style.by_category(names, 2.7, across=True, pad=20, sharey=True)
+    bars = {"hue_order": models, "palette": COLOURS, "bins": list(np.linspace(-1, 2, 31))}
+    for category, axes in panels:
         axes.set_xscale("log")
-        sns.histplot(
-            means[means.category == category],
-            x="ratio",
-            hue="arm",
-            hue_order=models,
-            palette=COLOURS,
-            bins=list(np.linspace(-1, 2, 31)),
-            alpha=0.6,
-            legend=False,
-            ax=axes,
-        )
+        own = means[means.category == category]
+        sns.histplot(own, x="ratio", hue="arm", alpha=0.6, legend=False, ax=axes, **bars)
         axes.axvline(1, color=BLACK, linestyle="--", linewidth=1)
         axes.set(xlabel="error inside / usual", ylabel="", xlim=(0.1, 100))
-        axes.set_title(plain(category), loc="left", pad=20)
-    style.words(panels[0], [(f"■ {model}", style.ink(model)) for model in models])
-    panels[0].set_ylabel("anomalous images")
+    first = figure.axes[0]
+    style.words(first, [(f"■ {model}", style.ink(model)) for model in models])
+    first.set_ylabel("anomalous images")
     return figure
 
 
@@ -83,14 +73,11 @@ def error_maps(table: pd.DataFrame, category: str) -> Figure:
     """The autoencoder's mean error by place, over the images of each type."""
     rows = table[table.category == category]
     kinds = sorted(rows.defect_type.unique(), key=lambda kind: (kind != "good", kind))
-    figure, panels = style.grid(-(-len(kinds) // 3), 3, 1.8)
+    figure, panels = style.bare(-(-len(kinds) // 3), 3, 1.8)
     brightest = rows.error.quantile(0.995)
-    for axes in panels.ravel():
-        axes.set_axis_off()
     for kind, axes in zip(kinds, panels.ravel(), strict=False):
         error = rows[rows.defect_type == kind].pivot(index="row", columns="column", values="error")
         sns.heatmap(error, cmap="cividis", vmin=0, vmax=brightest, square=True, cbar=False, ax=axes)
-        axes.set_axis_off()
         axes.set_title(plain(kind), fontsize=SMALL, fontweight="normal")
     figure.colorbar(axes.collections[0], ax=panels, shrink=0.7, label="mean squared error")
     return figure
@@ -112,15 +99,12 @@ def sensitivity(table: pd.DataFrame, summary: pd.DataFrame, category: str, backb
             points = points.assign(place=places).sort_values("place")
             axes.plot(points.place, points.auroc, color=COLOURS[model], linewidth=1.2)
             for row in points.itertuples():
-                ends = (row.auroc_ci_low, row.auroc_ci_high)
-                face = {"mfc": COLOURS[model] if row.usual else "white", "upright": True}
-                style.interval(axes, row.place, row.auroc, ends, COLOURS[model], size=6, **face)
+                _setting(axes, row.place, row, COLOURS[model])
             known = spread[spread.arm == model]
             if len(known) and factor != "aggregation":
                 middle, sd = known.auroc_mean.iloc[0], known.auroc_sd.iloc[0]
-                axes.axhspan(
-                    middle - sd, middle + sd, color=COLOURS[model], alpha=0.15, linewidth=0
-                )
+                band = {"color": COLOURS[model], "alpha": 0.15, "linewidth": 0}
+                axes.axhspan(middle - sd, middle + sd, **band)
         style.level(axes, 0.5)
         slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
         axes.set_xticks(range(len(order)), order, **(slanted if len("".join(order)) > 16 else {}))
@@ -141,6 +125,12 @@ def _ordered(values: Sequence[str]) -> list[str]:
         return list(values)
 
 
+def _setting(axes: Axes, at: float, row, colour: str) -> None:
+    """The AUROC with one setting and its interval; the usual setting is filled."""
+    ends, face = (row.auroc_ci_low, row.auroc_ci_high), colour if row.usual else "white"
+    style.interval(axes, at, row.auroc, ends, colour, size=6, mfc=face, upright=True)
+
+
 def greys(scores: pd.DataFrame) -> Figure:
     """Mean grey of every test image: what a light meter sees."""
     figure, panels = style.by_category(scores.category.unique(), 1.7)
@@ -159,15 +149,13 @@ def picked(table: pd.DataFrame, model: str) -> Figure:
     once = pd.concat([table[~usual], table[usual].head(1)])
     sorted_ = once.sort_values("auroc", ignore_index=True)
     figure, (axes,) = style.stack(1, 2.8)
-    colour = COLOURS[model]
-    for at, row in sorted_.iterrows():
-        ends, face = (row.auroc_ci_low, row.auroc_ci_high), colour if row.usual else "white"
-        style.interval(axes, at, row.auroc, ends, colour, size=6, mfc=face, upright=True)
+    for row in sorted_.itertuples():
+        _setting(axes, row.Index, row, COLOURS[model])
     for at, side, step in ((0, "left", 8), (len(sorted_) - 1, "right", -8)):
         row = sorted_.loc[at]
-        text = {"ha": side, "va": "center", "fontsize": SMALL, "textcoords": "offset points"}
-        where = {"xy": (at, row.auroc), "xytext": (step, 0)}
-        axes.annotate(f"{row.factor}: {row.value}", color=style.ink(model), **where, **text)
+        text = {"ha": side, "va": "center", "fontsize": SMALL, "color": style.ink(model)}
+        where = {"xytext": (step, 0), "textcoords": "offset points"}
+        axes.annotate(f"{row.factor}: {row.value}", (at, row.auroc), **where, **text)
     style.level(axes, 0.5)
     axes.set(xlabel="settings, sorted", ylabel="image-level AUROC", xticks=[])
     return figure

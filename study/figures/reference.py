@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anomalylib.metrics import image as metrics
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, GREY, MARKERS, SMALL
-from study.names import ARMS, CLAIMS, CONTROL, plain
-from study.tables.reference import CONTROLS, GROUP, scores_of, select
+from study.names import ARMS, CLAIMS, plain
+from study.tables.comparisons import seed_spread
+from study.tables.reference import CONTROLS, GROUP, select
 
 BACKBONES = {
     "": "no backbone",
@@ -33,20 +33,14 @@ def measured(
 ) -> Figure:
     """AUROC of every model and control with its interval; small dots are seeds.
 
-    Parameters
-    ----------
-    summary, scores : DataFrame
-        The tables of those names.
-    backbones : sequence of str, optional
-        Those to show; all of them where it is left out. The first has its
-        numbers written beside it.
+    `backbones` are those to show, all where it is left out. The first has its
+    numbers written beside it.
     """
     table = select(summary, variant="plain")
-    named = [name for name in table.backbone.unique() if name]
-    named = [name for name in named if backbones is None or name in backbones]
+    shown = backbones or table.backbone.unique()
+    named = [name for name in table.backbone.unique() if name and name in shown]
     table = table[table.backbone.isin(["", *named])]
-    known = dict.fromkeys([*COLOURS, *CONTROLS])
-    names = [name for name in known if name in set(table.arm)]
+    names = [name for name in (*ARMS, *CONTROLS) if name in set(table.arm)]
     height = (0.45 if len(named) > 1 else 0.36) * len(names) + 0.8
     figure, panels = style.by_category(table.category.unique(), height)
     for category, axes in panels:
@@ -56,8 +50,7 @@ def measured(
             for shift, row in zip(shifts, rows.itertuples(), strict=True):
                 marker = MARKERS[named.index(row.backbone)] if row.backbone else "o"
                 _auroc(axes, row, y + shift, marker)
-                labels, values = scores_of(scores, **{name: getattr(row, name) for name in GROUP})
-                seeds = [metrics.auroc(labels, each) for each in values]
+                seeds = seed_spread(scores, **{name: getattr(row, name) for name in GROUP})
                 if len(seeds) > 1:
                     axes.plot(seeds, [y + shift] * len(seeds), ".", color=BLACK, markersize=2.5)
             style.at_end(axes, name, f"{rows.auroc_mean.iloc[0]:.3f}", y)
@@ -66,14 +59,13 @@ def measured(
         style.auroc_rows(axes, names)
     axes.set_xlabel("image-level AUROC")
     if len(named) > 1:
-        marks = {_backbone(name): MARKERS[i] for i, name in enumerate(named)}
-        style.key(figure, marks | {"claimed by the report": "|"})
+        style.key(figure, _marks(named) | {"claimed by the report": "|"})
     return figure
 
 
 def controls(summary: pd.DataFrame, backbone: str) -> Figure:
     """Each model as it is and with every image at one mean grey; untrained features; controls."""
-    names = [*(name for name in COLOURS if name != CONTROL), *CONTROLS]
+    names = [*ARMS, *CONTROLS]
     table = summary[summary.backbone.isin(["", backbone]) & summary.variant.isin(list(VARIANTS))]
     figure, panels = style.by_category(summary.category.unique(), 0.5 * len(names) + 0.8)
     for category, axes in panels:
@@ -90,10 +82,7 @@ def controls(summary: pd.DataFrame, backbone: str) -> Figure:
 def differences(pairs: pd.DataFrame) -> Figure:
     """Gain in AUROC of one model over another, with its interval, a mark a backbone.
 
-    Parameters
-    ----------
-    pairs : DataFrame
-        Rows of `comparisons.between_arms` with a column ``backbone``.
+    `pairs` are those of `comparisons.between_arms`, with a column ``backbone``.
     """
     named = list(pairs.backbone.unique())
     steps = list(dict.fromkeys(zip(pairs["first"], pairs["second"], strict=True)))
@@ -109,19 +98,12 @@ def differences(pairs: pd.DataFrame) -> Figure:
         texts = [f"{plain(first)}\nover {plain(second)}" for first, second in steps]
         style.name_rows(axes, [first for first, _ in steps], texts=texts)
     axes.set_xlabel("difference in image-level AUROC")
-    style.key(figure, {_backbone(name): MARKERS[i] for i, name in enumerate(named)})
+    style.key(figure, _marks(named))
     return figure
 
 
 def by_type(kinds: pd.DataFrame, category: str) -> Figure:
-    """AUROC of each defect type against all normal images, one mark a model.
-
-    Parameters
-    ----------
-    kinds : DataFrame
-        From `comparisons.by_defect_type`.
-    category : str
-    """
+    """One mark a model for each row of `comparisons.by_defect_type`."""
     table = kinds[(kinds.category == category) & kinds.arm.isin(ARMS)]
     names = list(table.defect_type.unique())
     figure, (axes,) = style.stack(1, 0.5 * len(names) + 1)
@@ -137,13 +119,7 @@ def by_type(kinds: pd.DataFrame, category: str) -> Figure:
 
 
 def published(both: pd.DataFrame) -> Figure:
-    """AUROC on metal nut against screw: published methods grey, this study's models in colour.
-
-    Parameters
-    ----------
-    both : DataFrame
-        From `text.beside`.
-    """
+    """AUROC on metal nut against screw, from `text.beside`: published grey, ours in colour."""
     figure, (axes,) = style.stack(1, 4.6)
     ours = both.source == "this study"
     rows = both[~ours].dropna(subset=["metal_nut", "screw"])
@@ -167,5 +143,7 @@ def _auroc(axes: Axes, row, y: float, marker: str, **options) -> None:
     style.interval(axes, y, row.auroc_mean, ends, COLOURS.get(row.arm, GREY), marker, **options)
 
 
-def _backbone(name: str) -> str:
-    return BACKBONES.get(name, plain(name))
+def _marks(backbones: Sequence[str]) -> dict[str, str]:
+    """The marker of each backbone, by what a page calls it."""
+    names = [BACKBONES.get(name, plain(name)) for name in backbones]
+    return dict(zip(names, MARKERS, strict=False))

@@ -8,7 +8,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.legend import Legend
+from matplotlib.ticker import NullFormatter
 
 from study.names import ARMS, CONTROL, plain
 
@@ -66,20 +67,24 @@ def stack(rows: int, height: float, **options) -> tuple[Figure, np.ndarray]:
     return figure, axes[:, 0]
 
 
-def row(columns: int, height: float, **options) -> tuple[Figure, np.ndarray]:
-    """A figure of panels side by side."""
-    figure, axes = grid(1, columns, height, **options)
-    return figure, axes[0]
+def bare(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
+    """A figure of panels without axes, for images."""
+    figure, panels = grid(rows, columns, height)
+    for axes in panels.ravel():
+        axes.set_axis_off()
+    return figure, panels
 
 
 def by_category(
-    names: Sequence[str], height: float, **options
+    names: Sequence[str], height: float, across: bool = False, pad: float | None = None, **options
 ) -> tuple[Figure, list[tuple[str, Axes]]]:
-    """A figure with a titled panel a category, below each other."""
-    figure, panels = stack(len(names), height, **options)
-    for name, axes in zip(names, panels, strict=True):
-        axes.set_title(plain(name), loc="left")
-    return figure, list(zip(names, panels, strict=True))
+    """A figure with a titled panel a category, below each other or side by side."""
+    rows, columns = (1, len(names)) if across else (len(names), 1)
+    figure, panels = grid(rows, columns, height, **options)
+    pairs = list(zip(names, panels.ravel(), strict=True))
+    for name, axes in pairs:
+        axes.set_title(plain(name), loc="left", pad=pad)
+    return figure, pairs
 
 
 def interval(
@@ -138,13 +143,11 @@ def level(axes: Axes, value: float, upright: bool = False, style: str = ":") -> 
 
 def words(axes: Axes, parts: Sequence[tuple[str, object]]) -> None:
     """Coloured words in one line above a panel: a legend without a key."""
-    last = None
+    xy, beside, gap = (0, 1.02), "axes fraction", ""
+    style = {"fontsize": SMALL, "va": "bottom", "annotation_clip": False}
     for text, colour in parts:
-        where = {"xy": (1, 0), "xycoords": last} if last else {"xy": (0, 1.02)}
-        if last is None:
-            where["xycoords"] = "axes fraction"
-        style = {"color": colour, "fontsize": SMALL, "va": "bottom", "annotation_clip": False}
-        last = axes.annotate(text if last is None else f"   {text}", **where, **style)
+        last = axes.annotate(f"{gap}{text}", xy, xycoords=beside, color=colour, **style)
+        xy, beside, gap = (1, 0), last, "   "
 
 
 def key(figure: Figure, marks: Mapping[str, Mapping | str], columns: int = 1, **options) -> None:
@@ -175,7 +178,7 @@ def plain_numbers(axes: Axes, which: str, label: str = "") -> None:
     """A logarithmic axis, ``"x"`` or ``"y"``, with plain numbers."""
     axes.set(**{f"{which}scale": "log"} | ({f"{which}label": label} if label else {}))
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_major_formatter("{x:,g}")
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -187,27 +190,26 @@ def roc_frame(axes: Axes) -> None:
     axes.set_aspect("equal")
 
 
+def legend_below(figure: Figure, axes: Axes, columns: int = 1, **options) -> Legend:
+    """What is labelled in a panel, named below the figure."""
+    labelled = axes.get_legend_handles_labels()
+    return figure.legend(*labelled, loc="outside lower center", ncols=columns, **options)
+
+
 def roc_key(figure: Figure, axes: Axes) -> None:
     """Name the curves below the panel, each in its colour."""
-    handles, names = axes.get_legend_handles_labels()
-    legend = figure.legend(handles, names, loc="outside lower center", ncols=1, title="AUROC")
-    legend.get_title().set_fontsize(SMALL)
+    legend = legend_below(figure, axes, title="AUROC", title_fontsize=SMALL)
     models = {plain(model): model for model in COLOURS}
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_color(ink(models.get(name.split()[0], "")))
+    for text in legend.get_texts():
+        text.set_color(ink(models.get(text.get_text().split()[0], "")))
 
 
 def image(axes: Axes, pixels: np.ndarray, title: str = "", colour: str = BLACK, **style) -> None:
     """An image without axes; its title may be a file's name, which is no formula."""
     axes.imshow(pixels)
     axes.set_axis_off()
-    style = {
-        "fontsize": SMALL,
-        "fontweight": "normal",
-        "color": colour,
-        "parse_math": False,
-    } | style
-    axes.set_title(title, **style)
+    usual = {"fontsize": SMALL, "fontweight": "normal", "color": colour, "parse_math": False}
+    axes.set_title(title, **usual | style)
 
 
 def outline(axes: Axes, mask: np.ndarray | None, colour: str = "white") -> None:

@@ -8,25 +8,20 @@ from study.figures import style
 from study.figures.histogram import histogram
 from study.figures.style import COLOURS
 from study.names import ARMS, plain
-from study.tables.reference import RULES, of_model, scores_of, select
+from study.tables.reference import RULES, of_model, scores_of, seed_zero, select
 
 
 def histograms(
     scores: pd.DataFrame, nominal: pd.DataFrame, decided: pd.DataFrame, category: str, backbone: str
 ) -> Figure:
     """Seed 0 of every model with the report's threshold, one panel a model."""
-    rule = RULES[0]
     figure, panels = style.stack(len(ARMS), 2.5)
     for model, axes in zip(ARMS, panels, strict=True):
         which = {"category": category} | of_model(model, backbone)
-        labels, values = scores_of(scores, **which)
-        learned = select(nominal, seed=0, variant=rule.variant, **which).score.to_numpy()
-        row = select(decided, threshold_rule=rule.name, **which).iloc[0]
-        threshold = rule.rule.fit(learned).threshold_
-        histogram(axes, model, values[0], labels, threshold, _rates(row))
+        labels, values, _, threshold = seed_zero(scores, nominal, RULES[0], **which)
+        note = _rates(decided, threshold_rule=RULES[0].name, **which)
+        histogram(axes, model, values, labels, threshold, note)
         axes.set_title(plain(model), loc="left", pad=20)
-    for axes in panels[:-1]:
-        axes.set_xlabel("")
     return figure
 
 
@@ -57,13 +52,10 @@ def roc(
 
 
 def recall_by_alarms(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The ROC curve at each number of false alarms.
+    """The ROC curve at each number of false alarms: (M + 1,).
 
-    Returns
-    -------
-    ndarray, shape (M + 1,)
-        For k of the M normal images above the threshold, the largest share of
-        anomalous images above it; its last entry is 1.
+    For k of the M normal images above the threshold, the largest share of anomalous
+    images above it; the last entry is 1.
     """
     normal = np.sort(scores[labels == 0])[::-1]  # (M,)
     anomalous = scores[labels == 1]
@@ -75,24 +67,18 @@ def rules(
 ) -> Figure:
     """One histogram a threshold rule, of seed 0: nominal and test scores, the red line."""
     figure, panels = style.stack(len(RULES), 2.3, sharex=True)
-    drawn = []
-    for rule in RULES:
-        rows = {"category": category, "variant": rule.variant} | which
-        labels, values = scores_of(scores, **rows)
-        learned = select(nominal, seed=0, **rows).score.to_numpy()
-        drawn.append((values[0], labels, learned, rule.rule.fit(learned).threshold_))
-    everything = [np.append([*values, *learned], at) for values, _, learned, at in drawn]
+    which["category"] = category
+    drawn = [seed_zero(scores, nominal, rule, **which) for rule in RULES]
+    everything = [np.append([*values, *learned], at) for _, values, learned, at in drawn]
     shared = style.bins(np.concatenate(everything))
-    for axes, rule, (values, labels, learned, threshold) in zip(panels, RULES, drawn, strict=True):
-        row = select(decided, category=category, threshold_rule=rule.name, **which).iloc[0]
-        model, note = which["arm"], _rates(row)
-        histogram(axes, model, values, labels, threshold, note, learned, shared)
+    for axes, rule, (labels, values, learned, threshold) in zip(panels, RULES, drawn, strict=True):
+        note = _rates(decided, threshold_rule=rule.name, **which)
+        histogram(axes, which["arm"], values, labels, threshold, note, learned, shared)
         axes.set_title(rule.name, loc="left", pad=20)
-    for axes in panels[:-1]:
-        axes.set_xlabel("")
     return figure
 
 
-def _rates(row) -> str:
+def _rates(decided: pd.DataFrame, **which: str) -> str:
     """What a rule decides, beside its red line."""
+    row = select(decided, **which).iloc[0]
     return f"recall {row.recall:.0%}\nfalse alarms {row.fpr:.0%}"

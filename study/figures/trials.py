@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, GREY, NORMAL
-from study.names import plain
 
 FAMILIES = {
     "FeatCAE": COLOURS["combined"],
@@ -29,15 +28,11 @@ JUDGED = {
 def by_rarity(bins: pd.DataFrame, titles: Sequence[str]) -> Figure:
     """Error of normal patches and of defects against how rare they are, a panel a detector.
 
-    Parameters
-    ----------
-    bins : DataFrame
-        Rows of the table ``rarity``, of one category.
-    titles : sequence of str
-        Of the panels, in the order in which ``family`` and ``trial`` appear.
+    `bins` are rows of the table ``rarity`` of one category; `titles` are in the order
+    in which ``family`` and ``trial`` appear there.
     """
     detectors = list(bins.groupby(["family", "trial"], sort=False))
-    figure, panels = style.row(len(detectors), 3.1, sharey=True)
+    figure, (panels,) = style.grid(1, len(detectors), 3.1, sharey=True)
     for ((family, _), both), title, axes in zip(detectors, titles, panels, strict=True):
         for kind, colour, marker in (("normal", NORMAL, "o"), ("defect", FAMILIES[family], "s")):
             rows = both[both.kind == kind].reset_index(drop=True)
@@ -57,14 +52,9 @@ def by_rarity(bins: pd.DataFrame, titles: Sequence[str]) -> Figure:
 
 
 def trials(table: pd.DataFrame, chosen: str) -> Figure:
-    """AUROC of some trials, one row each, in three judgements.
+    """AUROC of some trials of one category, one row each, in three judgements.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of the table ``trials``, of one category.
-    chosen : str
-        The trial that the others differ from; its values are dotted lines.
+    The values of the chosen one, from which the others differ, are dotted lines.
     """
     figure, (axes,) = style.stack(1, 0.3 * len(table) + 1.3)
     usual = table[table.trial == chosen].iloc[0]
@@ -87,17 +77,15 @@ def trials(table: pd.DataFrame, chosen: str) -> Figure:
 
 def choice(table: pd.DataFrame, chosen: str) -> Figure:
     """What was looked at when choosing, against what it was worth: a dot a trial."""
-    categories = table.category.unique()
-    figure, panels = style.row(len(categories), 3.2)
-    for category, axes in zip(categories, panels, strict=True):
+    figure, panels = style.by_category(table.category.unique(), 3.2, across=True)
+    for category, axes in panels:
         for row in table[table.category == category].itertuples():
             marks = {"marker": "o", "markersize": 6, "markeredgecolor": "w"}
             if row.family == "combined+" and row.trial == chosen:
                 marks = {"marker": "*", "markersize": 13, "markeredgecolor": BLACK, "zorder": 5}
             axes.plot(row.pasted, row.plain, color=FAMILIES[row.family], **marks)
         axes.set_xlabel("pasted defects")
-        axes.set_title(plain(category), loc="left")
-    panels[0].set_ylabel("AUROC, test images")
+    figure.axes[0].set_ylabel("AUROC, test images")
     marks = {family: {"color": colour} for family, colour in FAMILIES.items()}
     style.key(figure, marks, columns=4, columnspacing=1)
     return figure

@@ -19,11 +19,6 @@ FEW = "few"
 def read_benchmarks(folder: str | Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The rows of each section, and the machine of the first.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Of the reference results.
-
     Raises
     ------
     UserError
@@ -41,51 +36,33 @@ def read_benchmarks(folder: str | Path) -> tuple[dict[str, pd.DataFrame], dict[s
 def extraction_speeds(rows: pd.DataFrame) -> pd.DataFrame:
     """Images per second of each variant, against the original in the same round.
 
-    Returns
-    -------
-    DataFrame
-        One row for ``layers`` and ``variant``: ``speed``, its ratio to the
-        original as ``ratio``, ``ratio_low`` and ``ratio_high``, and ``share``,
-        the arithmetic done in a second over that of a large matrix product in
-        the same precision.
+    One row for ``layers`` and ``variant``: ``speed``, its ratio to the original as
+    ``ratio``, ``ratio_low`` and ``ratio_high``, ``gflops``, and ``share``, the arithmetic
+    done in a second over that of a large matrix product in the same precision.
     """
     found = []
     for layers, own in rows.groupby("layers", sort=False):
-        by = own.set_index("variant")
-        first = np.array(by.seconds["original"])
+        products = own.variant.str.startswith("product")
+        by, best = (part.set_index("variant") for part in (own[~products], own[products]))
         for variant, row in by.iterrows():
-            if variant.startswith("product"):
-                continue
             seconds = np.array(row.seconds)
-            ratio = first / seconds
-            best = by.loc["product bfloat16" if variant == "bfloat16" else "product float32"]
-            reached = row.gflop / seconds / (best.gflop / np.array(best.seconds))
-            found.append(
-                {
-                    "layers": layers,
-                    "variant": variant,
-                    "speed": row["images"] / np.median(seconds),
-                    "ratio": np.median(ratio),
-                    "ratio_low": ratio.min(),
-                    "ratio_high": ratio.max(),
-                    "share": np.median(reached),
-                    "gflops": np.median(row.gflop / seconds),
-                }
-            )
+            ratio = np.array(by.seconds["original"]) / seconds
+            product = best.loc["product bfloat16" if variant == "bfloat16" else "product float32"]
+            reached = row.gflop / seconds / (product.gflop / np.array(product.seconds))
+            speed = {"speed": row["images"] / np.median(seconds), "ratio": np.median(ratio)}
+            speed |= {"ratio_low": ratio.min(), "ratio_high": ratio.max()}
+            speed |= {"share": np.median(reached), "gflops": np.median(row.gflop / seconds)}
+            found.append({"layers": layers, "variant": variant} | speed)
     return pd.DataFrame(found)
 
 
 def times_to_quality(rows: pd.DataFrame) -> pd.DataFrame:
     """When the study's recipe is as good as the literal one at its end.
 
-    Returns
-    -------
-    DataFrame
-        One row for each ``category``, ``seed``, ``literal`` recipe and
-        ``precision``: the literal's last ``error``, its ``literal_seconds`` and
-        ``literal_auroc``; and ``epochs``, ``seconds``, ``auroc`` of the shortest
-        schedule of this study whose held-out error is no higher, with
-        ``ratio``, of the seconds. Empty where none is.
+    One row for each ``category``, ``seed``, ``literal`` recipe and ``precision``: the
+    literal's last ``error``, its ``literal_seconds`` and ``literal_auroc``; and
+    ``epochs``, ``seconds``, ``auroc`` of the shortest schedule of this study whose
+    held-out error is no higher, with ``ratio``, of the seconds. Empty where none is.
     """
     found = []
     for (category, seed), own in rows.groupby(["category", "seed"], sort=False):
@@ -109,13 +86,9 @@ def times_to_quality(rows: pd.DataFrame) -> pd.DataFrame:
 def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     """Median seconds and peak memory of a category, arm by arm, and of the peer.
 
-    Returns
-    -------
-    DataFrame
-        One row for ``who`` and ``state``, `FEW` where only some of the images
-        were learned from: ``fit`` and ``judge`` in seconds,
-        ``total``, ``image`` in milliseconds an image judged, ``peak_gb``,
-        ``auroc``, and ``low`` and ``high`` of the total.
+    One row for ``who`` and ``state``, `FEW` where only some of the images were learned
+    from: ``fit``, ``judge`` and their ``total`` in seconds, with its ``low`` and
+    ``high``, ``image`` in milliseconds an image judged, ``peak_gb``, ``auroc``.
     """
     whole = max(count for count, _ in rows["images"])
     names = [peer_name(share) for share in peers.coreset]
@@ -123,31 +96,27 @@ def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     both = pd.concat([rows, peers.assign(arm=names, state=states)], ignore_index=True)
     both["total"] = both.fit + both.score
     both["image"] = [1000 * s / n[1] for s, n in zip(both.score, both["images"], strict=True)]
-    groups = both.groupby(["arm", "state"], sort=False)
-    return pd.DataFrame(
-        {
-            "fit": groups.fit.median(),
-            "judge": groups.score.median(),
-            "total": groups.total.median(),
-            "low": groups.total.min(),
-            "high": groups.total.max(),
-            "image": groups.image.median(),
-            "peak_gb": groups.peak_mb.max() / 1000,
-            "auroc": groups.auroc.median(),
-        }
-    ).reset_index(names=["who", "state"])
+    both["peak_gb"] = both.peak_mb / 1000
+    found = both.rename(columns={"arm": "who"}).groupby(["who", "state"], sort=False)
+    return found.agg(
+        fit=("fit", "median"),
+        judge=("score", "median"),
+        total=("total", "median"),
+        low=("total", "min"),
+        high=("total", "max"),
+        image=("image", "median"),
+        peak_gb=("peak_gb", "max"),
+        auroc=("auroc", "median"),
+    ).reset_index()
 
 
 def beside(rows: pd.DataFrame) -> pd.DataFrame:
     """What combined+ takes, against combined and patchcore measured beside it.
 
-    Returns
-    -------
-    DataFrame
-        One row a category: median ``ratio`` of the seconds from files to
-        scores over the repeats, with its ``low`` and ``high``; the medians of
-        the seconds themselves, ``combined``, ``combined_plus`` and
-        ``patchcore``, of the same image size; and ``peak_gb`` of combined+.
+    One row a category: median ``ratio`` of the seconds from files to
+    scores over the repeats, with its ``low`` and ``high``; the medians of
+    the seconds themselves, ``combined``, ``combined_plus`` and
+    ``patchcore``, of the same image size; and ``peak_gb`` of combined+.
     """
     total = rows.assign(total=rows.fit + rows.score)
     wide = total.pivot(index=["category", "repeat"], columns="arm", values="total")
@@ -168,9 +137,9 @@ def latencies(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     peers = peers.assign(learned=[count for count, _ in peers["images"]])
     most = peers[peers.learned == peers.groupby("coreset").learned.transform("max")]
     for share, own in most.groupby("coreset", sort=False):
-        for threads in own.milliseconds.iloc[0]:
-            values = np.concatenate([repeat[threads] for repeat in own.milliseconds])
-            found.append((peer_name(share), int(threads), values))
+        repeats = pd.DataFrame(own.milliseconds.tolist())
+        for threads in repeats:
+            found.append((peer_name(share), int(threads), np.concatenate(repeats[threads])))
     table = []
     for who, threads, values in found:
         low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])

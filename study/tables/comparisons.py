@@ -1,5 +1,6 @@
 """Arm against arm, type against type, claim against number: read from the scores."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -7,8 +8,9 @@ import pandas as pd
 
 from anomalylib.metrics import image as metrics
 from anomalylib.metrics import intervals
-from study.names import ARMS, CLAIMS
-from study.tables.reference import RULES, SCORE, scores_of, select, wins_of
+from study.names import ARMS, CLAIMS, plain
+from study.tables.reference import RULES, SCORE, of_model, scores_of, select, wins_of
+from study.tables.text import change_of, with_interval
 
 CERTAIN = 0.05  # p value below which a paired difference counts
 
@@ -25,12 +27,7 @@ class Comparison(NamedTuple):
 def compare(scores: pd.DataFrame, first: dict[str, str], second: dict[str, str]) -> Comparison:
     """Difference of two mean AUROCs, its bootstrap interval and DeLong's paired p.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        The table ``scores``.
-    first, second : dict
-        Which rows, as for `scores_of`; both must have judged the same images.
+    Both are named as for `scores_of`, and must have judged the same images.
     """
     wins, others = wins_of(scores, **first), wins_of(scores, **second)
     return Comparison(*intervals.bootstrap(wins - others), intervals.paired_p(wins, others))
@@ -41,15 +38,15 @@ def between_arms(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
 
     An arm that was not measured with this backbone is left out.
     """
-    there = set(scores.arm[scores.backbone == backbone])
-    arms = [(ARMS[0], ""), *((arm, backbone) for arm in ARMS[1:] if arm in there)]
+    there = set(scores.arm[scores.backbone.isin(["", backbone])])
+    arms = [of_model(arm, backbone) for arm in ARMS if arm in there]
     rows = []
     for category in scores.category.unique():
-        for (arm, own), (before, its) in zip(arms[1:], arms[:-1], strict=True):
-            first = {"category": category, "arm": arm, "backbone": own}
-            second = {"category": category, "arm": before, "backbone": its}
-            found = compare(scores, first, second)
-            rows.append({"category": category, "first": arm, "second": before} | found._asdict())
+        own = {"category": category}
+        for second, first in pairwise(arms):
+            found = compare(scores, own | first, own | second)
+            pair = {"first": first["arm"], "second": second["arm"]}
+            rows.append(own | pair | found._asdict())
     return pd.DataFrame(rows)
 
 
@@ -63,16 +60,16 @@ def between_variants(scores: pd.DataFrame, variant: str, backbone: str) -> pd.Da
         same = scores[scores.seed.isin(seeds)]
         found = compare(same, own | {"variant": variant}, own)
         before = wins_of(same, **own).mean()
-        row = own | {"before": before, "after": before + found.difference} | found._asdict()
-        rows.append(row)
+        both = {"before": before, "after": before + found.difference}
+        rows.append(own | both | found._asdict())
     return pd.DataFrame(rows)
 
 
 def by_defect_type(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
     """AUROC of each defect type against all normal images, mean over seeds."""
-    plain = scores[(scores.variant == "plain") & scores.backbone.isin(["", backbone])]
+    usual = scores[(scores.variant == "plain") & scores.backbone.isin(["", backbone])]
     rows = []
-    for (category, arm), own in plain.groupby(["category", "arm"], sort=False):
+    for (category, arm), own in usual.groupby(["category", "arm"], sort=False):
         normal = own[own.label == 0]
         for kind, anomalous in own[own.label == 1].groupby("defect_type"):
             found = [
@@ -99,81 +96,39 @@ def verdicts(scores: pd.DataFrame, summary: pd.DataFrame, backbone: str) -> pd.D
     the threshold, where recall is at least 0.9 and false alarms at most 0.05.
     """
     shown = summary[(summary.variant == "plain") & summary.backbone.isin(["", backbone])]
-    rows = {row.category: {} for row in shown.itertuples()}
-    for row in shown.itertuples():
-        rows[row.category][row.arm] = row
-    pairs = between_arms(scores, backbone).set_index(["category", "first"])
-    made = [
-        _claim(
-            f"autoencoder alone: AUROC about {CLAIMS['autoencoder']}",
-            {
-                name: _reaches(own["autoencoder"], CLAIMS["autoencoder"])
-                for name, own in rows.items()
-            },
-            {name: _said(own["autoencoder"]) for name, own in rows.items()},
-            "below_chance",
-        ),
-        _claim(
-            "ResNet features alone: better than the autoencoder",
-            {name: _above(pairs.loc[(name, "resnet")]) for name in rows},
-            {name: _gain(pairs.loc[(name, "resnet")]) for name in rows},
-            "measured",
-        ),
-        _claim(
-            f"combined: AUROC about {CLAIMS['combined']}",
-            {
-                name: own["combined"].auroc_ci_high >= CLAIMS["combined"]
-                for name, own in rows.items()
-            },
-            {name: _said(own["combined"]) for name, own in rows.items()},
-            "measured",
-        ),
-        _claim(
-            "combined: better than ResNet features alone",
-            {name: _above(pairs.loc[(name, "combined")]) for name in rows},
-            {name: _gain(pairs.loc[(name, "combined")]) for name in rows},
-            "measured",
-        ),
-        _claim(
-            f"{RULES[0].name.split(',')[0]} of the errors: a threshold to work with",
-            {name: _works(own["combined"]) for name, own in rows.items()},
-            {name: _rates(own["combined"]) for name, own in rows.items()},
-            "thresholds",
-        ),
-    ]
+    low, high = CLAIMS["autoencoder"], CLAIMS["combined"]
+    by_arm = shown.set_index(["category", "arm"])
+    by_arm["at_low"] = (by_arm.auroc_ci_low <= low) & (by_arm.auroc_ci_high >= low)
+    by_arm["at_high"] = by_arm.auroc_ci_high >= high
+    by_arm["works"] = (by_arm.recall >= 0.9) & (by_arm.fpr <= 0.05)
+    by_pair = between_arms(scores, backbone).set_index(["category", "first"])
+    by_pair["better"] = (by_pair.difference > 0) & (by_pair.p < CERTAIN)
+
+    def of(table: pd.DataFrame, arm: str) -> dict[str, pd.Series]:
+        return {name: table.loc[(name, arm)] for name in shown.category.unique()}
+
+    alone, combined = of(by_arm, "autoencoder"), of(by_arm, "combined")
+    features, both = of(by_pair, "resnet"), of(by_pair, "combined")
+    better = "ResNet features alone: better than the autoencoder"
+    rule = f"{RULES[0].name.split(',')[0]} of the errors: a threshold to work with"
+    claims = (
+        (f"autoencoder alone: AUROC about {low}", alone, "at_low", with_interval, "below_chance"),
+        (better, features, "better", change_of, "measured"),
+        (f"combined: AUROC about {high}", combined, "at_high", with_interval, "measured"),
+        ("combined: better than ResNet features alone", both, "better", change_of, "measured"),
+        (rule, combined, "works", _rates, "thresholds"),
+    )
+    made = []
+    for claim, rows, holds, said, page in claims:
+        where = [plain(name) for name, row in rows.items() if row[holds]]
+        words = {0: "does not hold", len(rows): "holds"}
+        verdict = words.get(len(where), f"holds in part: on {', '.join(where)}")
+        numbers = {name: said(row) for name, row in rows.items()}
+        made.append({"claim": claim, "verdict": verdict} | numbers | {"page": page})
     return pd.DataFrame(made)
 
 
-def _claim(claim: str, held: dict[str, bool], numbers: dict[str, str], page: str) -> dict:
-    """One row: the verdict follows from the number of categories in which it holds."""
-    count = sum(map(bool, held.values()))
-    words = {0: "does not hold", len(held): "holds"}
-    where = [name.replace("_", " ") for name, holds in held.items() if holds]
-    verdict = words.get(count, f"holds in part: on {', '.join(where)}")
-    return {"claim": claim, "verdict": verdict} | numbers | {"page": page}
-
-
-def _reaches(row, value: float) -> bool:
-    return row.auroc_ci_low <= value <= row.auroc_ci_high
-
-
-def _above(pair: pd.Series) -> bool:
-    return pair.difference > 0 and pair.p < CERTAIN
-
-
-def _works(row) -> bool:
-    return row.recall >= 0.9 and row.fpr <= 0.05
-
-
-def _said(row) -> str:
-    return f"{row.auroc_mean:.3f} [{row.auroc_ci_low:.3f}, {row.auroc_ci_high:.3f}]"
-
-
-def _gain(pair: pd.Series) -> str:
-    return f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]"
-
-
-def _rates(row) -> str:
+def _rates(row: pd.Series) -> str:
     bounds = f"[at least {row.recall_ci_low:.0%}], false alarms {row.fpr:.1%}"
     return f"recall {row.recall:.0%} {bounds} [at most {row.fpr_ci_high:.0%}]"
 

@@ -1,13 +1,11 @@
 """The numbers in the text of the chapter on what each model costs, from the benchmarks."""
 
-from typing import Any
-
 import pandas as pd
 
 from study.names import plain
 from study.tables import benchmarks
+from study.tables.text import Numbers
 
-Numbers = dict[str, Any]
 BEST = {"single": "smaller batches", "half": "bfloat16"}
 """The quickest extraction in either precision, by the names that the prose has."""
 
@@ -28,12 +26,14 @@ def category(costs: pd.DataFrame) -> Numbers:
     names = [name for name in costs.who.unique() if benchmarks.PEER not in name]
     cold, warm = (sum(kept[who, state] for who in names) for state in ("cold", "all kept"))
     features = sum(kept[who, "features kept"] for who in names if who != "autoencoder")
-    numbers: Numbers = {f"{who}_cold": f"{kept[who, 'cold']:.0f}" for who in names}
-    numbers |= {f"{who}_warm": f"{kept[who, 'all kept']:.1f}" for who in names}
-    numbers |= {"cold_sum": f"{cold:.0f}", "warm_sum": f"{warm:.0f}"}
-    numbers["warm_ratio"] = f"{cold / warm:.0f}"
-    on_features = cold - kept["autoencoder", "cold"]
-    return numbers | {"features_ratio": f"{on_features / features:.1f}"}
+    autoencoder = kept["autoencoder", "cold"]
+    return {
+        "autoencoder_cold": f"{autoencoder:.0f}",
+        "cold_sum": f"{cold:.0f}",
+        "warm_sum": f"{warm:.0f}",
+        "warm_ratio": f"{cold / warm:.0f}",
+        "features_ratio": f"{(cold - autoencoder) / features:.1f}",
+    }
 
 
 def extraction(speeds: pd.DataFrame, precision: pd.DataFrame) -> Numbers:
@@ -71,10 +71,9 @@ def training(rows: pd.DataFrame) -> Numbers:
 def one_image(costs: pd.DataFrame, one: pd.DataFrame) -> Numbers:
     """Milliseconds of one image, and the peer beside."""
     single = _single(one)
-    numbers: Numbers = {f"{who.split(',')[0]}_one": f"{ms:.0f}" for who, ms in single.items()}
     cold, few = (costs[costs.state == s].set_index("who") for s in ("cold", benchmarks.FEW))
     full, tenth = benchmarks.peer_name(0.01), benchmarks.peer_name(0.1)
-    return numbers | {
+    return {
         "peer_one": f"{single[tenth]:.0f}",
         "full_one": f"{single[full]:.0f}",
         "peer_fit": f"{few.fit[tenth]:.0f}",
@@ -96,9 +95,8 @@ def beside(rows: pd.DataFrame) -> Numbers:
     both, numbers = benchmarks.beside(rows).set_index("category"), {}
     for name, row in both.iterrows():
         numbers[f"{name}_beside"] = f"{row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})"
-        numbers |= {f"{name}_usual": f"{row.combined:.0f}"}
-        numbers |= {f"{name}_plus": f"{row.combined_plus:.0f}"}
-        numbers |= {f"{name}_patches": f"{row.patchcore:.0f}"}
+        numbers[f"{name}_plus"] = f"{row.combined_plus:.0f}"
+        numbers[f"{name}_patches"] = f"{row.patchcore:.0f}"
     return numbers | {"plus_peak": f"{both.peak_gb.max():.2f}"}
 
 
@@ -107,14 +105,13 @@ def growth(rows: pd.DataFrame) -> Numbers:
     usual = rows[~rows.wide & (rows.side == rows.side.min())]
     peak = usual.pivot(index="images", columns="arm", values="peak_mb")
     flat = peak.loc[6400] / peak.loc[400] - 1
-    wide = rows[rows.wide].set_index("arm").peak_mb / 1000
+    wide = rows[rows.wide].peak_mb / 1000
     large = rows[(rows.side == 448) & ~rows.wide].peak_mb / 1000
     return {
         "flat_low": f"{flat.min():+.0%}",
         "flat_high": f"{flat.max():+.0%}",
         "largest": str(flat.idxmax()),
         "wide_peak": f"{wide.max():.2f}",
-        "wide_who": str(wide.idxmax()),
         "large_peak": f"{large.max():.2f}",
     }
 

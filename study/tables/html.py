@@ -31,19 +31,14 @@ NAMES = ("category", "defect type", "arm", "first", "second")
 
 
 def as_html(frame: pd.DataFrame, before: str = "", after: str = "") -> HTML:
-    """Show a table whole on a page; a line break in a cell is kept.
+    """Show a table whole on a page, between two paragraphs; a line break in a cell is kept.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        Its cells are shown as text, escaped unless they are `Markup`.
-    before, after : str
-        Paragraphs around it.
+    All is escaped unless it is `Markup`.
     """
     cells = frame.map(lambda cell: cell if isinstance(cell, Markup) else str(cell))
     rows = cells.itertuples(index=False, name=None)
-    parts = {"columns": list(frame.columns), "rows": rows, "before": before, "after": after}
-    return HTML(TABLE.render(parts))
+    columns = list(frame.columns)
+    return HTML(TABLE.render(columns=columns, rows=rows, before=before, after=after))
 
 
 def table(frame: pd.DataFrame, digits: int = 3, **around: str) -> HTML:
@@ -57,9 +52,8 @@ def table(frame: pd.DataFrame, digits: int = 3, **around: str) -> HTML:
         return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
     shown = frame.rename(columns=lambda name: str(name).replace("_", " ")).map(text)
-    for column in NAMES:
-        if column in shown:
-            shown[column] = shown[column].map(plain)
+    names = shown.columns.intersection(NAMES)
+    shown[names] = shown[names].map(plain)
     return as_html(shown, **around)
 
 
@@ -71,16 +65,16 @@ def show(results: Sequence[Result]) -> HTML:
 
 def rule_table(decided: pd.DataFrame) -> HTML:
     """What each threshold rule decides, with the one-sided bounds of its rates in brackets."""
-    recall = zip(decided.recall, decided.recall_ci_low, strict=True)
-    alarms = zip(decided.fpr, decided.fpr_ci_high, strict=True)
+    rate = f"{{:.0%}}{NARROW}[{{}}{NARROW}{{:.0%}}]".format
+    rows = list(decided.itertuples())
     shown = {
         "category": decided.category,
         "arm": decided.arm,
         "rule": decided.threshold_rule.str.replace(" ", NARROW),
         "learned from": decided.n_nominal,
         "skewness": decided.skewness.map("{:.1f}".format),
-        "recall": [f"{rate:.0%}{NARROW}[≥{NARROW}{bound:.0%}]" for rate, bound in recall],
-        "false alarms": [f"{rate:.0%}{NARROW}[≤{NARROW}{bound:.0%}]" for rate, bound in alarms],
+        "recall": [rate(row.recall, "≥", row.recall_ci_low) for row in rows],
+        "false alarms": [rate(row.fpr, "≤", row.fpr_ci_high) for row in rows],
     }
     return table(pd.DataFrame(shown))
 
@@ -88,8 +82,7 @@ def rule_table(decided: pd.DataFrame) -> HTML:
 def verdict_table(verdicts: pd.DataFrame, folder: str = "") -> HTML:
     """Verdicts; each claim links to the page that shows it, which lies in `folder`."""
     link = Markup('<a href="{}{}.html">{}</a>').format
-    pairs = zip(verdicts.page, verdicts.claim, strict=True)
-    claims = [link(folder, page, claim) for page, claim in pairs]
+    claims = [link(folder, row.page, row.claim) for row in verdicts.itertuples()]
     return table(verdicts.assign(claim=claims).drop(columns="page"))
 
 

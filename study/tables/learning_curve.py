@@ -1,5 +1,7 @@
 """The figures of a learning curve: what comes of fewer images, over the seeds."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -11,22 +13,14 @@ GROUP = ["category", "arm", "backbone", "images"]
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a category, model and size, over its seeds.
+    """One row a category, model and size, over its seeds; `table` has a row a fit.
 
-    Parameters
-    ----------
-    table : DataFrame
-        One row a fit: what `study.runs.learning_curve` gives.
-
-    Returns
-    -------
-    DataFrame
-        ``spread`` is the deviation of the threshold over seeds as a share of
-        its mean, ``swing`` its highest value by its lowest, ``ratio`` its mean
-        as a share of the mean with all images. ``unlearned_rate`` is the rate
-        of false alarms on the training images not learned from; its bound is
-        Clopper and Pearson's, one-sided 95 %, at the mean count rounded up.
-        Where there is nothing to count: not a number.
+    ``spread`` is the deviation of the threshold over seeds as a share of
+    its mean, ``swing`` its highest value by its lowest, ``ratio`` its mean
+    as a share of the mean with all images. ``unlearned_rate`` is the rate
+    of false alarms on the training images not learned from; its bound is
+    Clopper and Pearson's, one-sided 95 %, at the mean count rounded up.
+    Where there is nothing to count: not a number.
     """
     rows = []
     for which, fits in table.groupby(GROUP, sort=False):
@@ -48,19 +42,9 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def enough(summary: pd.DataFrame, within: float) -> pd.DataFrame:
-    """The fewest images from which on the mean AUROC stays as near to that with all.
+    """The fewest images from which on the mean AUROC is at most `within` below that with all.
 
-    Parameters
-    ----------
-    summary : DataFrame
-        From `summarise`.
-    within : float
-        How far below it may lie.
-
-    Returns
-    -------
-    DataFrame
-        ``images`` by category and model.
+    By category and model, as the column ``images``; `summary` is of `summarise`.
     """
 
     def fewest(sizes: pd.DataFrame) -> int:
@@ -75,25 +59,22 @@ def enough(summary: pd.DataFrame, within: float) -> pd.DataFrame:
 def overview(table: pd.DataFrame) -> pd.DataFrame:
     """The figures of a learning curve as a page shows them, a row a model and size."""
 
-    def rates(mean: pd.Series, bound: pd.Series) -> list[str]:
-        pairs = zip(mean, bound, strict=True)
-        return ["–" if np.isnan(a) else f"{a:.1%}{NARROW}[≤{NARROW}{b:.0%}]" for a, b in pairs]
+    def text(form: str, *columns: pd.Series) -> list[str]:
+        rows = zip(*columns, strict=True)
+        return ["–" if np.isnan(values[0]) else form.format(*values) for values in rows]
 
-    def number(values: pd.Series, form: str) -> list[str]:
-        return ["–" if np.isnan(value) else format(value, form) for value in values]
-
-    rows = summarise(table)
+    rows, rate = summarise(table), f"{{:.1%}}{NARROW}[≤{NARROW}{{:.0%}}]"
     return pd.DataFrame(
         {
             "arm": rows.arm.map(plain),
             "images": rows.images,
-            "AUROC": number(rows.auroc_mean, ".3f"),
-            "lowest": number(rows.auroc_low, ".3f"),
-            "threshold": number(rows.ratio, ".2f"),
-            "spread": number(rows.spread, ".1%"),
-            "false alarms, not learned": rates(rows.unlearned_rate, rows.unlearned_bound),
-            "false alarms, test": rates(rows.test_rate, rows.test_bound),
-            "recall": number(rows.recall, ".0%"),
+            "AUROC": text("{:.3f}", rows.auroc_mean),
+            "lowest": text("{:.3f}", rows.auroc_low),
+            "threshold": text("{:.2f}", rows.ratio),
+            "spread": text("{:.1%}", rows.spread),
+            "false alarms, not learned": text(rate, rows.unlearned_rate, rows.unlearned_bound),
+            "false alarms, test": text(rate, rows.test_rate, rows.test_bound),
+            "recall": text("{:.0%}", rows.recall),
         }
     )
 
@@ -101,21 +82,13 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
 def numbers(runs: pd.DataFrame, equal: pd.DataFrame, within: float = 0.01) -> dict[str, str]:
     """The numbers in the text of the chapter on how many images are needed.
 
-    Parameters
-    ----------
-    runs, equal : DataFrame
-        The tables ``learning_curve`` and ``equal_steps``.
-    within : float
-        How far below the AUROC with all images is near enough.
+    Of the tables ``learning_curve`` and ``equal_steps``; an AUROC at most `within`
+    below that with all images is near enough.
     """
     summary, texts = summarise(runs), {"within": f"{within:.2f}"}
     for row in summary.itertuples():
         size = "all" if row.images == row.train_images else row.images
-        figures = {"auroc": f"{row.auroc_mean:.3f}", "sd": f"{row.auroc_sd:.3f}"}
-        figures |= {"alarms": f"{row.unlearned_rate:.0%}", "recall": f"{row.recall:.0%}"}
-        figures |= {"bound": f"{row.unlearned_bound:.0%}", "times": f"{row.ratio:.1f}"}
-        figures |= {"spread": f"{row.spread:.0%}", "swing": f"{row.swing:.1f}"}
-        texts |= {f"{row.category}_{row.arm}_{size}_{key}": text for key, text in figures.items()}
+        texts |= _texts(f"{row.category}_{row.arm}_{size}", row, ".1f")
     for (category, model), row in enough(summary, within).iterrows():
         texts[f"{category}_{model}_enough"] = str(row.images)
     for category, total in runs.groupby("category").images.max().items():
@@ -123,14 +96,20 @@ def numbers(runs: pd.DataFrame, equal: pd.DataFrame, within: float = 0.01) -> di
     trained = runs[runs.arm.isin(equal.arm) & (runs.images == runs.train_images)]
     again = summarise(pd.concat([equal, trained]))  # with all images the steps are equal anyway
     for row in again.itertuples():
-        figures = {"auroc": f"{row.auroc_mean:.3f}", "alarms": f"{row.unlearned_rate:.0%}"}
-        figures |= {"times": f"{row.ratio:.2f}", "spread": f"{row.spread:.0%}"}
-        texts |= {f"{row.category}_equal_{row.images}_{key}": t for key, t in figures.items()}
+        texts |= _texts(f"{row.category}_equal_{row.images}", row, ".2f")
     for (category, _), row in enough(again, within).iterrows():
         texts[f"{category}_equal_enough"] = str(row.images)
     for (category, images), fits in equal.groupby(["category", "images"]):
         texts[f"{category}_equal_{images}_passes"] = str(fits.epochs.iloc[0])
     return texts
+
+
+def _texts(key: str, row: Any, ratio: str) -> dict[str, str]:
+    """What the prose says of one model and size."""
+    texts = {"auroc": f"{row.auroc_mean:.3f}", "recall": f"{row.recall:.0%}"}
+    texts |= {"alarms": f"{row.unlearned_rate:.0%}", "bound": f"{row.unlearned_bound:.0%}"}
+    texts |= {"times": f"{row.ratio:{ratio}}", "spread": f"{row.spread:.0%}"}
+    return {f"{key}_{name}": text for name, text in texts.items()}
 
 
 def _rate(name: str, alarms: pd.Series, total: int) -> dict[str, float]:

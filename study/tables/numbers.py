@@ -12,23 +12,23 @@ from scipy.stats import spearmanr
 
 from anomalylib.metrics.intervals import conformal_bound
 from study.names import ARMS, CONTROL, MAIN, PARTS
-from study.tables.comparisons import (
-    between_variants,
-    by_defect_type,
-    row_of,
-    seed_spread,
-    shuffled,
-)
-from study.tables.reference import CONTROLS, RULES, of_model, scores_of
-from study.tables.text import change_of, decided, other_backbones, p_value, with_interval
+from study.tables import comparisons
+from study.tables.comparisons import between_variants, by_defect_type, seed_spread
+from study.tables.reference import CONTROLS, RULES, of_model, scores_of, select
+from study.tables.text import Numbers, change_of, decided, p_value, with_interval
 
-Numbers = dict[str, Any]
+LARGER = "384 pixels"
+"""The variant of PatchCore with images as large as those of combined+."""
+
+
+def row_of(summary: pd.DataFrame, category: str, model: str, **which: str) -> pd.Series:
+    """The row of a model with the main backbone, or of a control."""
+    return comparisons.row_of(summary, category=category, **of_model(model, MAIN), **which)
 
 
 def auroc(summary: pd.DataFrame, category: str, model: str, **which: str) -> str:
     """Mean AUROC of a model with the main backbone, or of a control, with its interval."""
-    known = of_model(model, MAIN) if model in ARMS else {"arm": model}
-    return with_interval(row_of(summary, category=category, **known | which))
+    return with_interval(row_of(summary, category, model, **which))
 
 
 def normal_counts(scores: pd.DataFrame) -> Numbers:
@@ -42,13 +42,15 @@ def landing(summary: pd.DataFrame) -> Numbers:
     numbers: Numbers = {}
     for part in PARTS:
         for model in ("combined", "patchcore", "combined_plus"):
-            row = row_of(summary, category=part, **of_model(model, MAIN))
-            numbers[f"{part}_{model}"] = row.auroc_mean
-        larger = row_of(summary, category=part, arm="patchcore", variant="384 pixels")
-        combined = row_of(summary, category=part, **of_model("combined", MAIN))
-        grey = row_of(summary, category=part, arm=CONTROL).auroc_mean
-        numbers |= {f"{part}_larger": larger.auroc_mean, f"{part}_grey": grey}
-        numbers[f"{part}_recall"] = f"{combined.recall:.0%}"
+            numbers[f"{part}_{model}"] = row_of(summary, part, model).auroc_mean
+        larger = row_of(summary, part, "patchcore", variant=LARGER).auroc_mean
+        grey = row_of(summary, part, CONTROL).auroc_mean
+        recall = row_of(summary, part, "combined").recall
+        numbers |= {
+            f"{part}_larger": larger,
+            f"{part}_grey": grey,
+            f"{part}_recall": f"{recall:.0%}",
+        }
     return numbers
 
 
@@ -70,11 +72,26 @@ def claims(scores: pd.DataFrame, summary: pd.DataFrame, thresholds: pd.DataFrame
     numbers = other_backbones(scores, thresholds) | normal_counts(scores)
     for part in PARTS:
         numbers |= {f"{part}_{model}": auroc(summary, part, model) for model in ARMS}
-        larger = row_of(summary, category=part, arm="patchcore", variant="384 pixels")
-        numbers[f"{part}_larger"] = with_interval(larger)
+        numbers[f"{part}_larger"] = auroc(summary, part, "patchcore", variant=LARGER)
         for control in CONTROLS:
-            row = row_of(summary, category=part, arm=control)
-            numbers[f"{part}_{control.replace(' ', '_')}"] = row.auroc_mean
+            name = f"{part}_{control.replace(' ', '_')}"
+            numbers[name] = row_of(summary, part, control).auroc_mean
+    return numbers
+
+
+def other_backbones(scores: pd.DataFrame, thresholds: pd.DataFrame) -> Numbers:
+    """What moves with the two other backbones: two gains, and what the report's rule decides."""
+    numbers: Numbers = {}
+    for short, backbone in (("v2", "resnet50-v2"), ("lite0", "efficientnet_lite0")):
+        pairs = comparisons.between_arms(scores, backbone).set_index(["category", "first"])
+        for name, model in (("gain", "resnet"), ("over", "combined")):
+            pair = pairs.loc[("screw", model)]
+            numbers[f"{name}_{short}"] = f"{pair.difference:+.3f}, p {p_value(pair.p)}"
+        own = of_model("combined", backbone) | {"threshold_rule": RULES[0].name}
+        nut = select(thresholds, category="metal_nut", **own).iloc[0]
+        screw = select(thresholds, category="screw", **own).iloc[0]
+        numbers |= {f"recall_{short}": f"{nut.recall:.0%}", f"alarms_{short}": f"{nut.fpr:.0%}"}
+        numbers[f"screw_recall_{short}"] = f"{screw.recall:.0%}"
     return numbers
 
 
@@ -82,38 +99,26 @@ def category(scores: pd.DataFrame, summary: pd.DataFrame, name: str) -> Numbers:
     """Of the chapter on one category."""
     numbers: Numbers = {"normal": normal_counts(scores)[f"{name}_normal"]}
     for model in ARMS:
-        which = {"category": name} | of_model(model, MAIN)
-        row, seeds = row_of(summary, **which), seed_spread(scores, **which)
+        row = row_of(summary, name, model)
+        seeds = seed_spread(scores, category=name, **of_model(model, MAIN))
         numbers |= {model: with_interval(row), f"{model}_recall": f"{row.recall:.0%}"}
         numbers[f"{model}_seeds"] = f"{seeds.min():.3f} to {seeds.max():.3f}"
-    combined = row_of(summary, category=name, **of_model("combined", MAIN))
-    return numbers | {"bound": f"{combined.fpr_ci_high:.0%}"}
+    return numbers | {"bound": f"{row_of(summary, name, 'combined').fpr_ci_high:.0%}"}
 
 
 def measured(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
     """Of the chapter on the ablation."""
     counts = normal_counts(scores)
-    nut = row_of(summary, category="metal_nut", arm="autoencoder")
-    screw = row_of(summary, category="screw", **of_model("combined", MAIN))
-    spread = seed_spread(scores, category="metal_nut", arm="autoencoder")
-    seeds = seed_spread(scores, category="screw", **of_model("combined", MAIN))
-    return {
-        "nut_normal": counts["metal_nut_normal"],
-        "screw_normal": counts["screw_normal"],
-        "ae_low": spread.min(),
-        "ae_high": spread.max(),
-        "screw_low": seeds.min(),
-        "screw_high": seeds.max(),
-        "f1_ae": nut.f1max_mean,
-        "auroc_ae": nut.auroc_mean,
-        "ap_ae": nut.ap_mean,
-        "ae_pixel": nut.pixel_auroc_mean,
-        "ae_pro": nut.aupro_mean,
-        "ae_image": nut.auroc_mean,
-        "screw_pixel": screw.pixel_auroc_mean,
-        "screw_pro": screw.aupro_mean,
-        "screw_image": screw.auroc_mean,
-    }
+    nut = row_of(summary, "metal_nut", "autoencoder")
+    numbers = {"nut_normal": counts["metal_nut_normal"], "screw_normal": counts["screw_normal"]}
+    numbers |= {"f1_ae": nut.f1max_mean, "auroc_ae": nut.auroc_mean, "ap_ae": nut.ap_mean}
+    for short, part, model in (("ae", "metal_nut", "autoencoder"), ("screw", "screw", "combined")):
+        row = row_of(summary, part, model)
+        seeds = seed_spread(scores, category=part, **of_model(model, MAIN))
+        numbers |= {f"{short}_low": seeds.min(), f"{short}_high": seeds.max()}
+        numbers |= {f"{short}_image": row.auroc_mean, f"{short}_pixel": row.pixel_auroc_mean}
+        numbers[f"{short}_pro"] = row.aupro_mean
+    return numbers
 
 
 def below_chance(
@@ -155,28 +160,26 @@ def below_chance(
     by_epoch = watched.groupby("epoch")[["auroc", "spearman_grey"]].agg(["mean", "min", "max"])
     first, tenth, last = (by_epoch.loc[epoch] for epoch in (1, 10, 40))
     numbers |= {"first": first["auroc", "mean"], "first_grey": first["spearman_grey", "mean"]}
-    numbers |= {"tenth_low": tenth["auroc", "min"], "tenth_high": tenth["auroc", "max"]}
-    numbers |= {"grey_low": tenth["spearman_grey", "min"]}
-    numbers |= {"grey_high": tenth["spearman_grey", "max"], "last": last["auroc", "mean"]}
-    return numbers | {"ganomaly": published.set_index("method").screw["GANomaly"]}
+    for name, column in (("tenth", "auroc"), ("grey", "spearman_grey")):
+        numbers |= {f"{name}_low": tenth[column, "min"], f"{name}_high": tenth[column, "max"]}
+    numbers["ganomaly"] = published.set_index("method").screw["GANomaly"]
+    return numbers | {"last": last["auroc", "mean"]}
 
 
 def error_places(places: pd.DataFrame) -> pd.DataFrame:
     """Where the autoencoder's error is, by category and defect type."""
     rows = places[(places.arm == "autoencoder") & places.inside.notna()]
-    groups = ["category", "defect_type"]
-    rows = rows.assign(ratio=rows.inside / rows.usual)
-    table = rows.groupby(groups)[["top_inside", "area"]].mean()
-    return table.join(rows.groupby(groups).ratio.median().rename("inside_over_usual")).reset_index()
+    groups = rows.assign(ratio=rows.inside / rows.usual).groupby(["category", "defect_type"])
+    means = {"top_inside": ("top_inside", "mean"), "area": ("area", "mean")}
+    return groups.agg(**means, inside_over_usual=("ratio", "median")).reset_index()
 
 
 def thresholds(scores: pd.DataFrame, summary: pd.DataFrame, decisions: pd.DataFrame) -> Numbers:
     """Of the chapter on the threshold."""
     rules = {"original": RULES[0].name, "quantile": RULES[1].name, "conformal": RULES[4].name}
     numbers: Numbers = decided(decisions[decisions.backbone.isin(["", MAIN])], rules)
-    nut = {"category": "metal_nut"} | of_model("combined", MAIN)
-    numbers["nut_whole"] = row_of(summary, **nut).auroc_mean
-    numbers["nut_held_out"] = row_of(summary, variant="held-out", **nut).auroc_mean
+    for name, variant in (("nut_whole", "plain"), ("nut_held_out", "held-out")):
+        numbers[name] = row_of(summary, "metal_nut", "combined", variant=variant).auroc_mean
     bound = conformal_bound(int(numbers["metal_nut_combined_conformal_n"]), 0.05)
     grey = scores[(scores.arm == CONTROL) & (scores.category == "screw")]
     test = grey[(grey.variant == "plain") & (grey.label == 0)].score_top10.mean()
@@ -191,12 +194,11 @@ def controls(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
     for part in PARTS:
         for control in CONTROLS:
             numbers[f"{part}_{control.replace(' ', '_')}"] = auroc(summary, part, control)
-        matched = {"category": part, "variant": "grey-matched"}
-        left = row_of(summary, arm=CONTROL, **matched).auroc_mean
-        contrast = with_interval(row_of(summary, arm="contrast", **matched))
+        left = row_of(summary, part, CONTROL, variant="grey-matched").auroc_mean
+        contrast = auroc(summary, part, "contrast", variant="grey-matched")
         numbers |= {f"{part}_grey_left": left, f"{part}_contrast_left": contrast}
         numbers[f"{part}_ae"] = auroc(summary, part, "autoencoder")
-        drawn = shuffled(scores, category=part, **of_model("combined", MAIN))
+        drawn = comparisons.shuffled(scores, category=part, **of_model("combined", MAIN))
         low, high = np.quantile(drawn, [0.025, 0.975])
         numbers[f"{part}_shuffled"] = f"{drawn.mean():.3f}, 95 % of them in [{low:.3f}, {high:.3f}]"
     light = between_variants(scores, "grey-matched", MAIN).set_index(["category", "arm"])
@@ -225,13 +227,13 @@ def limits(
     training: pd.DataFrame,
 ) -> Numbers:
     """Of the chapter on the limits; `levels` are the settings of combined on screw."""
-    nut = row_of(summary, category="metal_nut", arm="autoencoder")
+    nut = row_of(summary, "metal_nut", "autoencoder")
     tenth = training[(training.category == "screw") & (training.aggregation == "all")]
     tenth = tenth[tenth.epoch == 10].auroc
     usual = levels.usual.astype(bool)
     by_k = levels[levels.factor == "aggregation"].set_index("value").auroc
     return {
-        "grey": row_of(summary, category="screw", arm=CONTROL).auroc_mean,
+        "grey": row_of(summary, "screw", CONTROL).auroc_mean,
         "f1": nut.f1max_mean,
         "ae": nut.auroc_mean,
         "seed_low": f"{tenth.min():.2f}",

@@ -31,14 +31,14 @@ def normal_part(result: Result) -> Result:
 
 def choices(nominal: np.ndarray, held_out: np.ndarray, sigma: float) -> pd.DataFrame:
     """Thresholds by two rules: from training scores (N,), and from held-out ones (M,)."""
-    original = MeanPlusSigma(sigma=sigma).fit(nominal)
-    conformal = Conformal(alpha=0.05).fit(held_out)
-    rows = []
-    for name, rule, promise in (
-        (f"mean + {sigma:g}σ, training images", original, "none"),
-        ("conformal 5 %, held-out images", conformal, "at most 5 %, if new images are like these"),
-    ):
-        above = int((held_out > rule.threshold_).sum())
-        row = {"rule": name, "threshold": rule.threshold_, "promised false alarms": promise}
-        rows.append(row | {"held-out images above it": f"{above} of {len(held_out)}"})
-    return pd.DataFrame(rows)
+    rules = MeanPlusSigma(sigma=sigma).fit(nominal), Conformal(alpha=0.05).fit(held_out)
+    thresholds = [rule.threshold_ for rule in rules]
+    above = [f"{(held_out > threshold).sum()} of {len(held_out)}" for threshold in thresholds]
+    return pd.DataFrame(
+        {
+            "rule": [f"mean + {sigma:g}σ, training images", "conformal 5 %, held-out images"],
+            "threshold": thresholds,
+            "promised false alarms": ["none", "at most 5 %, if new images are like these"],
+            "held-out images above it": above,
+        }
+    )

@@ -83,8 +83,9 @@ def select(table: pd.DataFrame, **which: str) -> pd.DataFrame:
 
 
 def of_model(model: str, backbone: str) -> dict[str, str]:
-    """The columns that say a model with a backbone, where it has one."""
-    return {"arm": model, "backbone": "" if model == "autoencoder" else backbone}
+    """The columns that say a model, or a control, with a backbone where it has one."""
+    without = ("autoencoder", *CONTROLS)
+    return {"arm": model, "backbone": "" if model in without else backbone}
 
 
 def scores_of(
@@ -92,19 +93,22 @@ def scores_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels (N,) and scores (S, N) of the test images, one row a seed.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        The table ``scores``.
-    column : str
-        Which aggregation.
-    **which
-        Values of the columns `GROUP`; plain runs where no variant is named.
+    `which` are values of the columns `GROUP`: plain runs where no variant is named.
     """
     mine = select(scores, **({"variant": "plain"} | which))
     table = mine.pivot(index="image", columns="seed", values=column)  # (N, S), sorted by image
     labels = mine.drop_duplicates("image").set_index("image").label[table.index]
     return labels.to_numpy(), table.to_numpy().T
+
+
+def seed_zero(
+    scores: pd.DataFrame, nominal: pd.DataFrame, rule: Rule, **which: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Of seed 0: labels and scores (N,), the nominal scores (M,), and the rule's threshold."""
+    rows = which | {"variant": rule.variant}
+    labels, values = scores_of(scores, **rows)
+    learned = select(nominal, seed=0, **rows).score.to_numpy()
+    return labels, values[0], learned, rule.rule.fit(learned).threshold_
 
 
 def wins_of(scores: pd.DataFrame, column: str = SCORE, **which: str) -> np.ndarray:
@@ -113,23 +117,13 @@ def wins_of(scores: pd.DataFrame, column: str = SCORE, **which: str) -> np.ndarr
 
 
 def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a category, variant, arm and backbone, over its seeds.
+    """One row a category, variant, arm and backbone, over its seeds, of the tables so named.
 
-    Parameters
-    ----------
-    scores, nominal, runs : DataFrame
-        The tables of those names: scores of test images, of nominal images, and
-        what there is one of for each run.
-
-    Returns
-    -------
-    DataFrame
-        ``auroc_sd`` is the spread over seeds; ``auroc_ci_*`` bootstrap and
-        ``auroc_delong_*`` DeLong intervals over the choice of test images, two
-        different uncertainties. Bounds of rates are Clopper and Pearson's,
-        one-sided 95 %, at the mean count rounded to the worse side.
+    ``auroc_sd`` is the spread over seeds; ``auroc_ci_*`` bootstrap and
+    ``auroc_delong_*`` DeLong intervals over the choice of test images, two
+    different uncertainties. Bounds of rates are Clopper and Pearson's,
+    one-sided 95 %, at the mean count rounded to the worse side.
     """
-    decided = decisions(scores, nominal).set_index([*GROUP[:1], *GROUP[2:], "threshold_rule"])
     rows = []
     for key in scores[GROUP].drop_duplicates().itertuples(index=False):
         which = key._asdict()
@@ -154,13 +148,11 @@ def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -
             "ap_mean": np.mean([metrics.average_precision(labels, each) for each in values]),
             "f1max_mean": np.mean([metrics.f1_max(labels, each) for each in values]),
         }
-        rule = RULES[0].name
-        where = (key.category, key.arm, key.backbone, rule)
-        if key.variant == RULES[0].variant and where in decided.index:
-            kept = ["fpr", "fpr_ci_high", "recall", "recall_ci_low"]
-            row |= {"threshold_rule": rule} | decided.loc[where, kept].to_dict()
         rows.append(row)
-    return pd.DataFrame(rows)
+    decided = select(decisions(scores, nominal), threshold_rule=RULES[0].name)
+    kept = ["threshold_rule", "fpr", "fpr_ci_high", "recall", "recall_ci_low"]
+    first = decided.assign(variant=RULES[0].variant)[[*GROUP, *kept]]
+    return pd.DataFrame(rows).merge(first, how="left", on=GROUP)
 
 
 def decisions(scores: pd.DataFrame, nominal: pd.DataFrame) -> pd.DataFrame:
@@ -168,20 +160,18 @@ def decisions(scores: pd.DataFrame, nominal: pd.DataFrame) -> pd.DataFrame:
 
     Counts and rates are means over seeds.
     """
-    rows = []
+    keys, rows = ["category", "arm", "backbone"], []
     for rule in RULES:
         there = nominal[nominal.variant == rule.variant]
-        for key in there[GROUP].drop_duplicates().itertuples(index=False):
-            learned = select(there, **key._asdict()).groupby("seed").score.apply(np.array)
-            labels, values = scores_of(scores, **key._asdict())
+        for key in there[keys].drop_duplicates().itertuples(index=False):
+            own = key._asdict()
+            learned = select(there, **own).groupby("seed").score.apply(np.array)
+            labels, values = scores_of(scores, variant=rule.variant, **own)
             thresholds = [rule.rule.fit(each).threshold_ for each in learned]
             called = values > np.array(thresholds)[:, None]  # (S, N)
             alarms, hits = called[:, labels == 0].sum(axis=1), called[:, labels == 1].sum(axis=1)
             normal, anomalous = int((labels == 0).sum()), int((labels == 1).sum())
-            row = {
-                "category": key.category,
-                "arm": key.arm,
-                "backbone": key.backbone,
+            row = own | {
                 "threshold_rule": rule.name,
                 "n_nominal": len(learned.iloc[0]),
                 "n_seeds": len(thresholds),

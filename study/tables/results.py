@@ -69,14 +69,6 @@ class Result(BaseModel):
         """AUROC of the mean grey value alone."""
         return metrics.auroc(np.array(self.labels), np.array(self.mean_grey))
 
-    @property
-    def backbone_label(self) -> str:
-        """The backbone and its layers, for a page."""
-        if self.backbone is None:
-            return "none"
-        layers = " + ".join(self.backbone["layers"]) or "its exported maps"
-        return f"{self.backbone['name']}, {layers}"
-
     def save(self, folder: str | Path, maps: np.ndarray) -> Path:
         """Write the result as JSON and its test maps (N, H, W) beside it.
 
@@ -89,25 +81,26 @@ class Result(BaseModel):
             beside.write_text(self.model_dump_json(indent=1))
         return path
 
-    def provenance(self) -> pd.Series:
+    def provenance(self) -> dict[str, str]:
         """What a reader needs to make the same numbers again."""
-        file = self.backbone and f"{self.backbone['path']}, SHA-256 {self.backbone['sha256'][:16]}…"
+        backbone, chosen, weights = "none", "not used", "none"
+        if self.backbone:
+            layers = " + ".join(self.backbone["layers"]) or "its exported maps"
+            backbone, chosen = f"{self.backbone['name']}, {layers}", self.backbone["chosen"]
+            weights = f"{self.backbone['path']}, SHA-256 {self.backbone['sha256'][:16]}…"
         own = {key: value for key, value in self.settings.items() if key not in SAID_APART}
         settings = ", ".join(f"{key}={value}" for key, value in own.items())
-        return pd.Series(
-            {
-                "data": f"{self.dataset}, {self.category}, SHA-256 {self.fingerprint[:16]}…",
-                "backbone": self.backbone_label,
-                "backbone chosen": self.backbone["chosen"] if self.backbone else "not used",
-                "weights": file or "none",
-                "parameters": settings,
-                "versions": ", ".join(f"{key} {value}" for key, value in self.versions.items()),
-                "machine": self.machine,
-                "seconds": ", ".join(f"{key} {value:.1f}" for key, value in self.seconds.items()),
-                "made": self.date,
-            },
-            name="provenance",
-        )
+        return {
+            "data": f"{self.dataset}, {self.category}, SHA-256 {self.fingerprint[:16]}…",
+            "backbone": backbone,
+            "backbone chosen": chosen,
+            "weights": weights,
+            "parameters": settings,
+            "versions": ", ".join(f"{key} {value}" for key, value in self.versions.items()),
+            "machine": self.machine,
+            "seconds": ", ".join(f"{key} {value:.1f}" for key, value in self.seconds.items()),
+            "made": self.date,
+        }
 
 
 def result_path(folder: str | Path, category: str, arm: str, seed: int) -> Path:
@@ -134,8 +127,8 @@ def load_result(folder: str | Path, category: str, arm: str, seed: int) -> Resul
 
 def load_maps(folder: str | Path, result: Result) -> np.ndarray:
     """Anomaly maps of a result's test images, (N, H, W)."""
-    path = result_path(folder, result.category, result.arm, result.seed).with_suffix(".npz")
-    return read_maps(path)
+    path = result_path(folder, result.category, result.arm, result.seed)
+    return read_maps(path.with_suffix(".npz"))
 
 
 def read_maps(path: Path) -> np.ndarray:
@@ -194,14 +187,13 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
 
 def provenance_table(results: list[Result]) -> dict[str, str]:
     """Provenance of one result or several; what they share is said once."""
-    columns = {(result.category, result.arm): result.provenance() for result in results}
+    names = [plain(f"{result.category} {result.arm}") for result in results]
+    columns = pd.DataFrame([result.provenance() for result in results], index=names)
     said = {}
-    for field in results[0].provenance().index:
-        by_value: dict[str, list[str]] = {}
-        for (category, arm), column in columns.items():
-            by_value.setdefault(column[field], []).append(plain(f"{category} {arm}"))
-        apart = [f"{', '.join(whose)}: {value}" for value, whose in by_value.items()]
-        said[field] = "\n".join(apart) if len(by_value) > 1 else next(iter(by_value))
+    for field, values in columns.items():
+        by_value = values.groupby(values, sort=False)
+        apart = [f"{', '.join(whose.index)}: {value}" for value, whose in by_value]
+        said[field] = "\n".join(apart) if len(apart) > 1 else values.iloc[0]
     return said
 
 

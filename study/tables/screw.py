@@ -1,18 +1,16 @@
 """The numbers in the text of the chapter on where the models fail."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
 from study.names import CONTROL, MAIN
 from study.tables.comparisons import between_variants, by_defect_type, compare, row_of
-from study.tables.numbers import auroc
+from study.tables.numbers import LARGER, auroc
+from study.tables.numbers import row_of as main_row
 from study.tables.reference import of_model
-from study.tables.text import change_of, p_value, with_interval
+from study.tables.text import Numbers, change_of, with_interval, with_p
 
-Numbers = dict[str, Any]
 BASE, CHOSEN = "as in combined", "as chosen"
 FINER, RANDOM = ("FeatCAE", "384 pixels"), ("combined+", "bank at random")
 PANELS = {FINER: "FeatCAE", RANDOM: "random bank", ("combined+", CHOSEN): "combined+"}
@@ -38,33 +36,28 @@ def where_it_fails(
     scores: pd.DataFrame, summary: pd.DataFrame, levels: pd.DataFrame, places: pd.DataFrame
 ) -> Numbers:
     """How combined, PatchCore and combined+ fare on screw, and what moves it."""
-    arms = {
-        name: {"category": "screw"} | of_model(name, MAIN)
-        for name in ("combined", "patchcore", "combined_plus")
-    }
-    numbers: Numbers = {name: with_interval(row_of(summary, **arm)) for name, arm in arms.items()}
-    gap = compare(scores, arms["patchcore"], arms["combined"])
+    which = {"category": "screw"}
+    models = ("combined", "patchcore", "combined_plus")
+    numbers: Numbers = {model: auroc(summary, "screw", model) for model in models}
+    combined, patchcore = (which | of_model(model, MAIN) for model in models[:2])
+    numbers["gap"] = with_p(compare(scores, patchcore, combined))
     light = between_variants(scores, "grey-matched", MAIN).set_index(["category", "arm"])
-    numbers["gap"] = f"{change_of(gap)}, p {p_value(gap.p)}"
     numbers["light"] = change_of(light.loc[("screw", "combined")])
     for name in ("resnet50-v2", "efficientnet_lite0"):
-        row = row_of(summary, category="screw", arm="combined", backbone=name)
-        numbers[name] = with_interval(row)
+        numbers[name] = with_interval(row_of(summary, **which, **of_model("combined", name)))
     rows = levels[(levels.category == "screw") & (levels.arm == "combined")]
     best = rows.loc[rows.auroc.idxmax()]
-    wide = rows[rows.factor == "latent channels"].set_index("value").auroc
-    longer = rows[rows.factor == "epochs"].set_index("value").auroc
     numbers["best"] = f"{best.auroc:.3f} ({best.factor}: {best.value})"
-    numbers |= {"narrow": wide["10"], "wide": wide["200"]}
-    numbers |= {"short": longer["1"], "long": longer["8"]}
+    by_value = rows.set_index(["factor", "value"]).auroc
+    latent, epochs = by_value["latent channels"], by_value["epochs"]
+    numbers |= {"narrow": latent["10"], "wide": latent["200"]}
+    numbers |= {"short": epochs["1"], "long": epochs["8"]}
     kinds = by_defect_type(scores, MAIN)
     types = kinds[(kinds.category == "screw") & (kinds.arm == "combined")].auroc
     numbers |= {"worst_type": types.min(), "best_type": types.max()}
-    on_screw = places[
-        (places.backbone == MAIN) & places.inside.notna() & (places.category == "screw")
-    ]
-    for name, rows in on_screw.groupby("arm"):
-        size = row_of(summary, category="screw", arm=name, backbone=MAIN).image_size
+    known = places[places.inside.notna() & (places.category == "screw")]
+    for name, rows in known[known.backbone == MAIN].groupby("arm"):
+        size = main_row(summary, "screw", name).image_size
         cells = rows.area * (size / 8) ** 2  # layer2 has a cell for 8 pixels
         possible = np.minimum(cells, 10) / 10
         numbers[f"{name}_top"] = f"{rows.top_inside.mean() / possible.mean():.0%}"
@@ -73,43 +66,35 @@ def where_it_fails(
 
 
 def by_rarity(bins: pd.DataFrame) -> Numbers:
-    """Mean errors of rare normal patches and of defects in the panels of `PANELS`."""
-
-    def mean_error(rows: pd.DataFrame, kind: str, above: float) -> str:
-        rows = rows[(rows.kind == kind) & (rows.above >= above)]
-        return f"{np.average(rows.error, weights=rows.patches):.1f}"
-
-    numbers: Numbers = {}
-    for (family, trial), short in zip(PANELS, ("cae", "random", "plus"), strict=True):
-        rows = bins[(bins.trial == trial) & (bins.family == family)].dropna(subset=["error"])
-        numbers[f"{short}_rare"] = mean_error(rows, "normal", 0.99)
-        numbers[f"{short}_defect"] = mean_error(rows, "defect", 0)
-    return numbers
+    """Mean errors with FeatCAE: of rare normal patches, and of defects."""
+    family, trial = FINER
+    rows = bins[(bins.family == family) & (bins.trial == trial)].dropna(subset=["error"])
+    rare = rows[(rows.kind == "normal") & (rows.above >= 0.99)]
+    defects = rows[rows.kind == "defect"]
+    named = (("cae_rare", rare), ("cae_defect", defects))
+    return {name: f"{np.average(own.error, weights=own.patches):.1f}" for name, own in named}
 
 
 def combined_plus(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
     """How combined+ fares on either part, beside PatchCore at its size, and what light does."""
     numbers: Numbers = {"nut_plus": auroc(summary, "metal_nut", "combined_plus")}
     light = between_variants(scores, "grey-matched", MAIN).set_index(["category", "arm"])
-    seeds = scores[scores.variant == "384 pixels"].seed.unique()
+    seeds = scores[scores.variant == LARGER].seed.unique()
     same = scores[scores.seed.isin(seeds)]
     for name, category in (("nut", "metal_nut"), ("screw", "screw")):
-        which = {"category": category} | of_model("combined_plus", MAIN)
-        row = row_of(summary, **which)
+        row = main_row(summary, category, "combined_plus")
         numbers |= {f"{name}_sd": f"{row.auroc_sd:.4f}", f"{name}_recall": f"{row.recall:.0%}"}
         numbers[f"{name}_bound"] = f"{row.fpr_ci_high:.0%}"
-        matched = row_of(summary, variant="grey-matched", **which)
+        matched = main_row(summary, category, "combined_plus", variant="grey-matched")
         numbers[f"{name}_matched"] = with_interval(matched)
         numbers[f"{name}_light"] = change_of(light.loc[(category, "combined_plus")])
-        for short, variant in (("same", "384 pixels"), ("usual", "plain")):
-            pair = compare(same, which, which | {"arm": "patchcore", "variant": variant})
-            numbers[f"{name}_{short}"] = f"{change_of(pair)}, p {p_value(pair.p)}"
-        larger = row_of(summary, **which | {"arm": "patchcore", "variant": "384 pixels"})
-        numbers[f"{name}_larger"] = with_interval(larger)
-    screw = {"category": "screw"} | of_model("combined_plus", MAIN)
-    untrained = row_of(summary, variant="untrained", **screw)
-    contrast = row_of(summary, category="screw", arm="contrast", variant="grey-matched")
-    numbers |= {"untrained": with_interval(untrained), "contrast_left": with_interval(contrast)}
+        numbers[f"{name}_larger"] = auroc(summary, category, "patchcore", variant=LARGER)
+        plus = {"category": category} | of_model("combined_plus", MAIN)
+        for short, variant in (("same", LARGER), ("usual", "plain")):
+            other = plus | {"arm": "patchcore", "variant": variant}
+            numbers[f"{name}_{short}"] = with_p(compare(same, plus, other))
+    numbers["untrained"] = auroc(summary, "screw", "combined_plus", variant="untrained")
+    numbers["contrast_left"] = auroc(summary, "screw", "contrast", variant="grey-matched")
     return numbers | {"larger_seeds": str(len(seeds))} | grey_rank(scores)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from study.names import ARMS
-from study.tables.comparisons import between_arms
-from study.tables.reference import RULES, select
 
+Numbers = dict[str, Any]
+"""What a page's text takes by name: texts, or numbers that get three digits."""
 NARROW = "\u00a0"
 """A space at which no line is broken."""
 
@@ -36,6 +36,11 @@ def change_of(pair: Any) -> str:
     return f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]"
 
 
+def with_p(pair: Any) -> str:
+    """A difference of two AUROCs with its interval and its p value."""
+    return f"{change_of(pair)}, p {p_value(pair.p)}"
+
+
 def p_value(p: float) -> str:
     """A p value as a page shows it."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
@@ -44,43 +49,16 @@ def p_value(p: float) -> str:
 def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str]:
     """What some threshold rules decide, as text by ``<category>_<arm>_<rule>_<figure>``.
 
-    Parameters
-    ----------
-    thresholds : DataFrame
-        Rows of the table ``thresholds``, with one backbone.
-    rules : mapping of str to str
-        Short names of the rules to their names in the table.
+    `thresholds` has rows of the table with one backbone; `rules` are their short
+    names, with those that the table has.
     """
     said = {}
     for short, name in rules.items():
         for row in thresholds[thresholds.threshold_rule == name].itertuples():
-            figures = {
-                "recall": f"{row.recall:.0%}",
-                "fpr": f"{row.fpr:.0%}",
-                "bound": f"{row.fpr_ci_high:.0%}",
-                "skew": f"{row.skewness:.1f}",
-                "n": str(row.n_nominal),
-                "normal": str(row.n_normal),
-            }
             key = f"{row.category}_{row.arm}_{short}"
-            said |= {f"{key}_{figure}": text for figure, text in figures.items()}
-    return said
-
-
-def other_backbones(scores: pd.DataFrame, thresholds: pd.DataFrame) -> dict[str, str]:
-    """What moves with the two other backbones: two gains, and what the report's rule decides."""
-    said = {}
-    for short, backbone in (("v2", "resnet50-v2"), ("lite0", "efficientnet_lite0")):
-        pairs = between_arms(scores, backbone).set_index(["category", "first"])
-        gain = pairs.loc[("screw", "resnet")]
-        said[f"gain_{short}"] = f"{gain.difference:+.3f}, p {p_value(gain.p)}"
-        over = pairs.loc[("screw", "combined")]
-        said[f"over_{short}"] = f"{over.difference:+.3f}, p {p_value(over.p)}"
-        own = {"arm": "combined", "backbone": backbone, "threshold_rule": RULES[0].name}
-        nut = select(thresholds, category="metal_nut", **own).iloc[0]
-        screw = select(thresholds, category="screw", **own).iloc[0]
-        said[f"recall_{short}"], said[f"alarms_{short}"] = f"{nut.recall:.0%}", f"{nut.fpr:.0%}"
-        said[f"screw_recall_{short}"] = f"{screw.recall:.0%}"
+            said |= {f"{key}_recall": f"{row.recall:.0%}", f"{key}_fpr": f"{row.fpr:.0%}"}
+            said |= {f"{key}_bound": f"{row.fpr_ci_high:.0%}", f"{key}_normal": str(row.n_normal)}
+            said |= {f"{key}_skew": f"{row.skewness:.1f}", f"{key}_n": str(row.n_nominal)}
     return said
 
 
@@ -90,10 +68,11 @@ def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     own = summary[(summary.variant == "plain") & summary.arm.isin(ARMS)]
     ours = []
     for (arm, backbone), found in own.groupby(["arm", "backbone"], sort=False):
-        by_part = {row.category: row for row in found.itertuples()}
         row = {"method": arm, "backbone": backbone or "none", "source": "this study"}
-        row |= {name: by_part[name].auroc_mean for name in by_part}
-        said = [f"[{by_part[n].auroc_ci_low:.3f}, {by_part[n].auroc_ci_high:.3f}]" for n in by_part]
+        row |= dict(zip(found.category, found.auroc_mean, strict=True))
+        said = [
+            f"[{each.auroc_ci_low:.3f}, {each.auroc_ci_high:.3f}]" for each in found.itertuples()
+        ]
         ours.append(row | {"note": f"{found.n_seeds.max()} seeds; {', '.join(said)}"})
     both = pd.concat([rows, pd.DataFrame(ours)], ignore_index=True)
     return both.sort_values("screw", ascending=False, ignore_index=True)

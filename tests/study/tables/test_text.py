@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 
+from study.tables import numbers
 from study.tables import text as prose
 from study.tables.reference import read_tables
 
@@ -59,7 +60,7 @@ def test_our_rows_stand_among_the_published_ones_by_the_harder_part():
 
 
 def test_other_backbones_are_told_from_the_tables():
-    said = prose.other_backbones(*read_tables("scores", "thresholds"))
+    said = numbers.other_backbones(*read_tables("scores", "thresholds"))
     row = read_tables("thresholds")[0]
     row = row[(row.category == "metal_nut") & (row.arm == "combined")]
     row = row[(row.backbone == "resnet50-v2") & (row.threshold_rule == "mean + 3σ, training")].iloc[
