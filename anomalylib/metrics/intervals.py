@@ -2,9 +2,8 @@
 
 Everything about an AUROC follows from its win matrix: for each pair of an
 anomalous and a normal image, 1 where the anomalous one scores higher and one
-half for a tie. Its mean is the AUROC; the mean of the matrices of several seeds
-is the win matrix of their mean AUROC; the difference of two arms' matrices
-gives their paired comparison.
+half for a tie. Its mean is the AUROC; several seeds' matrices are averaged, and
+two models' subtracted.
 """
 
 from typing import NamedTuple
@@ -56,19 +55,16 @@ def delong(wins: np.ndarray) -> Interval:
 def bootstrap(wins: np.ndarray, seed: int = 0) -> Interval:
     """Percentile interval over images drawn anew, within each class."""
 
-    def mean_of(rows: np.ndarray, columns: np.ndarray) -> float:
-        return wins[np.ix_(rows, columns)].mean()
-
-    found = stats.bootstrap(
+    drawn = stats.bootstrap(
         [np.arange(size) for size in wins.shape],
-        mean_of,
+        lambda rows, columns: wins[np.ix_(rows, columns)].mean(),
         n_resamples=RESAMPLES,
         confidence_level=LEVEL,
         method="percentile",
         vectorized=False,
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return Interval(float(wins.mean()), float(found.low), float(found.high))
+    return Interval(float(wins.mean()), float(drawn.low), float(drawn.high))
 
 
 def paired_p(wins: np.ndarray, others: np.ndarray) -> float:
