@@ -33,7 +33,7 @@ HOMES = {
     "inspect": "anomalylib.deploy.inspect",
     "to_onnx": "anomalylib.deploy.onnx",
 }
-HOMES |= {name: DETECTORS.module(key) for key, name in DETECTORS.class_names.items()}
+HOMES |= {place.partition(":")[2]: DETECTORS.module(key) for key, place in DETECTORS.places.items()}
 """The public names, and the module that each stands in."""
 
 __all__ = sorted(HOMES)

@@ -4,8 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+import anomalylib as al
 from anomalylib.detectors.registry import DETECTORS
 from anomalylib.errors import UserError, first_line
+from anomalylib.files import written_whole
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,8 +57,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _fit(options: argparse.Namespace) -> int:
     """Learn from the normal images of a folder, and say what came of it."""
-    import anomalylib as al
-
     folder = options.folder.resolve()
     parts = al.load_category(folder.parent, folder.name)
     kind, settings = DETECTORS[options.model], {"seed": options.seed}
@@ -80,44 +80,31 @@ def _fit(options: argparse.Namespace) -> int:
 
 def _inspect(options: argparse.Namespace) -> int:
     """Judge images; 0 where all are normal, 1 where one is not, 2 where one is unreadable."""
-    from anomalylib.deploy.inspect import (
-        ANOMALOUS,
-        UNREADABLE,
-        as_json,
-        as_table,
-        images_of,
-        inspect,
-        summary,
-    )
+    from anomalylib.deploy import inspect as inspection
     from anomalylib.deploy.report import write_report
-    from anomalylib.deploy.saving import load
-    from anomalylib.files import written_whole
 
-    paths = images_of(options.images)  # which may complain: before the backbone is loaded
-    detector = load(options.detector, options.weights)
-    findings = inspect(detector, paths)
-    table = as_table(findings)
+    paths = inspection.images_of(options.images)  # may complain: before the backbone is loaded
+    detector = al.load(options.detector, options.weights)
+    findings = al.inspect(detector, paths)
+    table = inspection.as_table(findings)
     if options.csv:
         with written_whole(Path(options.csv)) as beside:
             table.to_csv(beside, index=False)
     if options.html:
         write_report(detector, findings, options.html)
     if options.json:
-        print(as_json(findings))
+        print(inspection.as_json(findings))
     else:
         print(table[["decision", "score", "threshold", "image"]].to_string(index=False))
-        print(summary(findings))
+        print(inspection.summary(findings))
     for finding in findings:
         if finding.reason:
             print(f"error: {finding.reason}", file=sys.stderr)
     decisions = {finding.decision for finding in findings}
-    return 2 if UNREADABLE in decisions else int(ANOMALOUS in decisions)
+    return 2 if inspection.UNREADABLE in decisions else int(inspection.ANOMALOUS in decisions)
 
 
 def _export(options: argparse.Namespace) -> int:
-    """Write a detector as ONNX."""
-    import anomalylib as al
-
     print(al.to_onnx(al.load(options.detector, options.weights), options.output))
     return 0
 

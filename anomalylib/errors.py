@@ -2,11 +2,7 @@
 
 
 class UserError(Exception):
-    """Something a user can put right.
-
-    The message says what is wrong, where, and what to do, in one line. The
-    command line prints that line alone; so does a notebook.
-    """
+    """Something a user can put right: what is wrong, where, and what to do, in one line."""
 
     def _render_traceback_(self) -> list[str]:
         """Give IPython one line instead of a stack trace."""
@@ -17,15 +13,12 @@ FULL = ("No space left on device", "Disk quota exceeded")
 SHUT = ("Permission denied", "Read-only file system", "Operation not permitted")
 
 
-def first_line(said: BaseException | str) -> str:
-    """The first line of what an error says, or its type where it says nothing.
-
-    Of a disk that is full or a folder that is shut it also says what to do.
-    """
-    if isinstance(said, UserError):
-        return str(said)
-    lines = str(said).strip().splitlines()
-    line = lines[0] if lines else type(said).__name__
+def first_line(error: BaseException | str) -> str:
+    """The first line of an error or its type, and what to do if a disk is full or a folder shut."""
+    if isinstance(error, UserError):
+        return str(error)
+    lines = str(error).strip().splitlines()
+    line = lines[0] if lines else type(error).__name__
     if any(sign in line for sign in FULL):
         return f"the disk is full ({line}): free some space and run again"
     if any(sign in line for sign in SHUT):

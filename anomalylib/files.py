@@ -19,12 +19,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     A reader sees the old file or the new one, never half of either. If the
     block raises, nothing is left behind; what a killed process has left goes
-    when the same file is written again.
-
-    Raises
-    ------
-    UserError
-        If the disk is full.
+    when the same file is written again. That a disk is full is a `UserError`.
     """
     beside = None
     try:

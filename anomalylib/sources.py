@@ -23,16 +23,13 @@ def closure(modules: Iterable[str], packages: tuple[str, ...] = ("anomalylib",))
     """Some modules and all that they import, directly or through others.
 
     Imports inside functions count, those for type checkers alone do not. What is
-    imported by a name that is computed cannot be seen: such a dependency must
-    be among `modules`.
+    imported by a name that is computed must be among `modules`.
     """
     reached: set[str] = set()
-    waiting = list(modules)
+    waiting = set(modules)
     while waiting:
-        name = waiting.pop()
-        if name not in reached:
-            reached.add(name)
-            waiting += direct_imports(name, packages)
+        reached |= waiting
+        waiting = set().union(*(direct_imports(name, packages) for name in waiting)) - reached
     return frozenset(reached)
 
 
@@ -43,11 +40,7 @@ def direct_imports(module: str, packages: tuple[str, ...] = ("anomalylib",)) -> 
 
 
 def imported(tree: ast.Module, packages: tuple[str, ...] = ("anomalylib",)) -> Iterator[str]:
-    """The modules of `packages` that a piece of code imports.
-
-    Public names of `anomalylib` lead to the modules that they stand in, whether
-    they are imported or taken from the package by a dot.
-    """
+    """The modules of `packages` that code imports, also by public names of `anomalylib`."""
     aliases = set()
     for node in _run(tree):
         if isinstance(node, ast.Import):

@@ -10,13 +10,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from anomalylib.detectors.base import Detector
+from anomalylib.detectors.blocks import joined
 from anomalylib.errors import UserError
 from anomalylib.images.category import resize
 from anomalylib.images.folders import images_in
 from anomalylib.images.reading import SUFFIXES, has_checksums, read_image
 
-AT_ONCE = 8
-"""Images in memory at a time."""
+AT_ONCE = 8  # images in memory at a time
 ANOMALOUS, NORMAL, UNREADABLE = "anomalous", "normal", "unreadable"
 
 
@@ -25,13 +25,11 @@ class Finding:
     """What a detector says of one image."""
 
     path: Path
-    # "anomalous", "normal", or "unreadable": then `reason` says why, and there is
-    # nothing else
-    decision: str
-    score: float = np.nan  # higher is more anomalous; above the threshold the decision is so
+    decision: str  # "anomalous", "normal", or "unreadable": then there is only a `reason`
+    score: float = np.nan
     threshold: float = np.nan
     nearest: int = -1  # number of the training image that is most like it, in the gallery
-    nearest_name: str = ""  # its name
+    nearest_name: str = ""
     # to the nearest, in units of the largest such distance among the training images themselves:
     # far above 1 it is another kind of image
     distance: float = np.nan
@@ -55,13 +53,7 @@ class Finding:
 
 
 def images_of(given: Iterable[str | Path]) -> list[Path]:
-    """The images that files and folders name, in that order.
-
-    Raises
-    ------
-    UserError
-        If one is not there, or a folder has no images.
-    """
+    """The images that files and folders name, in that order."""
     paths: list[Path] = []
     for path in map(Path, given):
         if path.is_dir():
@@ -79,7 +71,7 @@ def images_of(given: Iterable[str | Path]) -> list[Path]:
 
 
 def inspect(detector: Detector, given: Iterable[str | Path]) -> list[Finding]:
-    """Judge images.
+    """Judge images, in the order given; one that cannot be read is a finding too.
 
     Parameters
     ----------
@@ -87,11 +79,6 @@ def inspect(detector: Detector, given: Iterable[str | Path]) -> list[Finding]:
         Fitted or loaded.
     given : iterable of str or Path
         Files, or folders of them.
-
-    Returns
-    -------
-    list of Finding
-        In the order given. One that cannot be read is a finding too.
 
     Raises
     ------
@@ -139,35 +126,35 @@ def summary(findings: Sequence[Finding]) -> str:
 
 def _judged(detector: Detector, paths: Sequence[Path], spread: float) -> list[Finding]:
     """Judge as many as fit into memory: the backbone sees each image once."""
-    findings: dict[int, Finding] = {}
-    images: dict[int, np.ndarray] = {}
-    for place, path in enumerate(paths):
+    findings: dict[Path, Finding] = {}
+    images: dict[Path, np.ndarray] = {}
+    for path in paths:
         try:
-            images[place] = resize(read_image(path), detector.side)
+            images[path] = resize(read_image(path), detector.side)
         except UserError as error:
-            findings[place] = Finding(path, UNREADABLE, reason=str(error))
+            findings[path] = Finding(path, UNREADABLE, reason=str(error))
     if images:
         inputs = detector.prepare(list(images.values()))
-        maps = np.concatenate(list(detector.maps(inputs)))  # (n, H, W)
-        scores = detector.score_maps(maps, [str(paths[place]) for place in images])
-        names, _, vectors, _ = detector.gallery()
+        maps = joined(detector.maps(inputs), len(images))  # (n, H, W)
+        scores = detector.score_maps(maps)
+        gallery = detector.gallery()
         judged = zip(images, maps, scores, detector.vectors(inputs), strict=True)
-        for place, anomaly_map, score, vector in judged:
-            distances = _distances(vectors, vector)  # (N,)
+        for path, anomaly_map, score, vector in judged:
+            distances = _distances(gallery.vectors, vector)  # (N,)
             nearest = int(distances.argmin())
-            findings[place] = Finding(
-                path=paths[place],
+            findings[path] = Finding(
+                path=path,
                 decision=ANOMALOUS if score > detector.threshold_ else NORMAL,
                 score=float(score),
                 threshold=detector.threshold_,
                 nearest=nearest,
-                nearest_name=names[nearest],
+                nearest_name=gallery.names[nearest],
                 distance=float(distances[nearest] / spread) if spread else np.nan,
-                checked=has_checksums(paths[place]),
-                image=images[place],
+                checked=has_checksums(path),
+                image=images[path],
                 map=anomaly_map,
             )
-    return [findings[place] for place in range(len(paths))]
+    return [findings[path] for path in paths]
 
 
 def _distances(vectors: np.ndarray, one: np.ndarray) -> np.ndarray:

@@ -15,10 +15,8 @@ from anomalylib.detectors.base import Detector
 from anomalylib.errors import UserError, first_line
 from anomalylib.files import written_whole
 
-LARGEST = 2**31 - 2**24
-"""Bytes of what was learned, and of the backbone, that one ONNX file can hold."""
-OPSET = 18
-"""Version of ONNX's operators; onnxruntime has had it since 1.14."""
+LARGEST = 2**31 - 2**24  # bytes of detector and backbone that one ONNX file can hold
+OPSET = 18  # version of ONNX's operators; onnxruntime has had it since 1.14
 TOLERANCE = 1e-4
 """Largest difference allowed, as a share of the value or of the threshold if that is larger."""
 CELLS = 0.99
@@ -27,12 +25,7 @@ way moves its cell, and may give *combined+* another neighbour there."""
 
 
 class WholePath(nn.Module):
-    """The way of a fitted detector from images to scores, as one module that can be traced.
-
-    Parameters
-    ----------
-    detector : Detector
-    """
+    """The way of a fitted detector from images to scores, as one module that can be traced."""
 
     def __init__(self, detector: Detector):
         super().__init__()
@@ -59,34 +52,24 @@ def to_onnx(detector: Detector, path: str | Path) -> Path:
     size: the resize is inside and gives bit for bit what Pillow gives.
     Its outputs are ``score``, (N,), and ``map``, (N, h, w), both `float32`. A
     part is called anomalous where ``score > threshold``; the threshold is in
-    the file's metadata, with the model, the image size, the backbone with the
-    hash of its weights, and this library's version.
-
-    Before it gets its name the file is run with onnxruntime on drawn images
-    and compared with the detector, so that no wrong one is left.
+    the file's metadata. Before it gets its name the file is run with
+    onnxruntime on drawn images and compared with the detector.
 
     Parameters
     ----------
     detector : Detector
         Fitted, with a backbone in single precision.
     path : str or Path
-        Where to write; the name ends in ``.onnx``.
-
-    Returns
-    -------
-    Path
-        The file.
+        Where to write; the name ends in ``.onnx``. It is returned.
 
     Raises
     ------
     UserError
-        If the detector cannot be exported, or the file's scores or maps are not
-        the detector's to within `TOLERANCE`.
+        If the detector cannot be exported, or the file gives other scores, or
+        maps of which less than `CELLS` agree, to within `TOLERANCE`.
 
     Notes
     -----
-    In a map `CELLS` of the cells must agree, and of the scores all.
-
     All N images are worked on at once. For *patchcore* and *combined+* each of
     them needs h x w x M x 4 bytes for its distances to a bank of M patches:
     38 MB for a bank of 4,096 at 384 pixels. Where memory is short, run the
@@ -119,8 +102,7 @@ def _distances(x: torch.Tensor, others: torch.Tensor, *_) -> torch.Tensor:
 def _solved(systems: torch.Tensor, right: torch.Tensor, **_) -> tuple[torch.Tensor, ...]:
     """What ONNX has no operator for: solve systems (n, k, k) with right sides (n, k, m).
 
-    By Gauss-Jordan elimination without pivoting; for symmetric positive definite
-    systems that is stable.
+    By Gauss-Jordan elimination without pivoting: stable, as they are positive definite.
     """
     size = systems.shape[1]
     table = torch.cat([systems, right], dim=2)  # (n, k, k + m)
@@ -199,21 +181,14 @@ def _verify(detector: Detector, path: Path) -> None:
     session = _opened(path)
     for batch in (tall, wide):
         scores, maps = session.run(["score", "map"], {"images": batch})
-        expected = detector.anomaly_maps(batch)
-        _compare("score", scores, detector.score_maps(expected), detector.threshold_, 1)
-        _compare("map", maps, expected, detector.threshold_, CELLS)
-
-
-def _compare(
-    name: str, given: np.ndarray, expected: np.ndarray, threshold: float, share: float
-) -> None:
-    off = np.abs(given - expected)
-    close = off <= TOLERANCE * np.maximum(np.abs(expected), threshold)
-    if close.mean() < share:
-        raise UserError(
-            f"onnxruntime's {name} is up to {off.max():.2g} from the detector's: "
-            "nothing is written, use the detector itself"
-        )
+        right = detector.anomaly_maps(batch)
+        compared = ("score", scores, detector.score_maps(right), 1), ("map", maps, right, CELLS)
+        for name, given, expected, share in compared:
+            off = np.abs(given - expected)
+            close = off <= TOLERANCE * np.maximum(np.abs(expected), detector.threshold_)
+            if close.mean() < share:
+                wrong = f"onnxruntime's {name} is up to {off.max():.2g} from the detector's"
+                raise UserError(f"{wrong}: nothing is written, use the detector itself")
 
 
 def _drawn_images(size: int) -> np.ndarray:

@@ -16,20 +16,15 @@ from anomalylib.detectors.base import Detector
 from anomalylib.files import written_whole
 from anomalylib.images.category import resize
 
-SHOWN = 40
-"""Images that are shown; the table has all."""
+SHOWN = 40  # images that are shown; the table has all
 
 
 def write_report(detector: Detector, findings: Sequence[Finding], path: str | Path) -> Path:
     """Write the findings as a page: a table of all, images of the highest scores."""
     path, thumbnails = Path(path), detector.gallery().thumbnails
     shown = [finding for finding in by_score(findings) if finding.image is not None][:SHOWN]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("anomalylib.deploy", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader = jinja2.PackageLoader("anomalylib.deploy", "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
     environment.filters["jpeg"] = _jpeg
     page = environment.get_template("report.html.j2").render(
         title=summary(findings),
@@ -54,10 +49,7 @@ def about(card: Card, rule: str) -> str:
 
 
 def overlay(finding: Finding) -> np.ndarray:
-    """The anomaly map in colour over the grey image, (S, S, 3) `uint8`.
-
-    Black is 0, the brightest twice the threshold or more.
-    """
+    """The anomaly map over the grey image, (S, S, 3) `uint8`; brightest at twice the threshold."""
     side = len(finding.image)
     level = np.clip(finding.map / (2 * finding.threshold), 0, 1)  # (H, W)
     colour = matplotlib.colormaps["magma"](level)[..., :3]  # (H, W, 3)

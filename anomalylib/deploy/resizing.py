@@ -3,8 +3,7 @@
 import PIL
 import torch
 
-FIXED_POINT = 2.0**22
-"""Pillow rounds the weights of a resize to multiples of one over this."""
+FIXED_POINT = 2.0**22  # Pillow rounds the weights of a resize to multiples of one over this
 TALL_BY_COLUMNS = int(PIL.__version__.partition(".")[0]) >= 13
 """Whether Pillow resizes along the columns first where that leaves much less to do."""
 
@@ -12,8 +11,7 @@ TALL_BY_COLUMNS = int(PIL.__version__.partition(".")[0]) >= 13
 def resized(images: torch.Tensor, size: int) -> torch.Tensor:
     """What `images.category.resize` gives, bit for bit: (N, H, W, 3) to (N, S, S, 3), uint8.
 
-    Pillow resizes along one axis, rounds to whole numbers, and resizes along
-    the other.
+    Pillow resizes along one axis, rounds to whole numbers, then along the other.
     """
     height, width = images.shape[1:3]
     x = images.permute(0, 3, 1, 2).double()  # (N, 3, H, W)

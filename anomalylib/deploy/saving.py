@@ -27,8 +27,7 @@ from anomalylib.files import written_whole
 from anomalylib.parameters import parameters_of
 
 PACKAGES = ("anomalylib", "torch", "numpy", "pillow")
-NOMINAL = ("scores", "vectors", "thumbnails")
-"""What is kept of the training images, besides their names."""
+NOMINAL = ("scores", "vectors", "thumbnails")  # kept of the training images, besides their names
 
 
 class Card(BaseModel):
@@ -40,8 +39,7 @@ class Card(BaseModel):
     model: str  # a key of `DETECTORS`
     settings: dict[str, Any]  # the plain parameters of its constructor
     backbone: dict[str, Any] | None  # `Backbone.describe()`, with the SHA-256 of the weights
-    # the plain parameters of `FeatureExtractor`; empty without a backbone
-    preprocessing: dict[str, Any]
+    preprocessing: dict[str, Any]  # of `FeatureExtractor`; empty without a backbone
     threshold: float  # scores above it are called anomalous
     rule: str  # a key of `RULES`
     rule_settings: dict[str, Any]  # its parameters
@@ -52,7 +50,7 @@ class Card(BaseModel):
 
 
 def save(detector: Detector, path: str | Path) -> Path:
-    """Write a fitted detector; one that was loaded can be written again.
+    """Write a fitted detector, or a loaded one, to a file, and return its path.
 
     Parameters
     ----------
@@ -60,11 +58,6 @@ def save(detector: Detector, path: str | Path) -> Path:
         One of `DETECTORS`, fitted.
     path : str or Path
         By custom ``….safetensors``.
-
-    Returns
-    -------
-    Path
-        `path`.
 
     Raises
     ------
@@ -76,7 +69,7 @@ def save(detector: Detector, path: str | Path) -> Path:
     if not math.isfinite(card.threshold):
         raise UserError(f"its threshold is {card.threshold}: give its rule more images")
     gallery = detector.gallery()
-    tensors = {f"learned.{name}": tensor for name, tensor in detector.learned().items()}
+    tensors = {f"learned.{name}": tensor for name, tensor in detector.model_.state_dict().items()}
     nominal = (detector.nominal_scores_, gallery.vectors, gallery.thumbnails)
     for name, array in zip(NOMINAL, nominal, strict=True):
         tensors[f"nominal.{name}"] = torch.from_numpy(array)
@@ -87,13 +80,7 @@ def save(detector: Detector, path: str | Path) -> Path:
 
 
 def describe(detector: Detector) -> Card:
-    """What a file, a report and an ONNX file say of a fitted detector.
-
-    Raises
-    ------
-    UserError
-        If it is not fitted, or its class is not one of `DETECTORS`.
-    """
+    """What a file, a report and an ONNX file say of a fitted detector."""
     kind = type(detector)
     name = DETECTORS.name_of(kind)
     if name is None:
@@ -123,13 +110,7 @@ def load(path: str | Path, weights: str = "") -> Detector:
     ----------
     path : str or Path
     weights : str
-        The backbone's file, where it was given as a file when the detector was
-        fitted.
-
-    Returns
-    -------
-    Detector
-        Fitted.
+        The backbone's file, if it was fitted with one that was given as a file.
 
     Raises
     ------
@@ -148,7 +129,7 @@ def load(path: str | Path, weights: str = "") -> Detector:
         detector.restore(learned)
         scores, vectors, thumbnails = (tensors[f"nominal.{name}"].numpy() for name in NOMINAL)
         detector.nominal_scores_ = scores
-        detector.set_gallery(Gallery(card.images, card.fingerprint, vectors, thumbnails))
+        detector.gallery_ = Gallery(card.images, card.fingerprint, vectors, thumbnails)
         detector.rule_ = RULES[card.rule](**card.rule_settings)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         why = first_line(error)

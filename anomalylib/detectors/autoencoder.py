@@ -10,16 +10,11 @@ from pydantic import Field
 from anomalylib.detectors.base import Detector, Tensors, estimator
 from anomalylib.detectors.blocks import Images
 from anomalylib.detectors.networks import ImageAutoencoder
-from anomalylib.detectors.training import (
-    ReconstructionError,
-    fit_reconstruction,
-    image_batches,
-)
+from anomalylib.detectors.training import ReconstructionError, fit_reconstruction, image_batches
 from anomalylib.features.cache import Stored, pixels_of
 from anomalylib.images.category import as_images, load_batch
 
-SMALL = 16
-"""Pixels a side by which images are told alike."""
+SMALL = 16  # pixels a side by which images are told alike
 
 
 class ImageError(ReconstructionError):

@@ -3,7 +3,7 @@
 import copy
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -25,40 +25,28 @@ from anomalylib.parameters import check, parameters_of
 from anomalylib.sources import code_hash
 
 Tensors = dict[str, torch.Tensor]
-THUMBNAIL = 96
-"""Pixels a side of the copies of the training images."""
-ON_SCORES = ("top_k", "sigma")
-"""Parameters on which nothing depends that is learned."""
+THUMBNAIL = 96  # pixels a side of the copies of the training images
+ON_SCORES = ("top_k", "sigma")  # parameters on which nothing depends that is learned
 
 estimator = dataclass(kw_only=True, eq=False, repr=False)
 """A constructor that only stores: its parameters are the fields of the class."""
 
 
 class Gallery(NamedTuple):
-    """The training images, as far as a detector keeps them: to show and to compare.
-
-    Parameters
-    ----------
-    names : list of str
-    fingerprint : str
-        SHA-256 of the images.
-    vectors : ndarray, shape (N, D)
-    thumbnails : ndarray, shape (N, s, s, 3), uint8
-    """
+    """The training images, as far as a detector keeps them: to show and to compare."""
 
     names: list[str]
-    fingerprint: str
-    vectors: np.ndarray
-    thumbnails: np.ndarray
+    fingerprint: str  # SHA-256 of the images
+    vectors: np.ndarray  # (N, D)
+    thumbnails: np.ndarray  # (N, s, s, 3), uint8
 
 
 @estimator
 class Detector(BaseEstimator, ABC):
-    """Learns from normal images, scores new ones.
+    """Learns from normal images, scores new ones: (H, W, 3), `uint8`, of any size.
 
-    Images are a sequence of (H, W, 3) `uint8` arrays of any size, such as an
-    `ImageSet`. Scores are higher for more anomalous images, the opposite of
-    scikit-learn's `score_samples`.
+    Scores are higher for more anomalous images, the opposite of scikit-learn's
+    `score_samples`.
 
     Parameters
     ----------
@@ -69,8 +57,7 @@ class Detector(BaseEstimator, ABC):
     seed : int
         Of every random choice.
     cache : Path, optional
-        Where what is computed of an `ImageSet` is kept; by default in the
-        user's cache folder.
+        Folder of what is computed of an `ImageSet`; by default the user's cache.
     keep : bool
         Whether what is learned of an `ImageSet` is kept there too, and read
         back where the same is to be learned again.
@@ -78,11 +65,10 @@ class Detector(BaseEstimator, ABC):
     Attributes
     ----------
     model_ : Module
-        What judges: inputs of some images to their maps, all that was learned
-        in its parameters and buffers.
+        Turns prepared images into maps; holds all that was learned.
     nominal_scores_ : ndarray, shape (N,)
-        Scores of the training images. Detectors that keep training data judge
-        each training image without its own.
+        Scores of the training images, each compared only with the others where
+        a detector keeps patches or images.
     rule_ : MeanPlusSigma, Quantile or Conformal
         Where the threshold comes from.
     seconds_ : dict of str to float
@@ -104,9 +90,8 @@ class Detector(BaseEstimator, ABC):
             raise UserError(f"{len(images)} training images: at least 2 are needed")
         inputs = self.prepare(images)
         self.restore(self._kept(images, lambda: self._learn(inputs)))
-        self._images, self._gallery = images, None
-        scores = joined(map(self._scored, self._nominal_maps(inputs)), len(images))
-        self.nominal_scores_ = finite(scores, images)
+        self._images, self.gallery_ = images, None
+        self.nominal_scores_ = self._scores(self._nominal_maps(inputs), images)
         self.calibrate(MeanPlusSigma(sigma=self.sigma), self.nominal_scores_)
         self.seconds_ = {"fit": time.perf_counter() - start}
         return self
@@ -134,13 +119,12 @@ class Detector(BaseEstimator, ABC):
 
     def score_maps(self, maps: np.ndarray, images: Images | None = None) -> np.ndarray:
         """Score of each map (N, H, W), shape (N,); `images` are named in an error."""
-        return finite(self._scored(maps), range(len(maps)) if images is None else images)
+        return self._scores([maps], range(len(maps)) if images is None else images)
 
     def score_samples(self, images: Images) -> np.ndarray:
         """Score of each image, shape (N,): its map, aggregated."""
         images = as_images(images)
-        maps = self.maps(self.prepare(images))
-        return finite(joined(map(self._scored, maps), len(images)), images)
+        return self._scores(self.maps(self.prepare(images)), images)
 
     def predict(self, images: Images) -> np.ndarray:
         """Whether each image is anomalous, shape (N,), bool."""
@@ -164,28 +148,17 @@ class Detector(BaseEstimator, ABC):
         model.load_state_dict({name: learned[name] for name in model.state_dict()})
         self.model_ = model.eval().requires_grad_(False)
 
-    def learned(self) -> Tensors:
-        """All that was learned, by name: what `restore` needs."""
-        return self.model_.state_dict()
-
     def gallery(self) -> Gallery:
         """The training images, small; made when first asked for."""
-        if self._gallery is None:
+        if self.gallery_ is None:
             images = self._images
-            names = getattr(getattr(images, "whole", images), "names", None)
-            count = range(len(images))
-            named = [kept.name_of(images, i) for i in count] if names else list(map(str, count))
-            self._gallery = Gallery(
-                names=named,
+            self.gallery_ = Gallery(
+                names=getattr(images, "names", None) or list(map(str, range(len(images)))),
                 fingerprint=getattr(images, "fingerprint", None) or kept.pixel_hash(images),
                 vectors=self.vectors(self.prepare(images)),
                 thumbnails=kept.pixels_of(images, THUMBNAIL, self.cache)[:],
             )
-        return self._gallery
-
-    def set_gallery(self, gallery: Gallery) -> None:
-        """Take the training images as another run has kept them."""
-        self._gallery = gallery
+        return self.gallery_
 
     def _kept(self, images: Images, learn: Callable[[], Tensors]) -> Tensors:
         """What is learned of the images, from a file where the same was learned before."""
@@ -200,8 +173,10 @@ class Detector(BaseEstimator, ABC):
         surroundings = f"{features} {torch.get_num_threads()} {fingerprint} {code}"
         return kept.learned(f"{type(self).__name__} {settings} {surroundings}", learn, self.cache)
 
-    def _scored(self, maps: np.ndarray) -> np.ndarray:
-        return aggregate(maps, self.top_k)
+    def _scores(self, maps: Iterable[np.ndarray], images: Sequence) -> np.ndarray:
+        """Scores (N,) of maps that come a few at a time, (n, H, W)."""
+        parts = (aggregate(part, self.top_k) for part in maps)
+        return finite(joined(parts, len(images)), images)
 
     def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
         """Maps of the training images, for the threshold."""
@@ -231,15 +206,9 @@ class Detector(BaseEstimator, ABC):
 
 @estimator
 class FeatureDetector(Detector):
-    """What the detectors on pretrained features share.
+    """What the detectors on pretrained features share."""
 
-    Parameters
-    ----------
-    features : FeatureExtractor
-    """
-
-    IMAGE_SIZE = 224
-    """Pixels a side that the study gives it."""
+    IMAGE_SIZE = 224  # pixels a side that the study gives it
 
     features: FeatureExtractor = field(kw_only=False)
 

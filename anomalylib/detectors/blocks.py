@@ -9,8 +9,7 @@ from anomalylib.errors import UserError
 from anomalylib.features.cache import Stored, name_of
 
 Images = Sequence[np.ndarray]
-BLOCK = 8
-"""Images per scoring step."""
+BLOCK = 8  # images per scoring step
 
 
 def blocks(stored: Stored) -> Iterator[np.ndarray]:
@@ -21,9 +20,8 @@ def blocks(stored: Stored) -> Iterator[np.ndarray]:
 def joined(parts: Iterator[np.ndarray], count: int) -> np.ndarray:
     """Parts (n, ...) after each other, `count` entries in all.
 
-    Written into one array as they come: small results that are kept between
-    large temporary ones would split the process's free memory, which then grows
-    with every block.
+    Written into one array as they come: small results kept between large
+    temporary ones would split the process's free memory, which then grows.
     """
     whole, start = None, 0
     for part in parts:
@@ -49,23 +47,14 @@ def by_parts(
 
 
 def aggregate(maps: np.ndarray, top_k: int) -> np.ndarray:
-    """Score of each image: the mean of the `top_k` largest values of its map.
-
-    A map of fewer cells is averaged whole. Shape (N, H, W) to (N,).
-    """
+    """Mean of the `top_k` largest values of each map, or of all: (N, H, W) to (N,)."""
     flat = maps.reshape(len(maps), -1)  # (N, H*W)
     k = min(top_k, flat.shape[1])
     return np.partition(flat, -k, axis=1)[:, -k:].mean(axis=1)
 
 
 def finite(scores: np.ndarray, images: Sequence) -> np.ndarray:
-    """The scores (N,), once they are found to be numbers: NaN is above no threshold.
-
-    Raises
-    ------
-    UserError
-        If one is not: it would pass for normal.
-    """
+    """The scores (N,), or an error: NaN is above no threshold, and would pass for normal."""
     wrong = np.flatnonzero(~np.isfinite(scores))
     if len(wrong):
         name, value = name_of(images, wrong[0]), scores[wrong[0]]

@@ -13,17 +13,7 @@ from anomalylib.features.cache import Stored
 
 
 class FeatureError(ReconstructionError):
-    """Squared error of FeatCAE on scaled features: (N, H, W, C) to (N, H, W).
-
-    Parameters
-    ----------
-    network : FeatCAE
-    epochs : int
-    mean, std : Tensor, shape (C,)
-        Of each channel over the training features.
-    scale : bool
-        Whether the channels are scaled by them.
-    """
+    """Squared error of FeatCAE on scaled features: (N, H, W, C) to (N, H, W)."""
 
     def __init__(
         self,
@@ -34,8 +24,8 @@ class FeatureError(ReconstructionError):
         scale: bool = True,
     ):
         super().__init__(network, epochs)
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
+        self.register_buffer("mean", mean)  # (C,), over the training features
+        self.register_buffer("std", std)  # (C,)
         self.scale = scale
 
     def scaled(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -50,10 +40,6 @@ class FeatureError(ReconstructionError):
 class Combined(FeatureDetector):
     """Reconstruction error of FeatCAE on the feature maps.
 
-    Each channel is scaled to zero mean and unit variance over the training
-    features, so that no channel dominates the error; without `scale` the
-    network sees them as they are.
-
     Parameters
     ----------
     features : FeatureExtractor
@@ -63,7 +49,8 @@ class Combined(FeatureDetector):
     batch_norm : bool
         Whether batch norm follows the hidden convolutions.
     scale : bool
-        Whether the channels are scaled.
+        Whether each channel is brought to zero mean and unit variance over the
+        training features, so that none dominates the error.
     epochs : int
         Passes over the training images.
     learning_rate : float
@@ -82,9 +69,9 @@ class Combined(FeatureDetector):
     batch_size: Annotated[int, Field(ge=2, le=2**16)] = 512
 
     def _learn(self, inputs: Stored) -> Tensors:
-        moments = dict(zip(("mean", "std"), channel_moments(inputs), strict=True))  # (C,) each
+        mean, std = channel_moments(inputs)  # (C,) each
         return fit_reconstruction(
-            lambda: self._module(moments),
+            lambda: self._module({"mean": mean, "std": std}),
             row_batches(inputs, self.batch_size),
             epochs=self.epochs,
             learning_rate=self.learning_rate,

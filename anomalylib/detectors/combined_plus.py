@@ -1,4 +1,4 @@
-"""The arm combined+: every feature vector is rebuilt from its normal neighbours."""
+"""Every feature vector, rebuilt from its normal neighbours: the model *combined+*."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -14,35 +14,21 @@ from anomalylib.detectors.patchcore import gather, greedy_coreset
 from anomalylib.errors import UserError
 from anomalylib.features.cache import Stored
 
-SEEDS = 256
-"""Patches, taken at random, that tell how rare all others are."""
-CANDIDATES = 2**16
-"""Patches, rare ones preferred, among which the bank is chosen."""
-GATHERED = 2**14
-"""Patches in memory at a time, at full length."""
-AT_ONCE = 2**19
-"""Distances in memory at a time."""
+SEEDS = 256  # patches, taken at random, that tell how rare all others are
+CANDIDATES = 2**16  # patches, rare ones preferred, among which the bank is chosen
+GATHERED = 2**14  # patches in memory at a time, at full length
+AT_ONCE = 2**19  # distances in memory at a time
 
 
 class NearestCombination(nn.Module):
-    """Error of rebuilding each patch from its nearest of a bank, on principal axes.
+    """Error of rebuilding each patch from its nearest of a bank, on principal axes."""
 
-    Parameters
-    ----------
-    mean : Tensor, shape (C,)
-    axes : Tensor, shape (C, D)
-    bank : Tensor, shape (M, D)
-        Patches of normal images, on the axes.
-    image : Tensor of int, shape (M,)
-        The training image that each of them comes from.
-    neighbours : int
-    ridge : float
-    """
-
-    def __init__(self, mean, axes, bank, image, neighbours: int, ridge: float):
+    def __init__(self, learned: Tensors, neighbours: int, ridge: float):
         super().__init__()
-        for name, tensor in {"mean": mean, "axes": axes, "bank": bank, "image": image}.items():
-            self.register_buffer(name, tensor)
+        self.register_buffer("mean", learned["mean"])  # (C,)
+        self.register_buffer("axes", learned["axes"])  # (C, D)
+        self.register_buffer("bank", learned["bank"])  # (M, D), on the axes
+        self.register_buffer("image", learned["image"])  # (M,), the training image of each
         self.neighbours, self.ridge = neighbours, ridge
 
     def forward(self, features: torch.Tensor, without: int | None = None) -> torch.Tensor:
@@ -64,11 +50,10 @@ class CombinedPlus(FeatureDetector):
     """Error of rebuilding each feature vector from normal ones that resemble it.
 
     FeatCAE squeezes every patch through one narrow code, so that what is rare
-    among normal patches is rebuilt as badly as what is wrong. Here nothing is
-    squeezed: of a bank of normal patches, which covers the rare ones too, the
-    nearest few are weighted so that together they come near, with a ridge that
-    keeps the weights small, and what is left is the error. With one neighbour
-    it is PatchCore's distance.
+    among normal patches is rebuilt as badly as what is wrong. Here the nearest
+    few of a bank of normal patches, which covers the rare ones too, are weighted
+    so that together they come near, and what is left is the error. With one
+    neighbour it is PatchCore's distance.
 
     Parameters
     ----------
@@ -130,8 +115,7 @@ class CombinedPlus(FeatureDetector):
         return greedy_coreset(rows, min(self.bank, len(rows)), seed=self.seed)
 
     def _module(self, learned: Tensors) -> NearestCombination:
-        empty = {n: torch.empty_like(learned[n]) for n in ("mean", "axes", "bank", "image")}
-        return NearestCombination(**empty, neighbours=self.neighbours, ridge=self.ridge)
+        return NearestCombination(learned, self.neighbours, self.ridge)
 
     @torch.inference_mode()
     def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:

@@ -15,27 +15,17 @@ from anomalylib.features.cache import Stored
 
 CANDIDATES = 2**18
 """Patches among which the coreset is chosen; those of 334 images at 224 pixels."""
-DIMENSIONS = 128
-"""Of the projection in which the coreset is chosen."""
-AT_ONCE = 2**23
-"""Distances in memory at a time."""
+DIMENSIONS = 128  # of the projection in which the coreset is chosen
+AT_ONCE = 2**23  # distances in memory at a time
 
 
 class NearestPatch(nn.Module):
-    """Distance of each patch to the nearest of a bank.
-
-    Parameters
-    ----------
-    bank : Tensor, shape (M, C)
-        Patches of normal images.
-    image : Tensor of int, shape (M,)
-        The training image that each of them comes from.
-    """
+    """Distance of each patch to the nearest of a bank."""
 
     def __init__(self, bank: torch.Tensor, image: torch.Tensor):
         super().__init__()
-        self.register_buffer("bank", bank)
-        self.register_buffer("image", image)
+        self.register_buffer("bank", bank)  # (M, C)
+        self.register_buffer("image", image)  # (M,), the training image that each comes from
 
     def forward(self, features: torch.Tensor, without: int | None = None) -> torch.Tensor:
         """Maps (N, H, W) of features (N, H, W, C), without the patches of one training image."""
@@ -74,19 +64,17 @@ class PatchCore(FeatureDetector):
 
     def _learn(self, inputs: Stored) -> Tensors:
         places = inputs.shape[1] * inputs.shape[2]
-        total = len(inputs) * places
-        if total > CANDIDATES:
-            some = np.random.default_rng(self.seed).choice(total, CANDIDATES, replace=False)
-            patches = np.sort(some)  # (P,)
-        else:
-            patches = np.arange(total)
+        patches = np.arange(len(inputs) * places)  # (P,)
+        if len(patches) > CANDIDATES:
+            random = np.random.default_rng(self.seed)
+            patches = np.sort(random.choice(patches, CANDIDATES, replace=False))
         count = max(1, round(self.coreset * len(patches)))
         rows = projected(inputs, patches, seed=self.seed)  # (P, D)
         chosen = patches[greedy_coreset(rows, count, seed=self.seed)]
         return {"bank": gather(inputs, chosen), "image": torch.from_numpy(chosen // places)}
 
     def _module(self, learned: Tensors) -> NearestPatch:
-        return NearestPatch(*(torch.empty_like(learned[name]) for name in ("bank", "image")))
+        return NearestPatch(learned["bank"], learned["image"])
 
     @torch.inference_mode()
     def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
@@ -96,10 +84,7 @@ class PatchCore(FeatureDetector):
 
 
 def gather(features: Stored, patches: np.ndarray) -> torch.Tensor:
-    """The patches of some numbers, (M, C), of features (N, H, W, C).
-
-    Patches are counted image by image, row by row.
-    """
+    """Patches (M, C) of features (N, H, W, C), by their numbers, image by image, row by row."""
     places = features.shape[1] * features.shape[2]
     rows = torch.empty(len(patches), features.shape[-1])  # (M, C)
     for image in np.unique(patches // places):
@@ -128,10 +113,7 @@ def projected(features: Stored, patches: np.ndarray, *, seed: int = 0) -> torch.
 
 
 def greedy_coreset(rows: torch.Tensor, count: int, *, seed: int = 0) -> np.ndarray:
-    """Choose rows of (N, D) so that the farthest remaining row is near a chosen one: (count,).
-
-    Each step takes the row that is farthest from those already taken
-    (k-center greedy).
+    """Choose rows of (N, D), each time the farthest from those taken (k-center greedy): (count,).
 
     References
     ----------

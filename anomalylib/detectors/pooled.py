@@ -9,24 +9,17 @@ from torch import nn
 from anomalylib.detectors.base import FeatureDetector, Tensors, estimator
 from anomalylib.features.cache import Stored
 
-ROWS = 128
-"""Images compared at a time."""
+ROWS = 128  # images compared at a time
 EXACT = "donot_use_mm_for_euclid_dist"
 """Differences first: a product of matrices rounds the small distances of images that are alike."""
 
 
 class NearestImage(nn.Module):
-    """Distance of pooled features to the nearest of a bank.
-
-    Parameters
-    ----------
-    bank : Tensor, shape (M, C)
-        Pooled features of normal images.
-    """
+    """Distance of pooled features to the nearest of a bank."""
 
     def __init__(self, bank: torch.Tensor):
         super().__init__()
-        self.register_buffer("bank", bank)
+        self.register_buffer("bank", bank)  # (M, C)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map of a single cell, as pooling drops the place: (N, H, W, C) to (N, 1, 1)."""
@@ -53,7 +46,7 @@ class Pooled(FeatureDetector):
         return {"bank": torch.from_numpy(self.vectors(inputs))}
 
     def _module(self, learned: Tensors) -> NearestImage:
-        return NearestImage(torch.empty_like(learned["bank"]))
+        return NearestImage(learned["bank"])
 
     def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
         """Distance to the nearest other image: (n, 1, 1)."""

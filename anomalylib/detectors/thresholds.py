@@ -9,13 +9,7 @@ import numpy as np
 
 @dataclass
 class Rule(ABC):
-    """How a threshold is learned from scores of normal images.
-
-    Attributes
-    ----------
-    threshold_ : float
-        Scores above it are called anomalous.
-    """
+    """How ``threshold_``, above which a score is called anomalous, is learned."""
 
     def fit(self, normal_scores: np.ndarray) -> "Rule":
         """Learn the threshold from the scores of normal images, shape (N,)."""
@@ -74,9 +68,8 @@ class Conformal(Rule):
     """The threshold that new normal images exceed with a chance of at most `alpha`.
 
     It assumes only that the scores of new normal images and those it learns from
-    are exchangeable, so it needs images that the model has not learned from.
-    With fewer than ``1 / alpha - 1`` of them the threshold is infinite: no finite
-    one can promise it.
+    are exchangeable, so it needs images that the model has not learned from. With
+    fewer than ``1 / alpha - 1`` of them the threshold is infinite.
 
     Parameters
     ----------

@@ -18,26 +18,17 @@ class Batches(NamedTuple):
     """Training examples, a few at a time, never all in memory."""
 
     steps: int  # batches of an epoch
-    # yields the inputs (n, H, W, C) of one epoch, in an order that it draws from the generator it
-    # is given
+    # the inputs (n, H, W, C) of one epoch, in an order drawn from the generator
     of_epoch: Callable[[np.random.Generator], Iterator[np.ndarray]]
 
 
 class ReconstructionError(nn.Module):
-    """Squared error of a network that was trained to return its input, mean over channels.
-
-    Parameters
-    ----------
-    network : Module
-        (N, C, H, W) to the same.
-    epochs : int
-        Of its training, whose losses are kept.
-    """
+    """Squared error of a network that was trained to return its input, mean over channels."""
 
     def __init__(self, network: nn.Module, epochs: int):
         super().__init__()
-        self.network = network
-        self.register_buffer("losses", torch.zeros(epochs, dtype=torch.float64))
+        self.network = network  # (N, C, H, W) to the same
+        self.register_buffer("losses", torch.zeros(epochs, dtype=torch.float64))  # of each epoch
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map of each input: (N, H, W, C) to (N, H, W)."""
@@ -69,10 +60,9 @@ def image_batches(images: Stored, size: int) -> Batches:
 def row_batches(features: Stored, size: int) -> Batches:
     """Feature vectors of (N, H, W, C), shuffled together, `size` a batch.
 
-    Neighbouring vectors of one image resemble each other. A batch of vectors
-    from everywhere says more of the whole than as many of a few images, so
-    that fewer passes will do. The file is read in pools of some random images
-    each, and only one pool is in memory.
+    Neighbouring vectors of one image resemble each other, so that a batch from
+    everywhere says more than as many of a few images. The file is read in pools
+    of some random images each, and only one pool is in memory.
     """
     count, height, width, channels = features.shape
     places = height * width

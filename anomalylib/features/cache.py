@@ -21,25 +21,15 @@ from anomalylib.files import written_whole
 from anomalylib.images.category import Subset, load_batch
 from anomalylib.sources import code_hash
 
-FOLDER = platformdirs.user_cache_path("anomalylib")
-"""Where files are kept unless another folder is named."""
-PIXELS = 8 * 224**2
-"""Of a batch. Larger ones are slower, as their maps leave the processor's caches."""
+FOLDER = platformdirs.user_cache_path("anomalylib")  # unless another is named
+PIXELS = 8 * 224**2  # of a batch: the maps of larger ones leave the processor's caches
 
 
 class OnDisk:
-    """An array in a file that is mapped anew where it is indexed.
+    """An array in a ``.npy`` file, or its `chosen` entries, mapped anew where it is indexed.
 
     A map that stays open counts each page once read as memory of the process,
-    so that a large category would seem to need, and under a limit would need,
-    all of it.
-
-    Parameters
-    ----------
-    path : Path
-        A ``.npy`` file.
-    chosen : ndarray of int, optional
-        Its entries along the first axis that this array consists of.
+    so that under a limit a large category would need all of it.
     """
 
     def __init__(self, path: Path, chosen: np.ndarray | None = None):
@@ -104,7 +94,7 @@ def pixel_hash(images: Sequence[np.ndarray]) -> str:
     """SHA-256 over the shapes and pixels of images (H, W, 3), in order."""
     digest = hashlib.sha256()
     for i in range(len(images)):
-        digest.update(f"{images[i].shape} ".encode() + np.ascontiguousarray(images[i]).tobytes())
+        digest.update(f"{images[i].shape} ".encode() + images[i].tobytes())
     return digest.hexdigest()
 
 
@@ -112,7 +102,7 @@ def learned(
     key: str, learn: Callable[[], dict[str, torch.Tensor]], folder: Path | None = None
 ) -> dict[str, torch.Tensor]:
     """What `learn` returns, from a file if the same was learned before by this key."""
-    with _once(_path(key, ".safetensors", folder)) as (path, missing):
+    with _once(key, ".safetensors", folder) as (path, missing):
         if missing:
             tensors = {name: tensor.contiguous() for name, tensor in learn().items()}
             with written_whole(path) as beside:
@@ -126,20 +116,15 @@ def learned(
 
 def name_of(images: Sequence[np.ndarray], index: int) -> str:
     """What to call one of the images in a message."""
-    names = getattr(getattr(images, "whole", images), "names", None)
-    if names is None:
-        return f"image {index} of {len(images)}"
-    return names[getattr(images, "chosen", range(len(names)))[index]]
-
-
-def _path(key: str, suffix: str, folder: Path | None) -> Path:
-    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-    return Path(folder or FOLDER) / f"{digest}{suffix}"
+    names = getattr(images, "names", None)
+    return names[index] if names else f"image {index} of {len(images)}"
 
 
 @contextmanager
-def _once(path: Path) -> Iterator[tuple[Path, bool]]:
-    """A file, and whether it is missing, while no other process is making it."""
+def _once(key: str, suffix: str, folder: Path | None) -> Iterator[tuple[Path, bool]]:
+    """The file of a key, and whether it is missing, while no other process is making it."""
+    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+    path = Path(folder or FOLDER) / f"{digest}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):  # two notebooks may want the same
         yield path, not path.is_file()
@@ -165,7 +150,7 @@ def _kept(
     )
     if fingerprint is None:
         return np.concatenate(list(batches))
-    with _once(_path(f"{key} {fingerprint} {code()}", ".npy", folder)) as (path, missing):
+    with _once(f"{key} {fingerprint} {code()}", ".npy", folder) as (path, missing):
         if missing:
             with written_whole(path) as beside:
                 _write(batches, len(images), beside)
@@ -203,11 +188,10 @@ def _write(batches: Iterator[np.ndarray], count: int, path: Path) -> None:
 def _loaded(images: Sequence[np.ndarray], size: int) -> Iterator[np.ndarray]:
     """Batches of images (n, size, size, 3); the next is read while one is worked on."""
     step = batch_size(size)
-    starts = range(0, len(images), step)
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(load_batch, images, 0, step, size)
-        for start in starts:
+        for start in range(step, len(images), step):
             batch = coming.result()
-            if start + step < len(images):
-                coming = reader.submit(load_batch, images, start + step, start + 2 * step, size)
+            coming = reader.submit(load_batch, images, start, start + step, size)
             yield batch
+        yield coming.result()

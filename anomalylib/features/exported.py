@@ -12,16 +12,17 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from anomalylib.errors import UserError
 
 PLAIN = r"\.data/\w+|archive_format|archive_version|byteorder|version"
 TENSORS = r"data/weights/weight_\d+|data/constants/tensor_\d+"
 LISTS = r"data/(weights/model_weights|constants/model_constants)_config\.json"
 PROGRAM = "models/model.json"
-INPUTS = "data/sample_inputs/model.pt"
-"""Of the example that the program was made with: pickled, and not needed."""
-NOT_NEEDED = ("metadata", "guards_code", "torch_version", "stack_trace")
-"""Parts of the program that say where it came from, or are code."""
+INPUTS = "data/sample_inputs/model.pt"  # of an example: pickled, and not needed
+NOT_NEEDED = {"metadata": {}, "guards_code": [], "torch_version": "", "stack_trace": None}
+"""What is read in place of parts of the program that say where it came from, or are code."""
 OPERATION = r"torch\.ops\.aten\.(?!(save|from_file)\.)\w+\.\w+|_operator\.(getitem|add|sub|mul)"
 NAME = r"[\w.:+-]*"
 SYMBOL = r"Symbol|[a-z]+\d+|positive|nonnegative|integer|nonzero|True|False"
@@ -30,15 +31,7 @@ SHAPES = {None, "builtins.tuple", "builtins.list", "builtins.dict"}
 
 
 def load_program(path: Path) -> Any:
-    """Load an exported program without running anything else in its file.
-
-    Raises
-    ------
-    UserError
-        If the file holds pickled objects, libraries, or text that is code.
-    """
-    import torch
-
+    """An exported program; refused if its file holds pickled objects, libraries or code."""
     with zipfile.ZipFile(path) as archive:
         try:
             content = _checked(archive)
@@ -61,9 +54,8 @@ def _checked(archive: zipfile.ZipFile) -> io.BytesIO:
     with zipfile.ZipFile(content, "w") as kept:
         for name in names:
             inner = name.partition("/")[2]
-            if inner.startswith("extra/"):
-                continue
-            kept.writestr(f"program/{inner}", _member(archive, name, inner))
+            if not inner.startswith("extra/"):
+                kept.writestr(f"program/{inner}", _member(archive, name, inner))
     content.seek(0)
     return content
 
@@ -90,13 +82,12 @@ def _program(part: Any, key: str = "") -> Any:
     if isinstance(part, dict):
         for name in part:
             _check_text(name, "formula" if key == "range_constraints" else "")
-        empty = {"metadata": {}, "guards_code": [], "torch_version": "", "stack_trace": None}
         return {
-            name: empty[name] if name in NOT_NEEDED else _program(own, name)
-            for name, own in part.items()
+            name: NOT_NEEDED[name] if name in NOT_NEEDED else _program(inner, name)
+            for name, inner in part.items()
         }
     if isinstance(part, list):
-        return [_program(own, key) for own in part]
+        return [_program(inner, key) for inner in part]
     if isinstance(part, str):
         _check_text(part, key)
     return part

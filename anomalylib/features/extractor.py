@@ -1,6 +1,7 @@
 """Images to feature maps: a truncated, frozen, hooked backbone."""
 
 from collections import OrderedDict
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ class FeatureExtractor(nn.Module):
 
     Each map goes through a 3x3 average pool and an adaptive average pool to
     the grid of the first map; then all are concatenated along channels. The
-    backbone is frozen, and its normalisation travels with it.
+    backbone is frozen.
 
     Parameters
     ----------
@@ -35,15 +36,14 @@ class FeatureExtractor(nn.Module):
     normalise : bool
         Whether pixels are normalised as the weights were trained with.
     precision : str
-        ``"float32"``, or ``"bfloat16"`` for a backbone that computes with eight
-        significant bits: several times faster where the processor has
-        instructions for it.
+        ``"float32"``, or ``"bfloat16"``, eight significant bits: several times
+        faster where the processor has instructions for it.
 
     Raises
     ------
     UserError
-        If the weights lack tensors of a layer, or a layer does not exist, or
-        another precision is asked of an exported program.
+        If a layer does not exist or the weights lack its tensors, or another
+        precision is asked of an exported program.
 
     References
     ----------
@@ -81,24 +81,14 @@ class FeatureExtractor(nn.Module):
     @property
     def key(self) -> str:
         """Everything that the features depend on besides the images."""
-        layers = ",".join(self.backbone.layers)
-        settings = (
-            f"{layers} {self.image_size} {self.pool_padding} {self.normalise} {self.precision}"
-        )
-        return f"{self.backbone.name} {self.backbone.sha256} {settings}"
+        backbone = self.backbone
+        settings = (self.image_size, self.pool_padding, self.normalise, self.precision)
+        texts = [backbone.name, backbone.sha256, ",".join(backbone.layers), *map(str, settings)]
+        return " ".join(texts)
 
     @torch.inference_mode()
     def forward(self, images: np.ndarray) -> torch.Tensor:
-        """Features of a batch.
-
-        Parameters
-        ----------
-        images : ndarray, shape (N, S, S, 3), uint8
-
-        Returns
-        -------
-        Tensor, shape (N, C, H, W)
-        """
+        """Features of a batch: (N, S, S, 3), uint8, to (N, C, H, W)."""
         return self.feature_maps(torch.from_numpy(images))
 
     def feature_maps(self, images: torch.Tensor) -> torch.Tensor:
@@ -116,12 +106,7 @@ class FeatureExtractor(nn.Module):
 
 
 class HookedTrunk(nn.Module):
-    """The part of a network up to the last layer asked for; hooks keep the maps.
-
-    Parameters
-    ----------
-    backbone : Backbone
-    """
+    """The part of a network up to the last layer asked for; hooks keep the maps."""
 
     def __init__(self, backbone: Backbone):
         super().__init__()
@@ -143,13 +128,10 @@ class HookedTrunk(nn.Module):
         self.layers = backbone.layers
         self.maps: dict[str, torch.Tensor] = {}
         for layer in self.layers:
-            self.body.get_submodule(layer).register_forward_hook(self._keeper(layer))
+            self.body.get_submodule(layer).register_forward_hook(partial(self._keep, layer))
 
-    def _keeper(self, layer: str):
-        def keep(module, inputs, output):
-            self.maps[layer] = output
-
-        return keep
+    def _keep(self, layer: str, module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        self.maps[layer] = output
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """The layers' outputs, each (N, C_i, H_i, W_i), for normalised (N, 3, S, S)."""
@@ -160,10 +142,9 @@ class HookedTrunk(nn.Module):
 
 
 def _fold_batch_norm(module: nn.Module) -> None:
-    """Multiply each batch norm into the convolution before it, as both are frozen.
+    """Multiply each batch norm into the convolution defined before it, as in torchvision's ResNets.
 
-    For networks that define a batch norm right after the convolution it
-    follows, as torchvision's ResNets do.
+    Both are frozen.
     """
     before = None
     for name, child in list(module.named_children()):
@@ -192,22 +173,18 @@ def _truncate(full: nn.Module, backbone: Backbone) -> nn.Sequential:
     Holds for networks whose children run one after the other, as those of
     torchvision's ResNets and timm's EfficientNets do.
     """
-    modules = dict(full.named_modules())
+    order = [name for name, _ in full.named_modules()]
+    children = OrderedDict(full.named_children())
     for layer in backbone.layers:
-        if layer not in modules or layer in {"", "fc", "classifier"}:
-            some = ", ".join(name for name, _ in full.named_children())
+        if layer not in order or layer in {"", "fc", "classifier"}:
+            some = ", ".join(children)
             raise UserError(f"{backbone.name} has no layer {layer!r}; at the top: {some}")
-    order = list(modules)
-    last = max(backbone.layers, key=order.index)
-    top, *inner = last.split(".")
-    kept: OrderedDict[str, nn.Module] = OrderedDict()
-    for name, child in full.named_children():
-        if name == top:
-            whole = len(inner) != 1 or not isinstance(child, nn.Sequential)
-            kept[name] = child if whole else child[: int(inner[0]) + 1]
-            break
-        kept[name] = child
-    return nn.Sequential(kept)
+    top, *inner = max(backbone.layers, key=order.index).split(".")
+    if len(inner) == 1 and isinstance(children[top], nn.Sequential):
+        children[top] = children[top][: int(inner[0]) + 1]
+    while next(reversed(children)) != top:
+        children.popitem()
+    return nn.Sequential(children)
 
 
 def _assign(body: nn.Module, tensors: dict[str, torch.Tensor], backbone: Backbone) -> None:
@@ -219,12 +196,12 @@ def _assign(body: nn.Module, tensors: dict[str, torch.Tensor], backbone: Backbon
         some = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         held = f"{backbone.path} lacks {len(missing)} tensors that {' + '.join(backbone.layers)}"
         raise UserError(f"{held} need ({some}): ask for fewer LAYERS or give a full file")
-    own = {name: tensors.get(name, torch.zeros((), dtype=torch.long)) for name in needed}
+    given = {name: tensors.get(name, torch.zeros((), dtype=torch.long)) for name in needed}
     for name, like in needed.items():
-        if own[name].shape != like.shape:
-            shapes = f"{tuple(own[name].shape)}, not {tuple(like.shape)}"
+        if given[name].shape != like.shape:
+            shapes = f"{tuple(given[name].shape)}, not {tuple(like.shape)}"
             raise UserError(f"{backbone.path}: {name} has shape {shapes}: not {backbone.name}'s")
-    body.load_state_dict(own, assign=True)
+    body.load_state_dict(given, assign=True)
 
 
 def _exported(backbone: Backbone) -> nn.Module:

@@ -3,8 +3,11 @@
 import importlib.util
 import os
 import re
+import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import safetensors
 
 from anomalylib.errors import UserError, first_line
 from anomalylib.files import sha256_of
@@ -44,15 +47,11 @@ class Backbone:
     """A pretrained network: which one, which layers, which file."""
 
     name: str  # a torchvision ResNet, "efficientnet_lite0" or "exported"
-    # modules whose outputs are the feature maps; for an exported program the numbers of the maps
-    # it returns, empty for all
-    layers: tuple[str, ...]
+    layers: tuple[str, ...]  # modules; for an exported program numbers of its maps, empty for all
     path: Path  # the weights file
     sha256: str  # its hash
-    # per channel, for pixel values in 0 to 1: the normalisation that the weights were trained
-    # with
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, float, float]  # per channel, for pixel values in 0 to 1: the normalisation
+    std: tuple[float, float, float]  # that the weights were trained with
     chosen: str  # who chose it, in words for a page
 
     def describe(self) -> dict:
@@ -67,7 +66,7 @@ class Backbone:
 def resolve_backbone(
     name: str = "auto", weights: str = "", layers: str = "", chosen: str = ""
 ) -> Backbone:
-    """Find the weights of a backbone and verify them.
+    """The weights of a backbone, verified.
 
     Parameters
     ----------
@@ -103,8 +102,8 @@ def resolve_backbone(
     else:
         path, who = _file_of(name), "asked for by name"
     sha256 = _verified(path)
-    mean, std = HALF if name == LITE0 else IMAGENET
-    return Backbone(name, _layers(name, path, layers), path, sha256, mean, std, chosen or who)
+    normalisation = HALF if name == LITE0 else IMAGENET
+    return Backbone(name, _layers(name, path, layers), path, sha256, *normalisation, chosen or who)
 
 
 def _choose() -> tuple[str, Path, str]:
@@ -131,8 +130,6 @@ def _file_of(name: str) -> Path:
 
 def _download(name: str, path: Path) -> None:
     """Fetch torchvision's V1 weights, or say how to do without them."""
-    import socket
-
     import torch
     import torchvision
 
@@ -174,11 +171,9 @@ def _layers(name: str, path: Path, layers: str) -> tuple[str, ...]:
         if not all(layer.isdigit() for layer in asked):
             raise UserError(f"{path.name} fixes its maps: give LAYERS their numbers, from 0")
         return asked
-    if asked:
-        return asked
     usual = DEFAULT_LAYERS[name]
-    if path.suffix != ".safetensors":
-        return usual
+    if asked or path.suffix != ".safetensors":
+        return asked or usual
     held = {key.split(".")[0] for key in tensor_names(path)}
     there = tuple(layer for layer in usual if layer.split(".")[0] in held)
     if not there:
@@ -188,8 +183,6 @@ def _layers(name: str, path: Path, layers: str) -> tuple[str, ...]:
 
 def tensor_names(path: Path) -> list[str]:
     """Names of the tensors in a ``.safetensors`` file."""
-    import safetensors
-
     try:
         with safetensors.safe_open(path, "np") as file:
             return list(file.keys())
@@ -198,21 +191,14 @@ def tensor_names(path: Path) -> list[str]:
 
 
 def load_tensors(backbone: Backbone) -> dict:
-    """The tensors of a weights file, by name.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read as weights.
-    """
-    path = backbone.path
-    if path.suffix == ".safetensors":
-        import safetensors.torch
-
-        tensor_names(path)
-        return safetensors.torch.load_file(path)
+    """The tensors of a weights file, by name; an error if it cannot be read as weights."""
+    import safetensors.torch
     import torch
 
+    path = backbone.path
+    if path.suffix == ".safetensors":
+        tensor_names(path)
+        return safetensors.torch.load_file(path)
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the loader raises whatever the file provokes

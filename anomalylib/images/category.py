@@ -1,7 +1,4 @@
-"""A category of images: which to learn from, which to judge, labels, defect types, masks.
-
-Where they lie, `anomalylib.images.folders` knows.
-"""
+"""A category of images: which to learn from, which to judge, labels, defect types, masks."""
 
 import hashlib
 import json
@@ -51,27 +48,18 @@ class ImageSet(Sequence):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the names and the bytes of the images, in order."""
-        digest = hashlib.sha256()
-        for name, path in zip(self.names, self.paths, strict=True):
-            digest.update(f"{name} {sha256_of(path)}\n".encode())
-        return digest.hexdigest()
+        files = zip(self.names, self.paths, strict=True)
+        lines = (f"{name} {sha256_of(path)}\n" for name, path in files)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def mask(self, index: int, size: int) -> np.ndarray | None:
-        """The defect's pixels, (size, size) bool; all False for a normal image.
-
-        Returns None where an anomalous image has no mask on disk.
-
-        Raises
-        ------
-        UserError
-            If the mask has not the size of its image.
-        """
+        """The defect's pixels, (size, size) bool; None for an anomalous image without a mask."""
         if self.defect_types[index] == "good":
             return np.zeros((size, size), dtype=bool)
-        path, image = self.masks[index], self.paths[index]
+        path = self.masks[index]
         if path is None:
             return None
-        (height, width), (tall, wide) = size_of(image), size_of(path)
+        (height, width), (tall, wide) = size_of(self.paths[index]), size_of(path)
         if (height, width) != (tall, wide):
             wrong = f"the mask {path} has {wide} x {tall} pixels, its image {width} x {height}"
             raise UserError(f"{wrong}: draw it on the image, or take it away")
@@ -85,6 +73,12 @@ class Subset(Sequence):
     whole: ImageSet
     chosen: np.ndarray  # (n,)
 
+    @property
+    def names(self) -> list[str]:
+        """Each image's path inside the category."""
+        names = self.whole.names
+        return [names[i] for i in self.chosen]
+
     def __len__(self) -> int:
         return len(self.chosen)
 
@@ -93,7 +87,7 @@ class Subset(Sequence):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the whole set and of what is chosen."""
+        """SHA-256 of the whole set and of which images it is."""
         content = f"{self.whole.fingerprint} {self.chosen.tolist()}"
         return hashlib.sha256(content.encode()).hexdigest()
 
@@ -104,17 +98,16 @@ class Category:
 
     name: str  # the folder's name, such as "metal_nut"
     dataset: str  # what to call the data on a page
-    synthetic: bool  # whether the parts are drawn rather than photographed
-    # normal images to learn from; normal and, where there are any, anomalous ones to judge
-    train: ImageSet
-    test: ImageSet
+    synthetic: bool
+    train: ImageSet  # all normal
+    test: ImageSet  # normal and, where there are any, anomalous
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the training images, the test images and the masks together."""
-        masks = sorted(path for path in self.test.masks if path)
-        parts = [self.train.fingerprint, self.test.fingerprint, *map(sha256_of, masks)]
-        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+        masks = map(sha256_of, sorted(filter(None, self.test.masks)))
+        content = " ".join([self.train.fingerprint, self.test.fingerprint, *masks])
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def counts(self) -> dict[str, int]:
         """How many images there are of each kind."""
@@ -137,13 +130,7 @@ def load_batch(images: Sequence[np.ndarray], start: int, stop: int, size: int) -
 
 
 def as_images(given: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-    """What a detector is given, passed through once it is found to be images.
-
-    Raises
-    ------
-    UserError
-        If there are none, or one is not such an array; the message names it.
-    """
+    """What a detector is given, once it is known to be images; else an error that names it."""
     if isinstance(given, ImageSet | Subset):
         return given
     do = "give a list of (height, width, 3) arrays of uint8, red first"
@@ -165,19 +152,12 @@ def as_images(given: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
 
 
 def mean_grey(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean grey value of each image, 0 to 255, shape (N,).
-
-    The control that belongs beside every score: a set whose lamp differs
-    between normal and anomalous images is separated by this alone.
-    """
+    """Mean grey value of each image, 0 to 255, shape (N,): the control beside every score."""
     return np.array([images[i].mean() for i in range(len(images))])
 
 
 def dataset_name(root: Path) -> tuple[str, bool]:
-    """What to call the data below `root`, and whether they are synthetic.
-
-    The file `MARKER` marks drawings; else the folder's own name says it.
-    """
+    """What to call the data below `root`, and whether they are synthetic, as `MARKER` says."""
     marker = root / MARKER
     if marker.is_file():
         try:
@@ -195,19 +175,14 @@ def _sayable(name: str) -> str:
 
 
 def load_category(root: str | Path, name: str) -> Category:
-    """Find the images of one category.
+    """The images of one category; none is read yet.
 
     Parameters
     ----------
     root : str or Path
         The folder of all categories.
     name : str
-        One of `anomalylib.images.folders.list_categories`.
-
-    Returns
-    -------
-    Category
-        Its images are not read yet.
+        One of `list_categories`.
 
     Raises
     ------
@@ -215,13 +190,6 @@ def load_category(root: str | Path, name: str) -> Category:
         If a folder is missing or empty, or the category is not there.
     """
     root = Path(root)
-    train, test = folders.find(root, name)
-    dataset, synthetic = dataset_name(root)
-    return Category(
-        name, dataset, synthetic, _image_set(root / name, train), _image_set(root / name, test)
-    )
-
-
-def _image_set(folder: Path, found: Sequence[folders.Found]) -> ImageSet:
-    paths, kinds, masks = zip(*found, strict=True)
-    return ImageSet(folder, paths, kinds, masks)
+    listed = folders.find(root, name)
+    train, test = (ImageSet(root / name, *zip(*images, strict=True)) for images in listed)
+    return Category(name, *dataset_name(root), train, test)

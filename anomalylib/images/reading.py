@@ -1,7 +1,7 @@
 """One image from a file that may be of any common format, or damaged."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,17 +12,14 @@ from PIL import Image, ImageOps
 from anomalylib.errors import UserError, first_line
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm", ".ppm"}
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
-"""Pillow's decoders that are used; others of its are made for other things."""
-MOST = 80_000_000
-"""Pixels of the largest image that is read: 240 MB decoded."""
-LEAST = 8
-"""Pixels of the shortest side."""
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # of Pillow's decoders
+MOST = 80_000_000  # pixels of the largest image that is read: 240 MB decoded
+LEAST = 8  # pixels of the shortest side
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read an image as (H, W, 3) `uint8`.
+    """Read an image.
 
     It is turned as its EXIF orientation says. A grey one gets three equal
     channels; of 16 bits the upper 8 are kept; what is transparent becomes
@@ -56,23 +53,13 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def has_checksums(path: Path) -> bool:
-    """Whether damage to the file's pixels is sure to be found by `read_image`.
-
-    Of the formats that it reads only PNG keeps checksums; a changed byte of
-    another may be another image that is just as valid.
-    """
+    """Whether `read_image` is sure to notice damage: only a PNG keeps checksums of its pixels."""
     with path.open("rb") as file:
         return file.read(len(PNG)) == PNG
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Height and width as `read_image` returns them, from the file's head alone.
-
-    Raises
-    ------
-    UserError
-        If the file does not begin as an image does.
-    """
+    """Height and width as `read_image` returns them, from the file's head alone."""
     try:
         with _opened(path) as image:
             width, height = image.size
@@ -84,11 +71,11 @@ def size_of(path: Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _opened(path: Path, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
+def _opened(path: Path) -> Iterator[Image.Image]:
     """An image file whose head is read; Pillow's warning of size is `_check_shape`'s refusal."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        image = Image.open(path, formats=formats)
+        image = Image.open(path, formats=FORMATS)
     with image:
         yield image
 
@@ -99,14 +86,11 @@ def _check_sums(path: Path) -> None:
     Pillow reads on over a wrong checksum of pixels, and fills what a damaged
     JPEG lacks with grey.
     """
-    if has_checksums(path):
-        with _opened(path, ["PNG"]) as image:
-            _check_shape(image)
-            image.verify()
-        return
     with _opened(path) as image:
         _check_shape(image)
         strict = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
+        if image.format == "PNG":
+            image.verify()
     if strict:
         simplejpeg.decode_jpeg(path.read_bytes(), colorspace="RGB", strict=True)
 

@@ -42,10 +42,9 @@ class Confusion(NamedTuple):
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve.
+    """Chance that an anomalous image scores above a normal one: the area under the ROC curve.
 
-    The chance that an anomalous image scores above a normal one; ties count
-    one half. Not a number where the images are all of one kind.
+    Ties count one half. Not a number where the images are all of one kind.
 
     Parameters
     ----------
@@ -69,7 +68,7 @@ def roc(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def confusion(labels: np.ndarray, scores: np.ndarray, threshold: float) -> Confusion:
     """Count the decisions that ``score > threshold`` means anomalous gives."""
     table = confusion_matrix(labels, scores > threshold, labels=[0, 1])
-    return Confusion(*(int(count) for count in table.ravel()))
+    return Confusion(*table.ravel().tolist())
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -78,9 +77,6 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def f1_max(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The best F1 over all thresholds: chosen with the labels, so an upper bound.
-
-    Where most test images are anomalous it is high for a score that knows nothing.
-    """
+    """The best F1 over all thresholds: chosen with the labels, so an upper bound."""
     precision, recall, _ = precision_recall_curve(labels, scores)
     return float((2 * precision * recall / np.maximum(precision + recall, 1e-12)).max())

@@ -2,9 +2,8 @@
 
 Everything about an AUROC follows from its win matrix: for each pair of an
 anomalous and a normal image, 1 where the anomalous one scores higher and one
-half for a tie. Its mean is the AUROC; the mean of the matrices of several seeds
-is the win matrix of their mean AUROC; the difference of two arms' matrices
-gives their paired comparison.
+half for a tie. Its mean is the AUROC; several seeds' matrices are averaged, and
+two models' subtracted.
 """
 
 from typing import NamedTuple
@@ -60,7 +59,7 @@ def bootstrap(wins: np.ndarray, seed: int = 0) -> Interval:
         drawn = (_counts(rows, wins.shape[0]) @ wins) * _counts(columns, wins.shape[1])  # (R, M)
         return drawn.sum(axis=-1) / wins.size
 
-    found = stats.bootstrap(
+    ends = stats.bootstrap(
         [np.arange(size) for size in wins.shape],
         mean_of,
         n_resamples=RESAMPLES,
@@ -69,7 +68,7 @@ def bootstrap(wins: np.ndarray, seed: int = 0) -> Interval:
         vectorized=True,
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return Interval(float(wins.mean()), float(found.low), float(found.high))
+    return Interval(float(wins.mean()), float(ends.low), float(ends.high))
 
 
 def _counts(drawn: np.ndarray, size: int) -> np.ndarray:

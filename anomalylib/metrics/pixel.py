@@ -32,10 +32,9 @@ def pixel_auroc(maps: np.ndarray, masks: np.ndarray) -> float:
 def au_pro(maps: np.ndarray, masks: np.ndarray, limit: float = FPR_LIMIT) -> float:
     """Area under the per-region overlap curve up to a false-positive rate.
 
-    Each connected region of a mask counts the same, whatever its size: a pixel
-    weighs one over its region's area. Under these weights the true-positive
-    rate is the mean overlap, so this is the ROC of weighted pixels up to
-    `limit`, divided by `limit`.
+    A pixel weighs one over the area of its connected region, so that each
+    region counts the same. Under these weights the true-positive rate is the
+    mean overlap: this is the area under their ROC curve, divided by `limit`.
 
     Parameters
     ----------
