@@ -19,6 +19,7 @@ settings.load_profile("study")  # the same examples each time, however slow the 
 torch.set_num_threads(1)  # tests run beside each other
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in this hook
 def pytest_collection_modifyitems(items):
     """Begin with the book, which takes longest; what shares a fixture stays in one process."""
 
@@ -29,6 +30,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: group(item) != "book")
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
+@pytest.fixture(autouse=True)
+def same_draws():
+    """Let a test draw the same whatever ran before it."""
+    torch.manual_seed(0)
 
 
 def pytest_addoption(parser):

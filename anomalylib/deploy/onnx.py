@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import PIL
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 import anomalylib
 from anomalylib.deploy.resizing import resized
@@ -94,13 +96,25 @@ def onnx_scores(path: str | Path, images: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([score for (score,) in runs])
 
 
-def _distances(x: torch.Tensor, others: torch.Tensor, *_) -> torch.Tensor:
-    """What ONNX has no operator for: distances (N, M) of rows (N, D) to others (M, D)."""
+class KnownOperators(TorchFunctionMode):
+    """While it is on, what ONNX has no operator for is done in operators that it has."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        """Call another function where one of ours stands for it."""
+        if function is torch.cdist:
+            return distances(*args)
+        if function is torch.linalg.solve_ex:
+            return SimpleNamespace(result=solution(*args))
+        return function(*args, **(kwargs or {}))
+
+
+def distances(x: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Euclidean distances (N, M) of rows (N, D) to others (M, D)."""
     return (x[:, None] - others).square().sum(dim=2).sqrt()
 
 
-def _solved(systems: torch.Tensor, right: torch.Tensor, **_) -> tuple[torch.Tensor, ...]:
-    """What ONNX has no operator for: solve systems (n, k, k) with right sides (n, k, m).
+def solution(systems: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """What solves systems (n, k, k) with right sides (n, k, m): (n, k, m).
 
     By Gauss-Jordan elimination without pivoting: stable, as they are positive definite.
     """
@@ -110,8 +124,7 @@ def _solved(systems: torch.Tensor, right: torch.Tensor, **_) -> tuple[torch.Tens
         row = table[:, i : i + 1] / table[:, i : i + 1, i : i + 1]  # (n, 1, k + m)
         others = table - table[:, :, i : i + 1] * row
         table = torch.cat([others[:, :i], row, others[:, i + 1 :]], dim=1)
-    pivots = torch.zeros_like(systems[:, :, 0], dtype=torch.int32)  # nobody asks for them
-    return table[:, :, size:], systems, pivots, pivots[:, 0]
+    return table[:, :, size:]
 
 
 def _traced(whole: WholePath, name: str) -> "torch.onnx.ONNXProgram":
@@ -122,13 +135,11 @@ def _traced(whole: WholePath, name: str) -> "torch.onnx.ONNXProgram":
         raise UserError(f"{large}: fit it so that it keeps less")
     example = torch.zeros(2, whole.side + 2, whole.side + 1, 3, dtype=torch.uint8)
     any_size = {"images": dict(enumerate(map(torch.export.Dim, "NHW")))}
-    replaced = torch.export.default_decompositions()
-    replaced[torch.ops.aten._cdist_forward.default] = _distances
-    replaced[torch.ops.aten._linalg_solve_ex.default] = _solved
     try:
-        exported = torch.export.export(whole, (example,), dynamic_shapes=any_size)
+        with KnownOperators():
+            exported = torch.export.export(whole, (example,), dynamic_shapes=any_size)
         return torch.onnx.export(
-            exported.run_decompositions(replaced),
+            exported,
             input_names=["images"],
             output_names=["score", "map"],
             dynamic_shapes={"images": dict(enumerate("NHW"))},
@@ -181,14 +192,19 @@ def _verify(detector: Detector, path: Path) -> None:
     session = _opened(path)
     for batch in (tall, wide):
         scores, maps = session.run(["score", "map"], {"images": batch})
-        right = detector.anomaly_maps(batch)
-        compared = ("score", scores, detector.score_maps(right), 1), ("map", maps, right, CELLS)
-        for name, given, expected, share in compared:
-            off = np.abs(given - expected)
-            close = off <= TOLERANCE * np.maximum(np.abs(expected), detector.threshold_)
-            if close.mean() < share:
-                wrong = f"onnxruntime's {name} is up to {off.max():.2g} from the detector's"
-                raise UserError(f"{wrong}: nothing is written, use the detector itself")
+        expected = detector.anomaly_maps(batch)
+        _compare("score", scores, detector.score_maps(expected), detector.threshold_, 1)
+        _compare("map", maps, expected, detector.threshold_, CELLS)
+
+
+def _compare(
+    name: str, given: np.ndarray, expected: np.ndarray, threshold: float, share: float
+) -> None:
+    off = np.abs(given - expected)
+    close = off <= TOLERANCE * np.maximum(np.abs(expected), threshold)
+    if close.mean() < share:
+        wrong = f"onnxruntime's {name} is up to {off.max():.2g} from the detector's"
+        raise UserError(f"{wrong}: nothing is written, use the detector itself")
 
 
 def _drawn_images(size: int) -> np.ndarray:
