@@ -86,7 +86,7 @@ headline data: setup
 	@$(RUN) -m study $@
 
 test: setup
-	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 faults: setup
 	@$(RUN) -m pytest tests/faults/selfcheck.py

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +15,27 @@ os.environ["TORCH_HOME"] = "/nonexistent-torch-home"  # no weights of this machi
 
 settings.register_profile("study", deadline=None, derandomize=True, database=None)
 settings.load_profile("study")  # the same examples each time, however slow the machine
-
-
 torch.set_num_threads(1)  # tests run beside each other
 
+ROOT = Path(__file__).parents[1]
+READS_THE_BOOK = re.compile(r'def \w+\(.*\bbuilt\b|"built"')
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in this hook
+
+def pytest_xdist_make_scheduler(config, log):
+    """Give a module of tests to one process, and all that read the built book to the same."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            module = nodeid.partition("::")[0]
+            return "book" if READS_THE_BOOK.search((ROOT / module).read_text()) else module
+
+    return ByModule(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    """Begin with the book, which takes longest; what shares a fixture stays in one process."""
-
-    def group(item):
-        of_book = {"built", "site", "browser"} & set(item.fixturenames)
-        return "book" if of_book else str(item.path)
-
-    items.sort(key=lambda item: group(item) != "book")
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
+    """Begin with what reads the built book: it takes longest."""
+    items.sort(key=lambda item: not READS_THE_BOOK.search(item.path.read_text()))
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from anomalylib.metrics import image as metrics
 from anomalylib.metrics import intervals
@@ -85,7 +86,11 @@ def shuffled(scores: pd.DataFrame, draws: int = 2000, seed: int = 0, **which: st
     """AUROCs of seed 0 with its labels dealt anew: what a score that knows nothing gets."""
     labels, values = scores_of(scores, **which)
     random = np.random.default_rng(seed)
-    return np.array([metrics.auroc(random.permutation(labels), values[0]) for _ in range(draws)])
+    dealt = np.array([random.permutation(labels) for _ in range(draws)])  # (D, N)
+    ranks = stats.rankdata(values[0])  # (N,), ties share their mean
+    anomalous = labels.sum()
+    # Mann and Whitney: the mean rank of the anomalous images, less its least, over the normal ones
+    return (dealt @ ranks / anomalous - (anomalous + 1) / 2) / (len(labels) - anomalous)
 
 
 def verdicts(scores: pd.DataFrame, summary: pd.DataFrame, backbone: str) -> pd.DataFrame:

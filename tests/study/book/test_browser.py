@@ -12,7 +12,7 @@ from study.book.pdf import BROWSERS
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-WIDTHS = (1440, 390)
+WIDE, NARROW = 1440, 390
 LOCAL = ("file:", "data:", "blob:")
 PAGE_LIMIT, SITE_LIMIT = 3_000_000, 40_000_000
 
@@ -54,10 +54,8 @@ class Reader:
     """A window of one width that tells what is wrong with the pages it reads."""
 
     def __init__(self, browser, width, scheme="light"):
-        self.heard = []
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
-        )
+        self.heard, self.width = [], width
+        context = browser.new_context(color_scheme=scheme, offline=True)
         context.route(re.compile(f"^(?!{'|'.join(LOCAL)})"), lambda route: route.abort())
         self.page = context.new_page()
         self.page.on("console", self._console)
@@ -77,9 +75,18 @@ class Reader:
 
     def read(self, path, query=""):
         self.heard.clear()
+        self.resize(self.width)
         self.page.goto(path.as_uri() + query)
         self.page.evaluate(SETTLED)
         return [*self.heard, *self.page.evaluate(SEEN)]
+
+    def resize(self, width):
+        self.page.set_viewport_size({"width": width, "height": 900})
+
+    def widened(self):
+        """What is wrong with the page once its window is wide."""
+        self.resize(WIDE)
+        return self.page.evaluate(SEEN)
 
     def barriers(self):
         """What axe-core finds serious or critical about the page."""
@@ -167,19 +174,17 @@ def told(site, path, problems):
     return [f"{path.relative_to(site)}: {problem}" for problem in problems]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_every_page_is_sound(site, browser, width):
-    reader, found = Reader(browser, width), []
+def test_every_page_is_sound_and_open_to_all(site, browser):
+    reader, found = Reader(browser, NARROW), []
     for path in pages_of(site):
-        found += told(site, path, reader.read(path))
-        if width == min(WIDTHS):
-            found += told(site, path, reader.barriers())
+        problems = reader.read(path) + reader.barriers()
+        found += told(site, path, problems + reader.widened())
     assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_wide_pages_are_open_to_all(site, browser, scheme):
-    reader, found = Reader(browser, max(WIDTHS), scheme), []
+    reader, found = Reader(browser, WIDE, scheme), []
     one_a_folder = {path.parent: path for path in pages_of(site)}.values()
     for path in (site / "index.html", *one_a_folder):
         found += told(site, path, reader.read(path))
@@ -189,7 +194,7 @@ def test_wide_pages_are_open_to_all(site, browser, scheme):
 
 
 def test_the_switch_turns_the_page_dark(site, browser):
-    reader = Reader(browser, WIDTHS[0])
+    reader = Reader(browser, WIDE)
     reader.read(site / "index.html")
     assert reader.theme() == "light"
     reader.page.click(".theme-switch-button:visible")
@@ -199,7 +204,7 @@ def test_the_switch_turns_the_page_dark(site, browser):
 
 
 def test_the_search_finds_pages(site, browser):
-    reader = Reader(browser, WIDTHS[0])
+    reader = Reader(browser, WIDE)
     reader.read(site / "search.html", "?q=threshold")
     reader.page.wait_for_selector("#search-results li a", timeout=5000)
     links = reader.page.locator("#search-results li a")
@@ -230,7 +235,7 @@ def page(folder, content):
 
 def test_a_sound_page_has_no_problems(browser, tmp_path):
     content = f'<p id="here"><a href="#here">Here</a></p><img src="{PIXEL}" alt="black">'
-    reader = Reader(browser, WIDTHS[1])
+    reader = Reader(browser, NARROW)
     assert reader.read(page(tmp_path, content)) + reader.barriers() == []
     assert dead_links(tmp_path) == heavy_pages(tmp_path) == []
 
@@ -257,7 +262,7 @@ def test_a_sound_page_has_no_problems(browser, tmp_path):
     ],
 )
 def test_what_is_wrong_with_a_page_is_seen(browser, tmp_path, content, problem):
-    reader = Reader(browser, WIDTHS[1])
+    reader = Reader(browser, NARROW)
     found = reader.read(page(tmp_path, content)) + reader.barriers()
     assert any(problem in line for line in found), found
 

@@ -31,6 +31,14 @@ def noted(folder, name, kills=0, seconds=0.0):
     return os.getpid(), begun, time.time()
 
 
+def met(folder):
+    """Wait until another process is here too: both have imported what they need."""
+    (folder / f"{os.getpid()}.here").touch()
+    late = time.time() + 60
+    while len(list(folder.glob("*.here"))) < 2 and time.time() < late:
+        time.sleep(0.05)
+
+
 def starts(folder, name):
     return len((folder / name).read_text().splitlines())
 
@@ -123,6 +131,8 @@ def test_a_notebook_is_finished_though_its_kernel_and_then_its_worker_is_killed(
 def test_a_worker_of_a_cluster_does_one_task_at_a_time(address, tmp_path):
     with workers(scheduler=address) as executor:
         assert (executor.width, executor.threads) == (2, 2)
+        for future in [executor.submit(met, tmp_path) for _ in range(2)]:
+            future.result()
         # More than it asks for: the second thread of each worker is tempted.
         futures = [executor.submit(noted, tmp_path, "a", 0, 0.2) for _ in range(6)]
         times = sorted(future.result() for future in futures)
