@@ -18,7 +18,7 @@ settings.load_profile("study")  # the same examples each time, however slow the 
 torch.set_num_threads(1)  # tests run beside each other
 
 ROOT = Path(__file__).parents[1]
-READS_THE_BOOK = re.compile(r'def \w+\(.*\bbuilt\b|"built"')
+READS_THE_BOOK = re.compile(r"def \w+\(.*\b(built|site|browser)\b")
 
 
 def pytest_xdist_make_scheduler(config, log):

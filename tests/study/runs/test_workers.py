@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from anomalylib.errors import UserError
 from study.checkout import ROOT
@@ -129,6 +130,8 @@ def test_a_notebook_is_finished_though_its_kernel_and_then_its_worker_is_killed(
 
 
 def test_a_worker_of_a_cluster_does_one_task_at_a_time(address, tmp_path):
+    with Client(address) as client:
+        client.wait_for_workers(2, timeout=60)  # one may just have been killed
     with workers(scheduler=address) as executor:
         assert (executor.width, executor.threads) == (2, 2)
         for future in [executor.submit(met, tmp_path) for _ in range(2)]:

@@ -5,6 +5,7 @@ from sklearn.metrics import roc_auc_score
 
 from study.tables import comparisons
 from study.tables import reference as tables
+from study.tables.reference import scores_of
 
 LABELS = np.array([0] * 20 + [1] * 30)
 IMAGES = [f"test/good/{i}.png" for i in range(20)] + [f"test/bent/{i}.png" for i in range(30)]
@@ -102,11 +103,10 @@ def test_shuffled_labels_give_one_half(scores):
     drawn = comparisons.shuffled(scores, draws=400, category="nut", arm="combined")
     assert drawn.mean() == pytest.approx(0.5, abs=0.02)
     assert drawn.std() == pytest.approx(np.sqrt(51 / (12 * 20 * 30)), rel=0.15)  # Mann and Whitney
-    of_seed = scores.query("category == 'nut' and arm == 'combined' and seed == 0")
-    random = np.random.default_rng(0)
-    dealt = [random.permutation(of_seed.label) for _ in range(5)]
-    expected = [roc_auc_score(labels, of_seed.score_top10.round(1)) for labels in dealt]
     tied = scores.assign(score_top10=scores.score_top10.round(1))
+    labels, values = scores_of(tied, category="nut", arm="combined")
+    random = np.random.default_rng(0)
+    expected = [roc_auc_score(random.permutation(labels), values[0]) for _ in range(5)]
     drawn = comparisons.shuffled(tied, draws=5, category="nut", arm="combined")
     assert drawn == pytest.approx(expected, rel=1e-12)
 
