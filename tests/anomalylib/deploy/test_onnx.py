@@ -26,6 +26,19 @@ def small(resnet18_file):
     return FeatureExtractor(resolve_backbone("resnet18", str(resnet18_file)), image_size=64)
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """An extractor whose backbone is one layer, exported by PyTorch: quick to trace."""
+    torch.manual_seed(0)
+    model = torch.nn.Conv2d(3, 6, 8, stride=8).eval()
+    batch = torch.export.Dim("batch", min=1, max=64)
+    example = torch.zeros(2, 3, 64, 64)
+    exported = torch.export.export(model, (example,), dynamic_shapes=({0: batch},))
+    path = tmp_path_factory.mktemp("program") / "maps.pt2"
+    torch.export.save(exported, path)
+    return FeatureExtractor(resolve_backbone("auto", str(path)), image_size=64)
+
+
 @pytest.fixture(scope="module", params=DETECTORS)
 def exported(request, small, tmp_path_factory):
     """A detector by name, fitted, and its file."""
@@ -94,19 +107,12 @@ def test_efficientnet_is_exported_and_nothing_is_said_but_progress(tmp_path, cap
     assert_judges_alike(detector, path, NEW)
 
 
-def test_a_program_can_be_exported_again(tmp_path):
-    torch.manual_seed(0)
-    model = torch.nn.Conv2d(3, 6, 8, stride=8).eval()
-    batch = torch.export.Dim("batch", min=1, max=64)
-    example = torch.zeros(2, 3, 64, 64)
-    program = torch.export.export(model, (example,), dynamic_shapes=({0: batch},))
-    torch.export.save(program, tmp_path / "maps.pt2")
-    backbone = resolve_backbone("auto", str(tmp_path / "maps.pt2"))
-    detector = every_detector(FeatureExtractor(backbone, image_size=64))["patchcore"].fit(NORMAL)
+def test_a_program_can_be_exported_again(program, tmp_path):
+    detector = every_detector(program)["patchcore"].fit(NORMAL)
     assert_judges_alike(detector, to_onnx(detector, tmp_path / "maps.onnx"), NEW)
 
 
-def test_a_file_that_judges_otherwise_is_never_left(resnet, tmp_path, monkeypatch):
+def test_a_file_that_judges_otherwise_is_never_left(program, tmp_path, monkeypatch):
     class Wrong(export.WholePath):
         def forward(self, images):
             score, maps = super().forward(images)
@@ -116,7 +122,7 @@ def test_a_file_that_judges_otherwise_is_never_left(resnet, tmp_path, monkeypatc
     path.write_bytes(b"from before")
     monkeypatch.setattr(export, "WholePath", Wrong)
     with pytest.raises(UserError, match=r"onnxruntime's score is up to .* from the detector's"):
-        to_onnx(resnet, path)
+        to_onnx(Pooled(program).fit(NORMAL), path)
     assert path.read_bytes() == b"from before"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -153,8 +159,8 @@ def test_what_has_not_learned_or_not_in_single_precision_is_refused(small, tmp_p
         to_onnx(Pooled(half).fit(NORMAL), tmp_path / "x.onnx")
 
 
-def test_a_file_follows_its_detectors_settings(small, tmp_path):
-    detector = CombinedPlus(small, bank=4, dimensions=8, neighbours=9, ridge=2, top_k=999)
+def test_a_file_follows_its_detectors_settings(program, tmp_path):
+    detector = CombinedPlus(program, bank=4, dimensions=8, neighbours=9, ridge=2, top_k=999)
     assert_judges_alike(detector.fit(NORMAL), to_onnx(detector, tmp_path / "x.onnx"), NEW)
 
 

@@ -263,7 +263,9 @@ def test_a_sound_page_has_no_problems(browser, tmp_path):
 )
 def test_what_is_wrong_with_a_page_is_seen(browser, tmp_path, content, problem):
     reader = Reader(browser, NARROW)
-    found = reader.read(page(tmp_path, content)) + reader.barriers()
+    found = reader.read(page(tmp_path, content))
+    if "(" in problem:  # axe-core's, with how serious it is
+        found = reader.barriers()
     assert any(problem in line for line in found), found
 
 
