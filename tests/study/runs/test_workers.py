@@ -88,7 +88,11 @@ def test_only_the_task_whose_worker_was_killed_is_done_again(executor, tmp_path)
     tasks = [(tmp_path, name, *more) for name, more in names.items()]
     ended = {number: error for number, _, error in complete(noted, tasks, executor)}
     assert sorted(ended) == list(range(len(tasks)))
-    assert [starts(tmp_path, name) for name in names] == [1, 1, 2, 2, 1]
+    begun = {name: starts(tmp_path, name) for name in names}
+    # Dask counts the death of a worker on which a task waited, too.
+    always = begun.pop("always")
+    assert always == 2 or (always == 1 and not isinstance(executor, Processes))
+    assert begun == {"done": 1, "slow": 1, "once": 2, "last": 1}
     (error,) = filter(None, ended.values())
     assert ended[list(names).index("always")] is error
     assert re.match(r"its worker was killed 2 times, .* run again with fewer JOBS", str(error))
