@@ -33,10 +33,10 @@ NAMES = ("category", "defect type", "arm", "first", "second")
 def as_html(frame: pd.DataFrame, before: str = "", after: str = "") -> HTML:
     """Show a table whole on a page, between two paragraphs; a line break in a cell is kept.
 
-    All is escaped unless it is `Markup`.
+    All is escaped unless it is `Markup`. Without rows there is no table.
     """
     cells = frame.map(lambda cell: cell if isinstance(cell, Markup) else str(cell))
-    rows = cells.itertuples(index=False, name=None)
+    rows = list(cells.itertuples(index=False, name=None))
     columns = list(frame.columns)
     return HTML(TABLE.render(columns=columns, rows=rows, before=before, after=after))
 
