@@ -12,10 +12,16 @@ from anomalylib.files import sha256_of
 
 
 def code_hash(*modules: str, packages: tuple[str, ...] = ("anomalylib",)) -> str:
-    """SHA-256 over the sources of some modules and of all in `packages` that they import."""
+    """SHA-256 over the sources of some modules and of all in `packages` that they import.
+
+    The templates of a room belong to those of its modules that import Jinja2.
+    """
     digest = hashlib.sha256()
     for name in sorted(closure(modules, packages)):
         digest.update(f"{name} {sha256_of(_file(name))}\n".encode())
+        if direct_imports(name, ("jinja2",)):
+            for template in sorted(_file(name).parent.glob("templates/*")):
+                digest.update(f"{template.name} {sha256_of(template)}\n".encode())
     return digest.hexdigest()
 
 
