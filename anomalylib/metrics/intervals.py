@@ -9,10 +9,12 @@ two models' subtracted.
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 LEVEL = 0.95
 RESAMPLES = 2000
+FEW = 10
+"""Images of a class below which drawing them anew says too little of how others would vary."""
 
 
 class Interval(NamedTuple):
@@ -47,13 +49,77 @@ def standard_error(wins: np.ndarray) -> float:
 
 
 def delong(wins: np.ndarray) -> Interval:
-    """DeLong's interval, cut at 0 and 1. It has no width where every pair is right."""
-    value, half = wins.mean(), stats.norm.ppf((1 + LEVEL) / 2) * standard_error(wins)
-    return Interval(float(value), float(max(value - half, 0)), float(min(value + half, 1)))
+    """DeLong's interval, cut at 0 and 1; no numbers where it would have no width."""
+    value = wins.mean()
+    error = standard_error(wins) if min(wins.shape) > 1 else 0
+    half = stats.norm.ppf((1 + LEVEL) / 2) * error if error > 0 else np.nan
+    return Interval(
+        float(value), float(np.maximum(value - half, 0)), float(np.minimum(value + half, 1))
+    )
+
+
+def auroc_interval(wins: np.ndarray) -> Interval:
+    """The interval of an AUROC, from its win matrix: the study's one rule.
+
+    `bootstrap`, which takes the scores as they are. Where it would say too much, `newcombe`:
+    with fewer than `FEW` images of a class, and where every pair is ordered rightly, or every
+    one wrongly, since images drawn anew from those are so, too.
+    """
+    value = wins.mean()
+    if min(wins.shape) < FEW or value in (0, 1):
+        return newcombe(float(value), *wins.shape)
+    return bootstrap(wins)
+
+
+def difference_interval(wins: np.ndarray, others: np.ndarray) -> Interval:
+    """The interval of a difference of two AUROCs over the same images, by the same rule.
+
+    Where `bootstrap` would say too much the two intervals are put together as if the
+    AUROCs did not depend on each other, which is wider where they rise and fall together.
+
+    References
+    ----------
+    Zou and Donner, "Construction of confidence limits about effect measures", Statistics in
+    Medicine 2008.
+    """
+    difference = wins - others
+    if min(wins.shape) >= FEW and difference.min() < difference.max():
+        return bootstrap(difference)
+    one, other = (newcombe(float(each.mean()), *each.shape) for each in (wins, others))
+    value = one.value - other.value
+    below = np.hypot(one.value - one.low, other.high - other.value)
+    above = np.hypot(one.high - one.value, other.value - other.low)
+    return Interval(value, float(max(value - below, -1)), float(min(value + above, 1)))
+
+
+def newcombe(value: float, anomalous: int, normal: int) -> Interval:
+    """Newcombe's interval of an AUROC, from its value and the numbers of images alone.
+
+    Its ends are the AUROCs that lie just so far from the value as their own standard errors
+    allow; so it has a width where the value is 0 or 1. The standard error is Hanley and
+    McNeil's, of exponential scores, made alike for both classes.
+
+    References
+    ----------
+    Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney
+    statistic. Part 2", Statistics in Medicine 2006, method 5.
+    """
+    z, pairs = stats.norm.ppf((1 + LEVEL) / 2), anomalous * normal
+    others = (anomalous + normal) / 2 - 1
+
+    def beyond(true: float) -> float:
+        """How much farther the value lies from a true AUROC than it allows."""
+        spread = 1 + others * ((1 - true) / (2 - true) + true / (1 + true))
+        return (value - true) ** 2 - z**2 * true * (1 - true) * spread / pairs
+
+    near = 1e-9  # of the value itself, where it allows any distance
+    low = optimize.brentq(beyond, 0, value - near) if value > near else 0.0
+    high = optimize.brentq(beyond, value + near, 1) if value < 1 - near else 1.0
+    return Interval(value, float(low), float(high))
 
 
 def bootstrap(wins: np.ndarray, seed: int = 0) -> Interval:
-    """Percentile interval over images drawn anew, within each class."""
+    """Percentile interval over images drawn anew, within each class; two at least of each."""
 
     def mean_of(rows: np.ndarray, columns: np.ndarray, axis: int) -> np.ndarray:
         drawn = (_counts(rows, wins.shape[0]) @ wins) * _counts(columns, wins.shape[1])  # (R, M)
@@ -84,7 +150,7 @@ def paired_p(wins: np.ndarray, others: np.ndarray) -> float:
     Both must have judged the same images. 1 where no pair tells them apart.
     """
     difference = wins - others
-    error = standard_error(difference)
+    error = standard_error(difference) if min(difference.shape) > 1 else 0
     if error == 0:
         return 1.0 if difference.mean() == 0 else 0.0
     return float(2 * stats.norm.sf(abs(difference.mean()) / error))

@@ -133,7 +133,7 @@ def _told_apart(
     if table.number.min() < FEW:
         return LOOK, f"Fewer than {FEW} on one side: too few to {aim}.", table
     wins = intervals.win_matrix(list(sides.values())[1].to_numpy(), values.to_numpy())
-    auroc = intervals.bootstrap(wins)
+    auroc = intervals.auroc_interval(wins)
     verdict, rounded = effect(auroc), "{:.3f} [{:.3f}, {:.3f}]".format(*auroc)
     return verdict, f"{start} {rounded}{ends[verdict]}.", table
 

@@ -53,7 +53,7 @@ def roc(results: Sequence[Result]) -> Figure:
     for result in results:
         labels, scores = np.array(result.labels), np.array(result.scores)
         colour, counts = COLOURS[result.arm], result.confusion
-        low, high = intervals.bootstrap(intervals.win_matrix(labels, scores))[1:]
+        low, high = intervals.auroc_interval(intervals.win_matrix(labels, scores))[1:]
         text = f"{plain(result.arm)}  {result.auroc:.3f}  [{low:.3f}, {high:.3f}]"
         axes.plot(*metrics.roc(labels, scores), color=colour, linewidth=2.2, label=text)
         axes.plot(counts.false_positive_rate, counts.recall, "o", color=colour, markersize=8)
@@ -86,7 +86,7 @@ def _auroc_panel(axes: Axes, results: Sequence[Result], claims: bool) -> None:
     scores = {result.arm: result.scores for result in results} | {CONTROL: results[0].mean_grey}
     for y, (model, values) in enumerate(scores.items()):
         wins = intervals.win_matrix(labels, np.array(values))
-        value, *ends = intervals.bootstrap(wins)
+        value, *ends = intervals.auroc_interval(wins)
         style.interval(axes, y, value, ends, COLOURS[model], size=8)
         style.at_end(axes, model, f"{value:.3f}", y)
         if claims and model in CLAIMS:

@@ -126,7 +126,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     for key in keys.itertuples(index=False):
         wins = wins_of(table, **key._asdict(), variant="plain")
         usual = wins_of(table, **key._replace(value=USUAL[key.factor])._asdict(), variant="plain")
-        low, high = intervals.bootstrap(wins)[1:]
+        low, high = intervals.auroc_interval(wins)[1:]
         row = {"usual": key.value == USUAL[key.factor], "auroc": wins.mean()}
         row |= {"auroc_ci_low": low, "auroc_ci_high": high}  # bootstrap; ``p`` is DeLong's
         row |= {"change": wins.mean() - usual.mean(), "p": intervals.paired_p(wins, usual)}

@@ -31,7 +31,8 @@ def compare(scores: pd.DataFrame, first: dict[str, str], second: dict[str, str])
     Both are named as for `scores_of`, and must have judged the same images.
     """
     wins, others = wins_of(scores, **first), wins_of(scores, **second)
-    return Comparison(*intervals.bootstrap(wins - others), intervals.paired_p(wins, others))
+    interval = intervals.difference_interval(wins, others)
+    return Comparison(*interval, intervals.paired_p(wins, others))
 
 
 def between_arms(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:

@@ -129,7 +129,7 @@ def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -
         which = key._asdict()
         labels, values = scores_of(scores, **which)
         wins = intervals.win_matrix(labels, values)
-        low, high = intervals.bootstrap(wins)[1:]
+        low, high = intervals.auroc_interval(wins)[1:]
         delong = intervals.delong(wins)
         own = runs.loc[(runs[GROUP] == list(key)).all(axis=1)]
         found = [metrics.auroc(labels, each) for each in values]

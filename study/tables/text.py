@@ -27,8 +27,9 @@ def with_interval(row: Any) -> str:
 
 
 def ranges(low: pd.Series, high: pd.Series, sign: str = "") -> list[str]:
-    """Intervals as a table shows them; `sign` is ``"+"`` for differences."""
-    return [f"[{a:{sign}.3f},{NARROW}{b:{sign}.3f}]" for a, b in zip(low, high, strict=True)]
+    """Intervals as a table shows them, if they are known; `sign` is ``"+"`` for differences."""
+    ends = zip(low, high, strict=True)
+    return [f"[{a:{sign}.3f},{NARROW}{b:{sign}.3f}]" if a <= b else "—" for a, b in ends]
 
 
 def change_of(pair: Any) -> str:

@@ -96,9 +96,71 @@ def test_equal_arms_are_not_told_apart(judged):
     assert intervals.paired_p(wins, wins) == 1
 
 
-def test_a_perfect_score_has_an_interval_without_width():
-    wins = np.ones((5, 4))
-    assert intervals.delong(wins) == (1, 1, 1)
+def test_delong_says_nothing_where_it_would_have_no_width():
+    for wins in (np.ones((5, 4)), np.full((1, 4), 0.5)):
+        value, *ends = intervals.delong(wins)
+        assert value == wins[0, 0]
+        assert np.isnan(ends).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "anomalous", "normal"), [(0.8, 20, 20), (1.0, 2, 2), (0.0, 3, 1), (0.97, 93, 22)]
+)
+def test_newcombes_ends_solve_his_equation(value, anomalous, normal):
+    squared = stats.chi2.ppf(0.95, 1)
+    for end in intervals.newcombe(value, anomalous, normal)[1:]:
+        if end in (0, 1):
+            assert end == value
+            continue
+        shared = (anomalous + normal - 2) / 2
+        first, second = end / (2 - end) - end**2, 2 * end**2 / (1 + end) - end**2  # Q1, Q2 less A²
+        # Hanley and McNeil's variance, whose two parts trade places in a mean of both designs
+        variance = (end * (1 - end) + shared * (first + second)) / (anomalous * normal)
+        assert (value - end) ** 2 == pytest.approx(squared * variance, rel=1e-6)
+
+
+def test_the_example_of_the_methods_page():
+    assert intervals.auroc_interval(np.ones((2, 2))).low == pytest.approx(0.386, abs=5e-4)
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (2, 2), (1, 30), (119, 41)])
+def test_a_perfect_score_is_as_sure_as_the_counts_allow(counts):
+    perfect, worst = np.ones(counts), np.zeros(counts)
+    value, low, high = intervals.auroc_interval(perfect)
+    assert value == high == 1
+    assert 0 < low < 1
+    assert intervals.auroc_interval(worst) == pytest.approx((0, 0, 1 - low), abs=1e-6)
+    more = intervals.auroc_interval(np.ones((counts[0] + 3, counts[1] + 3)))
+    assert more.low > low
+    assert intervals.difference_interval(perfect, perfect)[0] == 0
+    assert intervals.difference_interval(perfect, perfect).low < -(1 - low) + 1e-9
+
+
+def test_an_interval_covers_the_truth_with_few_images():
+    random = np.random.default_rng(3)
+    truth, covered = 0.9, 0
+    for _ in range(300):
+        scores = random.normal(size=11) + np.repeat([2**0.5 * stats.norm.ppf(truth), 0], [4, 7])
+        found = intervals.auroc_interval(intervals.win_matrix(np.repeat([1, 0], [4, 7]), scores))
+        covered += found.low <= truth <= found.high
+    assert covered >= 0.9 * 300
+
+
+def test_with_images_enough_the_intervals_are_the_bootstraps(judged):
+    labels, first, second = judged
+    wins, others = (intervals.win_matrix(labels, each) for each in (first, second))
+    assert min(wins.shape) >= intervals.FEW
+    assert intervals.auroc_interval(wins) == intervals.bootstrap(wins)
+    assert intervals.difference_interval(wins, others) == intervals.bootstrap(wins - others)
+
+
+def test_a_difference_of_few_images_lies_in_its_interval_as_newcombes_do():
+    wins, others = np.ones((3, 4)), np.tile([1.0, 0.5, 0.0, 1.0], (3, 1))
+    value, low, high = intervals.difference_interval(wins, others)
+    one, other = intervals.newcombe(1.0, 3, 4), intervals.newcombe(0.625, 3, 4)
+    assert value == 0.375
+    assert low == pytest.approx(0.375 - np.hypot(1 - one.low, other.high - 0.625))
+    assert high == pytest.approx(0.375 + 0.625 - other.low)
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 22), (4, 22), (22, 22), (3, 41)])
