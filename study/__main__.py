@@ -1,14 +1,16 @@
 """The command line of the study: ``python -m study book``, and what else ``make`` calls."""
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
 
 from anomalylib.errors import UserError, first_line
-from study.book.options import Options
+from study.book.options import Options, Study
 from study.checkout import ROOT
 from study.runs.commands import COMMANDS
+from study.runs.workers import stopped_by_signals
 
 BUILDING = {
     "notebooks": "execute the notebooks that are stale",
@@ -24,29 +26,33 @@ def main(arguments: list[str] | None = None) -> int:
         if not (ROOT / "notebooks").is_dir():
             raise UserError("the study runs in its checkout: clone it, then `make book`")
         given = vars(_parser().parse_args(arguments))
-        command = given.pop("command")
-        if command == "data":
-            from study.parts.download import fetch_mvtec
-
-            folder = fetch_mvtec().relative_to(ROOT)
-            print(f"MVTec AD is in {folder}; now: make book DATA_ROOT={folder}")
-        elif command == "headline":
-            from study.book import readme
-
-            readme.write()
-            written = [path.relative_to(ROOT) for path in (readme.PICTURE, readme.README)]
-            print(f"written: {written[0]}, {written[1]}")
-        elif command in COMMANDS:
-            _measure(command, Options.read(given))
-        else:
-            _build(command, Options.read(given))
+        with stopped_by_signals():
+            _carry_out(given.pop("command"), given)
     except (UserError, OSError) as error:
         print(f"error: {first_line(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("stopped; run again to go on from here", file=sys.stderr)
-        return 130
+        return 128 + (stop.args[0] if stop.args else signal.SIGINT)
     return 0
+
+
+def _carry_out(command: str, given: dict[str, str]) -> None:
+    if command == "data":
+        from study.parts.download import fetch_mvtec
+
+        folder = fetch_mvtec().relative_to(ROOT)
+        print(f"MVTec AD is in {folder}; now: make book DATA_ROOT={folder}")
+    elif command == "headline":
+        from study.book import readme
+
+        readme.write()
+        written = [path.relative_to(ROOT) for path in (readme.PICTURE, readme.README)]
+        print(f"written: {written[0]}, {written[1]}")
+    elif command in COMMANDS:
+        _measure(command, Options.read(given))
+    else:
+        _build(command, Options.read(given))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,6 +81,7 @@ def _build(command: str, options: Options) -> None:
     from study.book import options as opening
     from study.book.execute import run_stages
     from study.runs.workers import cores, workers
+    from study.tables.results import data_key
 
     if command == "pdf":
         from study.book.pdf import find_browser, print_book
@@ -87,12 +94,16 @@ def _build(command: str, options: Options) -> None:
         seconds = {"environment": float(fresh.read_text())}
         fresh.unlink()
     with workers(jobs, options.scheduler) as executor:
-        study = opening.open_study(options, executor.threads)
+        study = opening.open_study(options, executor.threads, command != "notebooks")
         seconds["data and backbone"] = time.perf_counter() - start
         start = time.perf_counter()
         if any(task.stale for task in study.tasks):
             opening.check_weights(study.backbone)
-        executed = run_stages(study.stages, executor)
+        try:
+            executed = run_stages(study.stages, executor)
+        except UserError:
+            _say_stops(study)  # one of them may be the reason
+            raise
     seconds[f"notebooks ({len(executed)} executed)"] = time.perf_counter() - start
     where, start = study.folder / "notebooks" / f"seed{options.seed}", time.perf_counter()
     if command == "pdf":
@@ -107,9 +118,19 @@ def _build(command: str, options: Options) -> None:
         print(f"made again: {', '.join(executed)}")
     for step, spent in seconds.items():
         print(f"{step:.<32} {spent:7.1f} s")
-    print(f"data: {study.dataset} ({', '.join(options.categories)})")
+    print(f"data: {study.dataset} ({', '.join(map(data_key, study.categories.values()))})")
     print(f"backbone: {study.backbone}")
+    _say_stops(study)
     print(where)
+
+
+def _say_stops(study: Study) -> None:
+    """What the look at the images of each category says must be mended first, a line each."""
+    from study.datacheck.check import stops
+
+    for name, category in study.categories.items():
+        for sentence in stops(study.folder / "results", category, study.options.seed):
+            print(f"stop: {name}: {sentence}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The names of models, parts and claims, and how a page has them."""
 
+import unicodedata
+
 from anomalylib.detectors.registry import DETECTORS
 
 ARMS = tuple(DETECTORS)
@@ -16,3 +18,9 @@ CLAIMS = {"autoencoder": 0.33, "combined": 0.99}
 def plain(name: str) -> str:
     """The name of a model, a category or a defect type as a page has it."""
     return name.replace("_plus", "+").replace("_", " ")
+
+
+def alike(name: str) -> str:
+    """What a name has in common with those that a page or a file system takes for the same."""
+    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
+    return plain(folded).replace("-", " ")

@@ -2,6 +2,8 @@
 
 import difflib
 import functools
+import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -44,7 +46,7 @@ APART = {  # notebooks that are neither models nor plain chapters
     },
     "data": BUILD,
     "ablation": BUILD,
-    "summary": CATEGORIES | SEED | RESULTS,
+    "summary": CATEGORIES | SEED | {"data_root": (str, "")} | RESULTS,
     "inspect": {
         "detector": (str, ""),
         "image": (str, ""),
@@ -91,7 +93,26 @@ def make_settings(notebook: str, given: Mapping[str, Any]) -> Any:
         first = error.errors()[0]
         if first["type"] == "extra_forbidden":
             raise UserError(unknown_parameter(str(first["loc"][0]), [notebook])) from None
-        raise UserError(first_refusal(error, notebook)) from None
+        hint = ": papermill's -p makes numbers of digits, its -r leaves text as it is"
+        not_text = first["type"] == "string_type"
+        raise UserError(first_refusal(error, notebook) + hint * not_text) from None
+
+
+NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""What YAML, Python and people read alike: not 010, 0x10, 1_000 or 1:30."""
+
+
+def typed(name: str, kind: Any, value: Any) -> Any:
+    """What was typed, as a parameter of this type takes it: text stays as it is."""
+    if isinstance(value, str) and kind is bool:
+        if value.lower() not in ("true", "false"):
+            raise UserError(f"{name}={value!r}: write true or false")
+        return value.lower() == "true"
+    if isinstance(value, str) and kind in (int, float):
+        if not NUMBER.fullmatch(value) or not math.isfinite(float(value)):
+            raise UserError(f"{name}={value!r}: write a plain decimal number, as 10 or 0.001")
+        return int(value) if value.lstrip("+-").isdigit() else float(value)
+    return value
 
 
 def unknown_parameter(name: str, notebooks: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from study.book.notebooks import chapters
 from study.checkout import ROOT
 from study.names import ARMS, PARTS
 from study.tables.reference import read_table
+from study.tables.results import result_path
 from study.tables.text import with_interval
 
 
@@ -21,7 +22,7 @@ def test_every_notebook_ran_and_left_its_result(built):
     done = {task.page for task in study.tasks if task.output.is_file() and not task.stale}
     assert len(done) == len(study.tasks) > len(ARMS) + len(chapters())
     for arm in ARMS:
-        path = study.folder / "results" / "metal_nut" / f"{arm}-seed0.json"
+        path = result_path(study.folder / "results", study.categories["metal_nut"], arm, 0)
         result = json.loads(path.read_text())
         assert result["synthetic"] is True
         assert len(result["scores"]) == 7
@@ -87,7 +88,8 @@ def test_the_evidence_is_that_of_the_committed_results_whatever_the_build(built)
 
 
 def test_every_arm_leaves_a_detector_that_judges_new_pictures(built, tiny_root, tmp_path):
-    results = built[0].folder / "results" / "metal_nut"
+    where = built[0].folder / "results", built[0].categories["metal_nut"]
+    results = result_path(*where, "combined", 0).parent
     assert {path.stem for path in results.glob("*.safetensors")} == {f"{arm}-seed0" for arm in ARMS}
     given = {"detector": str(results / "combined-seed0.safetensors"), "output": str(tmp_path)}
     given["image"] = str(tiny_root / "metal_nut" / "test" / "good")

@@ -35,7 +35,7 @@ def build_book(study: Study) -> tuple[Path, bool]:
     """
     with alone(study):
         pages = assemble(study)
-        site, stamp = study.folder / "_build" / "html", study.folder / "book.built"
+        site, stamp = study.book / "_build" / "html", study.book / "book.built"
         index, digest = site / "index.html", _digest(pages)
         if index.is_file() and stamp.is_file() and stamp.read_text() == digest:
             return index, False
@@ -51,13 +51,14 @@ def build_book(study: Study) -> tuple[Path, bool]:
 
 
 def alone(study: Study) -> FileLock:
-    """To build in the study's folder while no other run does."""
-    return FileLock(study.folder / "book.lock")
+    """To build in the folder of the book while no other run does."""
+    study.book.mkdir(parents=True, exist_ok=True)
+    return FileLock(study.book / "book.lock")
 
 
 def write_pages(study: Study, pages: dict[str, bytes]) -> None:
     """Make the folder of the book's source hold these pages and no others; leave equal ones."""
-    folder = study.folder / "book"
+    folder = study.book / "book"
     for path in folder.rglob("*"):
         if path.is_file() and path.relative_to(folder).as_posix() not in pages:
             path.unlink()
@@ -74,10 +75,10 @@ def render(study: Study, builder: str) -> Path:
     The builder is ``"html"`` for the site, ``"singlehtml"`` for one long page. Whatever
     jupyter-book warns of is a `UserError`.
     """
-    log = study.folder / "book.log"
+    log = study.book / "book.log"
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", study.folder / "book", "--builder", builder]
-    command += ["--path-output", study.folder, "-W", "-n", "--keep-going"]
+    command = [jupyter_book, "build", study.book / "book", "--builder", builder]
+    command += ["--path-output", study.book, "-W", "-n", "--keep-going"]
     joined = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     done = subprocess.run(command, **joined, cwd=ROOT, check=False)
     output = done.stdout.decode(errors="replace")
@@ -89,7 +90,7 @@ def render(study: Study, builder: str) -> Path:
         reasons = [line for sign in signs for line in lines if sign in line]
         first = first_line(reasons[0]) if reasons else "jupyter-book failed"
         raise UserError(f"the book was not built: {first}; see {log}")
-    return study.folder / "_build" / builder
+    return study.book / "_build" / builder
 
 
 def assemble(study: Study) -> dict[str, bytes]:

@@ -12,13 +12,13 @@ from typing import Any
 from anomalylib.detectors.registry import DETECTORS
 from anomalylib.errors import UserError
 from anomalylib.files import sha256_of
-from anomalylib.images.category import load_category
+from anomalylib.images.category import Category
 from anomalylib.sources import code_hash, imported
 from study.checkout import ROOT, from_root
 from study.names import ARMS, PARTS
-from study.settings import APART, make_settings, settings_of, unknown_parameter
+from study.settings import APART, make_settings, settings_of, typed, unknown_parameter
 from study.tables.benchmarks import FILE as BENCHMARKS
-from study.tables.results import result_path
+from study.tables.results import data_key, result_path, shared_features
 
 SOURCES = ROOT / "notebooks"
 PACKAGES = ("anomalylib", "study")
@@ -99,37 +99,45 @@ def code_key(notebook: str, model: str | None = None) -> str:
     return f"{sha256_of(SOURCES / f'{notebook}.ipynb')} {code_hash(*modules, packages=PACKAGES)}"
 
 
+def key_of(categories: Sequence[Category]) -> str:
+    """A short name for the data of some categories together."""
+    return _hash(sorted(map(data_key, categories)))[:8]
+
+
 def plan(
     folder: Path,
-    categories: Sequence[str],
-    data_root: Path,
+    categories: Sequence[Category],
     weights_sha256: str,
     given: dict[str, dict[str, Any]],
+    with_chapters: bool = True,
 ) -> list[list[Task]]:
     """The notebooks of a study in stages; each stage needs those before it.
 
-    First a look at the data of each category, the models, the learning curves and the
-    chapters; then one ablation a category; then the summary. Results and executed notebooks
-    go to `folder`; `given` has the parameters by notebook, all but a category and
-    ``results_dir``. What is wrong with one or with a category is a `UserError`.
+    First a look at the data of each category, whose verdicts go with the detectors; then the
+    models, the learning curves and, if asked for, the chapters; then one ablation a category;
+    then the summary. Results and executed notebooks go to `folder`, those of different images
+    apart; `given` has the parameters by notebook, all but a category and ``results_dir``. What
+    is wrong with one is a `UserError`.
     """
     seed = given["summary"].get("seed", 0)
     results, executed = folder / "results", folder / "notebooks"
-    data = {name: load_category(data_root, name).fingerprint for name in categories}
+    names = [category.name for category in categories]
+    _check_features(given)
 
-    def task(notebook: str, category: str, depends: list[str]) -> Task:
-        subject = {"category": category} if category else {"categories": list(categories)}
+    def task(notebook: str, category: Category | None, depends: list[str]) -> Task:
+        subject = {"category": category.name} if category else {"categories": names}
         parameters = given[notebook] | subject | {"results_dir": from_root(results)}
         settings = make_settings(notebook, parameters)
         model = notebook if notebook in DETECTORS else getattr(settings, "arm", None)
         makes = result_path(results, category, notebook, seed) if notebook in KEEPING else None
         if notebook == "learning_curve":
             makes = makes.with_suffix(".csv")
-        name = f"{category}/{notebook}" if category else notebook
-        output = executed / f"seed{seed}" / f"{name}.ipynb"
+        place = f"{data_key(category)}/{notebook}" if category else f"{notebook}-{together}"
+        output = executed / f"seed{seed}" / f"{place}.ipynb"
         key = _hash(code_key(notebook, model), parameters, depends)
-        whose = category or "all categories"
-        return Task(notebook, whose, parameters, output, key, f"results/{name}", makes)
+        page = f"results/{category.name}/{notebook}" if category else f"results/{notebook}"
+        whose = category.name if category else "all categories"
+        return Task(notebook, whose, parameters, output, key, page, makes)
 
     def chapter(notebook: str, category: str = "") -> Task:
         parameters = given[notebook] | ({"category": category} if category else {})
@@ -142,16 +150,32 @@ def plan(
         page = "index" if notebook == "landing" else f"chapters/{name}"
         return Task(notebook, whose, parameters, output, key, page)
 
-    first = [task("data", name, [data[name]]) for name in categories]
+    together = key_of(categories)
+    looks = [task("data", each, [each.fingerprint]) for each in categories]
+    models, ablations = [], []
     for notebook in (*ARMS, "learning_curve"):
-        first += [task(notebook, name, [data[name], weights_sha256]) for name in categories]
-    ablations = [
-        task("ablation", name, [t.key for t in first if t.subject == name and t.notebook in ARMS])
-        for name in categories
-    ]
-    first += [chapter(notebook) for notebook in chapters() if notebook != "category"]
-    first += [chapter("category", name) for name in PARTS]
-    return [first, ablations, [task("summary", "", [each.key for each in ablations])]]
+        models += [task(notebook, each, [each.fingerprint, weights_sha256]) for each in categories]
+    for each in categories:
+        own = [t.key for t in models if t.subject == each.name and t.notebook in ARMS]
+        ablations.append(task("ablation", each, own))
+    if with_chapters:
+        looks += [chapter("category", name) for name in PARTS]
+        models += [chapter(notebook) for notebook in chapters() if notebook != "category"]
+    return [looks, models, ablations, [task("summary", None, [each.key for each in ablations])]]
+
+
+def _check_features(given: dict[str, dict[str, Any]]) -> None:
+    """Refuse, before anything runs, what the tables could not compare at the end."""
+    first: dict[str, tuple[str, Any]] = {}
+    for arm in ARMS:
+        settings = make_settings(arm, given[arm]).model_dump()
+        usual = getattr(DETECTORS[arm], "IMAGE_SIZE", None)
+        for what, value in shared_features(settings, usual).items():
+            other, theirs = first.setdefault(what, (arm, value))
+            if value != theirs:
+                name = what.partition(",")[0]
+                both = f"{arm}.{name}={value} beside {other}.{name}={theirs}"
+                raise UserError(f"{both}: no table compares them, give {name} without a dot")
 
 
 def split_parameters(pairs: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -169,7 +193,8 @@ def split_parameters(pairs: dict[str, Any]) -> dict[str, dict[str, Any]]:
             known = asked or [each for each in of_a_build if each in (*ARMS, *APART)]
             raise UserError(unknown_parameter(name, known))
         for notebook in knowing:
-            given[notebook][field] = value
+            kind = settings_of(notebook).model_fields[field].annotation
+            given[notebook][field] = typed(name, kind, value)
     return given
 
 

@@ -3,21 +3,29 @@
 import json
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from anomalylib.errors import UserError
 from anomalylib.features.weights import Backbone, resolve_backbone
 from anomalylib.files import written_whole
-from anomalylib.images.category import dataset_name, load_category
-from study.book.notebooks import Task, plan, split_parameters
+from anomalylib.images.category import Category, load_category
+from study.book.notebooks import Task, key_of, plan, split_parameters
 from study.checkout import ROOT, from_root
-from study.names import PARTS
+from study.names import PARTS, alike
 from study.parts.synthetic import QUICK_COUNTS, QUICK_FOLDER, ensure_synthetic
-from study.settings import settings_of
+from study.settings import settings_of, typed
 
 BUILD = ROOT / "build"
 QUICK = {"autoencoder.epochs": 4, "combined.epochs": 2}
@@ -48,7 +56,17 @@ class Options(BaseModel):
         names = given.replace(",", " ").split() if isinstance(given, str) else given
         if not names:
             raise UserError("no category: give CATEGORIES one name or more")
-        return tuple(dict.fromkeys(names))
+        seen: dict[str, str] = {}
+        for name in names:
+            if (first := seen.setdefault(alike(name), name)) != name:
+                twins = f"{first!r} and {name!r} are one name to pages or to a file system"
+                raise UserError(f"CATEGORIES: {twins}: rename one of the folders")
+        return tuple(seen.values())
+
+    @field_validator("seed", "jobs", mode="before")
+    @classmethod
+    def _number(cls, given: Any, field: ValidationInfo) -> Any:
+        return typed(field.field_name.upper(), int, given)
 
     @field_validator("params", mode="before")
     @classmethod
@@ -79,7 +97,8 @@ class Study:
     """What `open_study` has opened."""
 
     options: Options
-    folder: Path  # where it is built: one for each data set, backbone and profile
+    folder: Path  # where it is built: one for each name of data, backbone and profile
+    categories: dict[str, Category]  # by name, in the order asked for
     stages: list[list[Task]]  # the notebooks, see `plan`
     backbone: Backbone
     dataset: str
@@ -89,6 +108,11 @@ class Study:
     def tasks(self) -> list[Task]:
         """All notebooks, stage after stage."""
         return [task for stage in self.stages for task in stage]
+
+    @property
+    def book(self) -> Path:
+        """Folder of the rendered book: one for the images of the categories asked for."""
+        return self.folder / f"book-{key_of(self.categories.values())}"
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -113,7 +137,7 @@ class Study:
         return f"This build: {build}. Evidence: reference results on real parts"
 
 
-def open_study(options: Options, threads: int = 0) -> Study:
+def open_study(options: Options, threads: int = 0, with_chapters: bool = True) -> Study:
     """Find the data and the backbone, and plan the notebooks, each with so many CPU threads."""
     quick = options.profile == "quick"
     given = split_parameters((QUICK if quick else {}) | options.params)
@@ -121,9 +145,9 @@ def open_study(options: Options, threads: int = 0) -> Study:
         root = Path(options.data_root)
     else:
         root = ensure_synthetic(QUICK_FOLDER, QUICK_COUNTS) if quick else ensure_synthetic()
-    load_category(root, options.categories[0])  # complain about the data before the backbone
-    backbone = _backbone(options)
-    dataset, synthetic = dataset_name(root)
+    categories = {name: load_category(root, name) for name in options.categories}
+    backbone = _backbone(options)  # after complaints about the data
+    dataset, synthetic = _dataset(root, categories.values())
     shared = {
         "seed": options.seed,
         "data_root": from_root(root),
@@ -139,8 +163,14 @@ def open_study(options: Options, threads: int = 0) -> Study:
     parts = [dataset, backbone.name, *backbone.layers, backbone.sha256[:6]]
     words = " ".join([*parts, "quick"] if quick else parts)
     folder = BUILD / re.sub(r"[^\w.]+", "-", words.lower()).strip("-")
-    stages = plan(folder, options.categories, root, backbone.sha256, given)
-    return Study(options, folder, stages, backbone, dataset, synthetic)
+    stages = plan(folder, [*categories.values()], backbone.sha256, given, with_chapters)
+    return Study(options, folder, categories, stages, backbone, dataset, synthetic)
+
+
+def _dataset(root: Path, categories: Iterable[Category]) -> tuple[str, bool]:
+    """What to call some categories together, and whether they are synthetic."""
+    names = {(category.dataset, category.synthetic) for category in categories}
+    return names.pop() if len(names) == 1 else (root.resolve().name, False)
 
 
 def _backbone(options: Options) -> Backbone:
@@ -169,17 +199,13 @@ def check_weights(backbone: Backbone) -> None:
     FeatureExtractor(backbone)
 
 
-def parse_parameters(words: list[str]) -> dict[str, Any]:
-    """Read ``name=value`` words; values are YAML, as papermill reads them."""
-    import yaml
-
-    pairs = {}
+def parse_parameters(words: list[str]) -> dict[str, str]:
+    """Read ``name=value`` words; a value stays the text that it is."""
+    pairs: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise UserError(f"{word!r} is not name=value")
-        try:
-            pairs[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"cannot read the value of {word!r}") from None
+        if pairs.setdefault(name, value) != value:
+            raise UserError(f"{name} has two values, {pairs[name]} and {value}: give one")
     return pairs

@@ -19,7 +19,13 @@ from study.names import ARMS
 from study.settings import make_settings
 from study.tables.benchmarks import FILE as BENCHMARKS
 from study.tables.benchmarks import read_benchmarks
-from study.tables.results import Result, image_table, load_result, provenance_table
+from study.tables.results import (
+    Result,
+    image_table,
+    load_result,
+    load_results,
+    provenance_table,
+)
 
 CAPTION = "**Figure.** "
 FAULTS = "faults.csv"  # what was tried against the study, for the page on methods
@@ -189,15 +195,18 @@ def foot(task: Task, study: Study, executed: Mapping[str, Any], launch: str) -> 
 
 def results_of(task: Task, study: Study) -> list[Result]:
     """The results that a page of this build shows."""
-    arms = (task.notebook,) if task.notebook in ARMS else ARMS
-    folder, seed = study.folder / "results", study.options.seed
-    return [load_result(folder, name, arm, seed) for name in _categories(task) for arm in arms]
+    where, seed = study.folder / "results", study.options.seed
+    categories = [study.categories[name] for name in _categories(task)]
+    if task.notebook in ARMS:
+        return [load_result(where, categories[0], task.notebook, seed)]
+    return load_results(where, categories, seed)
 
 
 def _made_of(task: Task, study: Study) -> dict[str, Any]:
     """What the numbers of a page were made of, each kind of page in a variable of its own."""
     if task.notebook == "data":
-        return {"look": load(study.folder / "results", task.subject, study.options.seed)}
+        category = study.categories[task.subject]
+        return {"look": load(study.folder / "results", category, study.options.seed)}
     if task.notebook == "learning_curve":
         planned = make_settings(task.notebook, task.parameters).model_dump(exclude=NOT_PLANNED)
         return {"planned": planned, "study": study, "subject": task.subject}
@@ -223,5 +232,5 @@ def _tables_of(task: Task) -> list[str]:
     """Names of the files that hold the data of a page's figures."""
     if task.notebook in chapters():
         return list(tables_read(task.notebook))
-    kind = f"-{task.notebook}" if task.notebook in WITH_TABLES else ""
-    return [f"build/{name}{kind}.csv" for name in _categories(task)]
+    kind = task.notebook if task.notebook in WITH_TABLES else "scores"
+    return [f"build/{name}/{kind}.csv" for name in _categories(task)]

@@ -52,7 +52,7 @@ def print_book(study: Study) -> Path:
         write_pages(study, assemble(study))
         page = render(study, "singlehtml") / "index.html"
         page.write_text(anchored(page.read_text(encoding="utf-8")), encoding="utf-8")
-    target = study.folder / "book.pdf"
+    target = study.book / "book.pdf"
     with tempfile.TemporaryDirectory() as profile, written_whole(target) as beside:
         options = [f"--user-data-dir={profile}", f"--virtual-time-budget={PATIENCE}"]
         options += ["--no-pdf-header-footer", f"--print-to-pdf={beside}", page.as_uri()]

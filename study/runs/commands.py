@@ -29,7 +29,7 @@ def carry_out(
     output: str = "",  # folder of the tables; empty for the reference results of the book
 ) -> str:
     """Measure what is missing, write the tables of a command and say in one line what was done."""
-    from anomalylib.images.category import dataset_name
+    from anomalylib.images.category import load_category
     from study.runs.experiment import resolve_backbones
     from study.tables.reference import REFERENCE
 
@@ -38,7 +38,7 @@ def carry_out(
     categories = list(dict.fromkeys(categories))
     if not output and sorted(categories) != list(PARTS):
         raise UserError(f"the book's chapters are about {' and '.join(PARTS)}: give OUTPUT=folder")
-    if not output and dataset_name(Path(data_root))[1]:
+    if not output and any(load_category(data_root, name).synthetic for name in categories):
         raise UserError("drawn parts give no reference results: give OUTPUT=folder to try it")
     folder = Path(output) if output else REFERENCE
     start = time.perf_counter()

@@ -152,6 +152,7 @@ def record(detector: "Detector", category: Category, maps: np.ndarray, settings:
         seed=settings.seed,
         synthetic=category.synthetic,
         settings=settings.model_dump(exclude=OF_ONE_MACHINE),
+        usual_size=getattr(detector, "IMAGE_SIZE", None),
         backbone=None if features is None else features.backbone.describe(),
         fingerprint=category.fingerprint,
         names=category.test.names,

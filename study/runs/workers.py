@@ -5,6 +5,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -15,6 +16,8 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from anomalylib.errors import UserError, first_line
 from study.checkout import ROOT
 
@@ -22,6 +25,7 @@ RETRIES = 3  # of a task whose worker was killed, as Dask has it
 PATIENCE = 5.0  # seconds in which a scheduler must answer, and then have a worker
 LOOK = 2.0  # seconds between looks at how many workers a cluster has
 LOST = "the Dask scheduler has gone: start it again, and run again to go on from here"
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ALONE = threading.Lock()
 
 
@@ -35,7 +39,7 @@ class Processes(futures.Executor):
     def __init__(self, count: int, quiet: bool = False):
         self.width = count  # how many tasks there may be at a time
         self.threads = max(1, cores() // count)  # CPU threads for each of them
-        self._begin = _quieten if quiet else None
+        self._quiet = quiet
         self._pools = [self._pool() for _ in range(count)]  # a killed process breaks but its own
         self._tasks: list[futures.Future | None] = [None] * count
 
@@ -53,13 +57,13 @@ class Processes(futures.Executor):
         """End the processes, at once after an interrupt: the next run begins what they did."""
         if kind is not None:
             for process in multiprocessing.active_children():
-                process.terminate()
+                end_tree(process.pid)
         for pool in self._pools:
             pool.shutdown()
 
     def _pool(self) -> futures.ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        return futures.ProcessPoolExecutor(1, mp_context=context, initializer=self._begin)
+        options = {"mp_context": multiprocessing.get_context("spawn"), "initializer": _begin}
+        return futures.ProcessPoolExecutor(1, initargs=(self._quiet,), **options)
 
 
 class Cluster(futures.Executor):
@@ -167,9 +171,61 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _quieten() -> None:
-    """Turn progress bars off in a process that begins; tqdm reads this when it is imported."""
-    os.environ["TQDM_DISABLE"] = "1"
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end what runs inside as Ctrl-C does: once, by a KeyboardInterrupt.
+
+    It holds the number of the signal. One that is ignored from the start, as by ``nohup``,
+    stays so.
+    """
+    usual = {number: signal.getsignal(number) for number in STOPPING}
+    usual = {number: old for number, old in usual.items() if old is not signal.SIG_IGN}
+
+    def stop(number: int, _frame: Any) -> None:
+        for each in usual:
+            signal.signal(each, signal.SIG_IGN)  # nothing interrupts the ending
+        raise KeyboardInterrupt(number)
+
+    try:
+        for number in usual:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number, old in usual.items():
+            signal.signal(number, old)
+
+
+def end_tree(process: int) -> None:
+    """Kill a process and all below it, each stopped first, so that it begins no other."""
+    with contextlib.suppress(psutil.Error):
+        whole = psutil.Process(process)
+        whole.suspend()
+        for child in whole.children():
+            end_tree(child.pid)
+        whole.kill()
+
+
+def _begin(quiet: bool) -> None:
+    """Prepare a process: quiet where asked for, and not to outlive the one that began it."""
+    if quiet:
+        os.environ["TQDM_DISABLE"] = "1"  # tqdm reads this when it is imported
+    signal.signal(signal.SIGINT, lambda *_: None)  # of a terminal, which asks the runner too
+    for number in STOPPING[1:]:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: _end())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    _end()
+
+
+def _end() -> None:
+    """End this process, and what it has begun."""
+    for child in psutil.Process().children():
+        end_tree(child.pid)
+    os._exit(1)
 
 
 def _outcome(

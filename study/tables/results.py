@@ -1,6 +1,8 @@
 """One result per category, arm and seed: scores, settings, provenance."""
 
 import zipfile
+from collections.abc import Mapping, Sequence
+from itertools import combinations, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,13 @@ from pydantic import BaseModel, ConfigDict
 
 from anomalylib.errors import UserError
 from anomalylib.files import written_whole
+from anomalylib.images.category import Category
 from anomalylib.metrics import image as metrics
 from anomalylib.metrics.intervals import upper_bound
-from study.names import CONTROL, plain
+from study.names import ARMS, CONTROL, plain
 
+OF_FEATURES = ("image_size", "pool_padding", "normalise", "precision")
+OF_BACKBONE = ("name", "layers", "sha256")
 SAID_APART = {"category", "backbone", "layers", "chosen", "threads"}
 
 
@@ -28,6 +33,7 @@ class Result(BaseModel):
     seed: int
     synthetic: bool  # whether the parts are drawn
     settings: dict[str, Any]  # every parameter of the notebook
+    usual_size: int | None = None  # `image_size` that the model was made for
     backbone: dict[str, Any] | None  # `Backbone.describe()`; None for an arm that has none
     fingerprint: str  # SHA-256 of the category's images
     names: list[str]  # the test images
@@ -74,7 +80,7 @@ class Result(BaseModel):
 
         The maps come first, so that a JSON file that is there is complete.
         """
-        path = result_path(folder, self.category, self.arm, self.seed)
+        path = result_path(folder, self, self.arm, self.seed)
         with written_whole(path.with_suffix(".npz")) as beside:
             np.savez_compressed(beside, maps=maps.astype(np.float16))
         with written_whole(path) as beside:
@@ -103,32 +109,90 @@ class Result(BaseModel):
         }
 
 
-def result_path(folder: str | Path, category: str, arm: str, seed: int) -> Path:
-    """Where the result of one arm lies."""
-    return Path(folder) / category / f"{arm}-seed{seed}.json"
+def data_key(data: Category | Result) -> str:
+    """Name of a category's folder: images that differ have folders of their own."""
+    name = data.category if isinstance(data, Result) else data.name
+    return f"{name}-{data.fingerprint[:8]}"
 
 
-def load_result(folder: str | Path, category: str, arm: str, seed: int) -> Result:
+def result_path(folder: str | Path, data: Category | Result, arm: str, seed: int) -> Path:
+    """Where the result of one arm on some images lies."""
+    return Path(folder) / data_key(data) / f"{arm}-seed{seed}.json"
+
+
+def load_result(folder: str | Path, category: Category, arm: str, seed: int) -> Result:
     """Read the result of one arm.
 
     Raises
     ------
     UserError
-        If it has not been made or cannot be read.
+        If it has not been made, cannot be read, or is one of other images.
     """
     path = result_path(folder, category, arm, seed)
     if not path.is_file():
-        raise UserError(f"no result at {path}: run notebooks/{arm}.ipynb for {category} first")
+        raise UserError(f"no result at {path}: run notebooks/{arm}.ipynb for {category.name} first")
     try:
-        return Result.model_validate_json(path.read_text())
+        result = Result.model_validate_json(path.read_text())
     except ValueError:  # no text, no JSON, or not these fields
         raise UserError(f"{path} is no result of this version: delete it and rerun") from None
+    made_of = (result.category, result.arm, result.seed, result.fingerprint)
+    if made_of != (category.name, arm, seed, category.fingerprint):
+        raise UserError(f"{path} is of other images, arm or seed: delete it and rerun")
+    return result
+
+
+def load_results(folder: str | Path, categories: Sequence[Category], seed: int) -> list[Result]:
+    """The results of all arms on some categories, for one table."""
+    return joined([load_result(folder, each, arm, seed) for each in categories for arm in ARMS])
+
+
+def joined(results: list[Result], alike: bool = False) -> list[Result]:
+    """The same results, if they belong in one table; with `alike`, of the same images.
+
+    Raises
+    ------
+    UserError
+        If drawn and real parts are mixed, or two data of one name, seeds, backbones, or
+        settings of the features.
+    """
+    for one, other in combinations(results, 2):
+        theirs = _must_be_equal(other, images := alike or one.category == other.category)
+        for what, value in _must_be_equal(one, images).items():
+            if value != theirs.get(what, value):
+                both = _where_they_differ(value, theirs[what])
+                who = f"{_said(one)} ({both[0]}) and {_said(other)} ({both[1]})"
+                raise UserError(f"{who} do not belong in one table, by {what}: rerun one of them")
+    return results
+
+
+def shared_features(settings: Mapping[str, Any], usual_size: int | None) -> dict[str, Any]:
+    """The settings of features that models share, the size among those made for the same."""
+    own = {name: settings[name] for name in OF_FEATURES if name in settings}
+    if "image_size" in own:
+        own[f"image_size, usually {usual_size}"] = own.pop("image_size")
+    return own
+
+
+def _must_be_equal(result: Result, images: bool) -> dict[str, Any]:
+    """What results of one table have in common, by name; `images`: those of one category."""
+    said = {"parts": "synthetic" if result.synthetic else "real", "seed": result.seed}
+    if images:
+        said |= {"data": result.fingerprint, "image names": result.names, "labels": result.labels}
+    if result.backbone:
+        said |= {f"backbone, {part}": result.backbone[part] for part in OF_BACKBONE}
+    return said | shared_features(result.settings, result.usual_size)
+
+
+def _where_they_differ(one: Any, other: Any) -> tuple[str, str]:
+    """Two values in a message: of lists the first that differ, of texts the beginning."""
+    if isinstance(one, list):
+        one, other = next(pair for pair in zip_longest(one, other) if pair[0] != pair[1])
+    return str(one)[:40], str(other)[:40]
 
 
 def load_maps(folder: str | Path, result: Result) -> np.ndarray:
     """Anomaly maps of a result's test images, (N, H, W)."""
-    path = result_path(folder, result.category, result.arm, result.seed)
-    return read_maps(path.with_suffix(".npz"))
+    return read_maps(result_path(folder, result, result.arm, result.seed).with_suffix(".npz"))
 
 
 def read_maps(path: Path) -> np.ndarray:
@@ -152,19 +216,8 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
 
     *at most* is the one-sided 95 % bound of Clopper and Pearson on the rate of
     false alarms. Without anomalous images there is no AUROC, and no control.
-
-    Raises
-    ------
-    UserError
-        If drawn and real parts, two data sets, or two backbones are mixed.
     """
-    datasets = {(result.dataset, result.synthetic) for result in results}
-    if len(datasets) > 1:
-        names = " and ".join(sorted(name for name, _ in datasets))
-        raise UserError(f"results of {names} do not belong in one table: rerun one of them")
-    hashes = {result.backbone["sha256"] for result in results if result.backbone}
-    if len(hashes) > 1:
-        raise UserError("results of two backbones do not belong in one table: rerun one of them")
+    joined(results)
     rows = []
     for category in dict.fromkeys(result.category for result in results):
         mine = [result for result in results if result.category == category]
@@ -187,7 +240,7 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
 
 def provenance_table(results: list[Result]) -> dict[str, str]:
     """Provenance of one result or several; what they share is said once."""
-    names = [plain(f"{result.category} {result.arm}") for result in results]
+    names = [_said(result) for result in joined(results)]
     columns = pd.DataFrame([result.provenance() for result in results], index=names)
     said = {}
     for field, values in columns.items():
@@ -199,10 +252,32 @@ def provenance_table(results: list[Result]) -> dict[str, str]:
 
 def image_table(results: list[Result]) -> pd.DataFrame:
     """Every test image of one category with its score by each arm, and the thresholds."""
-    first = results[0]
+    first = joined(results, alike=True)[0]
     columns = {"image": first.names, "defect_type": first.defect_types, "label": first.labels}
     columns["mean_grey"] = first.mean_grey
     for result in results:
         columns[result.arm] = result.scores
         columns[f"{result.arm}_threshold"] = result.threshold
     return pd.DataFrame(columns)
+
+
+def defect_table(results: list[Result]) -> pd.DataFrame:
+    """AUROC of each defect type against all normal test images of one category, by arm.
+
+    The control has a column too; without anomalous images there is no row.
+    """
+    first = joined(results, alike=True)[0]
+    labels, kinds = np.array(first.labels), np.array(first.defect_types)
+    by_arm = {plain(result.arm): result.scores for result in results} | {CONTROL: first.mean_grey}
+    rows = []
+    for kind in sorted(set(kinds[labels == 1])):
+        chosen = (labels == 0) | (kinds == kind)
+        row = {"defect type": kind, "images": int((kinds == kind).sum())}
+        for arm, scores in by_arm.items():
+            row[arm] = metrics.auroc(labels[chosen], np.array(scores)[chosen])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _said(result: Result) -> str:
+    return plain(f"{result.category} {result.arm}")

@@ -31,7 +31,7 @@ def test_bad_input_is_one_line(complains, tiny_root, tmp_path):
     assert "layers holds for the whole study: LAYERS sets it" in complains(
         *data, "--params", "layers=layer1"
     )
-    assert "cannot read the value of 'latent={'" in complains(*data, "--params", "latent={")
+    assert "latent='{': write a plain decimal number" in complains(*data, "--params", "latent={")
     assert "is not name=value" in complains(*data, "--params", "latent")
     assert "SEED='x'" in complains(*data, "--seed", "x")
     assert "JOBS" in complains(*data, "--jobs", "0")

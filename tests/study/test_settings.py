@@ -47,6 +47,16 @@ def test_wrong_parameters_are_one_line(given, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("given", [{"category": 1}, {"layers": 0}, {"weights": None}])
+def test_a_text_that_papermill_read_as_a_number_is_refused_with_the_remedy(given):
+    with pytest.raises(
+        UserError, match=r"valid string: papermill's -p makes .* its -r leaves text"
+    ):
+        begin("combined", given)
+    with pytest.raises(UserError, match=r"integer$"):
+        begin("combined", {"latent": "x"})
+
+
 def test_each_model_has_the_image_size_it_was_made_for():
     sizes = {name: getattr(make_settings(name, {}), "image_size", None) for name in ARMS}
     assert sizes == dict.fromkeys(ARMS, 224) | {"autoencoder": None, "combined_plus": 384}

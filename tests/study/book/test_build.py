@@ -41,10 +41,10 @@ def test_every_page_of_the_contents_exists():
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """A study whose pages are told by the test, and what renders them."""
-    pretended = SimpleNamespace(folder=tmp_path, pages={"a.md": b"A"}, fails=False)
+    pretended = SimpleNamespace(book=tmp_path / "book-1", pages={"a.md": b"A"}, fails=False)
 
     def render(study, builder):
-        page = tmp_path / "_build" / builder / "index.html"
+        page = study.book / "_build" / builder / "index.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_bytes(pretended.pages["a.md"])
         if pretended.fails:
@@ -79,7 +79,7 @@ def test_a_warning_of_jupyter_book_is_one_line(tmp_path):
     (source / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     (source / "index.md").write_text("# Title\n\nsee {doc}`nowhere`\n")
     with pytest.raises(UserError, match=r"was not built: .*nowhere.*; see .*book\.log") as caught:
-        book.render(SimpleNamespace(folder=tmp_path), "html")
+        book.render(SimpleNamespace(book=tmp_path), "html")
     assert "\n" not in str(caught.value)
 
 

@@ -6,6 +6,7 @@ import pytest
 from anomalylib import sources
 from anomalylib.detectors.registry import DETECTORS
 from anomalylib.errors import UserError
+from anomalylib.images.category import load_category
 from study.book import notebooks
 from study.book.notebooks import chapters, code_key, names, plan, split_parameters, tables_read
 from study.names import ARMS, PARTS
@@ -24,7 +25,8 @@ def test_parameters_go_to_those_who_know_them():
 
 def keys(tmp_path, root, sha="w", **given):
     parameters = {name: dict(given.get(name, {})) for name in names()}
-    stages = plan(tmp_path / "build", ["metal_nut", "screw"], root, sha, parameters)
+    categories = [load_category(root, name) for name in ("metal_nut", "screw")]
+    stages = plan(tmp_path / "build", categories, sha, parameters)
     return {(task.notebook, task.subject): task.key for stage in stages for task in stage}
 
 

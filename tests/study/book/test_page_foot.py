@@ -38,12 +38,12 @@ def test_an_arm_names_its_data_weights_and_parameters(footed, built):
     study, _, _ = built
     text = footed("combined")
     assert study.backbone.sha256[:16] in text
-    task = next(t for t in study.stages[0] if t.notebook == "combined")
+    task = next(t for t in study.tasks if t.notebook == "combined")
     (result,) = pages.results_of(task, study)
     assert result.fingerprint[:16] in text
     assert (
         "epochs=1" in text
-        and "{download}`build/metal_nut.csv </tables/build/metal_nut.csv>`" in text
+        and "{download}`build/metal_nut/scores.csv </tables/build/metal_nut/scores.csv>`" in text
     )
 
 
@@ -53,14 +53,14 @@ def test_the_look_at_the_data_names_them_and_its_table(footed, built):
     assert "| images | 6 train/good, 3 test/good, 1 test/bent" in text
     category = load_category(ROOT / study.tasks[0].parameters["data_root"], "metal_nut")
     assert category.fingerprint[:16] in text and study.backbone.sha256[:16] not in text
-    assert "{download}`build/metal_nut-data.csv </tables/build/metal_nut-data.csv>`" in text
+    assert "{download}`build/metal_nut/data.csv </tables/build/metal_nut/data.csv>`" in text
 
 
 def test_a_page_without_results_says_its_data_backbone_and_parameters(footed, built):
     text = footed("learning_curve")
     assert built[0].backbone.sha256[:16] in text and "synthetic drawings, metal" in text
     assert "sizes=3" in text and "threads=" not in text
-    name = "build/metal_nut-learning_curve.csv"
+    name = "build/metal_nut/learning_curve.csv"
     assert f"{{download}}`{name} </tables/{name}>`" in text
 
 

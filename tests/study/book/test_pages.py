@@ -119,12 +119,12 @@ def test_the_data_of_every_figure_lies_beside_the_book(built):
     study, _, index = built
     files = pages.tables(study)
     assert {name for chapter in chapters() for name in tables_read(chapter)} < set(files)
-    rows = files["build/metal_nut.csv"].decode().splitlines()
+    rows = files["build/metal_nut/scores.csv"].decode().splitlines()
     assert rows[0].startswith("image,defect_type,label,mean_grey,autoencoder,")
     assert len(rows) == 1 + 7
-    images = files["build/metal_nut-data.csv"].decode().splitlines()
+    images = files["build/metal_nut/data.csv"].decode().splitlines()
     assert images[0].startswith("image,set,defect_type,label,format,") and len(images) == 1 + 13
-    rows = files["build/metal_nut-learning_curve.csv"].decode().splitlines()
+    rows = files["build/metal_nut/learning_curve.csv"].decode().splitlines()
     assert rows[0].startswith("category,arm,backbone,seed,images,") and len(rows) == 1 + 2 * 2
     page = (index.parent / "chapters" / "claims.html").read_text()
     assert "summary.csv" in page and "_sources/chapters/claims.ipynb" in page
@@ -132,7 +132,7 @@ def test_the_data_of_every_figure_lies_beside_the_book(built):
 
 def test_a_page_with_a_repository_has_a_link_that_runs_it(built):
     study, _, _ = built
-    task = next(task for task in study.stages[0] if task.notebook == "claims")
+    task = next(task for task in study.tasks if task.notebook == "claims")
     url = {"url": "https://github.com/us/it", "branch": "main"}
     with_link = pages.page(task, study, url)["cells"][-1]["source"]
     without = pages.page(task, study, {"url": ""})["cells"][-1]["source"]

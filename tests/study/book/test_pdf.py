@@ -26,7 +26,7 @@ def test_a_browser_that_prints_nothing_leaves_nothing(tmp_path, monkeypatch):
     (edition / "index.html").write_text("<p>a book</p>")
     monkeypatch.setattr(pdf, "render", lambda study, builder: edition)
     with pytest.raises(UserError, match="did not print"):
-        pdf.print_book(SimpleNamespace(folder=tmp_path))
+        pdf.print_book(SimpleNamespace(book=tmp_path))
     assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == [edition]
 
 

@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from anomalylib.errors import UserError
 from study.names import CONTROL
 from study.tables.results import (
+    defect_table,
     image_table,
     load_maps,
     load_result,
@@ -12,6 +15,10 @@ from study.tables.results import (
     tabulate,
 )
 from tests.study.drawn import BACKBONE, make_result
+
+NUT = SimpleNamespace(name="metal_nut", fingerprint="cd" * 32)
+SETTINGS = {"sigma": 3.0, "image_size": 224, "normalise": True}
+ABAB, CDCD = "ab" * 20, "cd" * 20  # as far as a message has them
 
 
 def test_numbers_follow_from_the_scores():
@@ -24,19 +31,35 @@ def test_numbers_follow_from_the_scores():
 def test_saved_and_loaded_it_is_the_same(tmp_path):
     result, maps = make_result(), np.arange(16, dtype=float).reshape(4, 2, 2)
     path = result.save(tmp_path, maps)
-    assert path == result_path(tmp_path, "metal_nut", "combined", 0)
-    assert load_result(tmp_path, "metal_nut", "combined", 0) == result
+    assert path == tmp_path / "metal_nut-cdcdcdcd" / "combined-seed0.json"
+    assert path == result_path(tmp_path, NUT, "combined", 0)
+    assert load_result(tmp_path, NUT, "combined", 0) == result
     assert (load_maps(tmp_path, result) == maps).all()
     assert sorted(p.suffix for p in path.parent.iterdir()) == [".json", ".npz"]
 
 
-def test_what_is_missing_or_half_is_said(tmp_path):
+def test_two_data_of_one_name_keep_a_result_each(tmp_path):
+    for first in "cab":
+        said = make_result(fingerprint=first * 64, threshold=ord(first))
+        said.save(tmp_path, np.full((4, 1, 1), ord(first)))
+    for first in "abc":
+        data = SimpleNamespace(name="metal_nut", fingerprint=first * 64)
+        found = load_result(tmp_path, data, "combined", 0)
+        assert found.threshold == ord(first) == load_maps(tmp_path, found)[0, 0, 0]
+
+
+def test_what_is_missing_half_or_of_other_things_is_said(tmp_path):
     with pytest.raises(UserError, match=r"run notebooks/combined\.ipynb for metal_nut first"):
-        load_result(tmp_path, "metal_nut", "combined", 0)
+        load_result(tmp_path, NUT, "combined", 0)
     path = make_result().save(tmp_path, np.zeros((4, 1, 1)))
-    path.write_text(path.read_text()[:50])
+    whole = path.read_text()
+    path.write_text(whole[:50])
     with pytest.raises(UserError, match="delete it and rerun"):
-        load_result(tmp_path, "metal_nut", "combined", 0)
+        load_result(tmp_path, NUT, "combined", 0)
+    for other in ({"fingerprint": "cd" * 4 + "0" * 56}, {"arm": "resnet"}, {"seed": 1}):
+        path.write_text(make_result(**other).model_dump_json())
+        with pytest.raises(UserError, match="is of other images, arm or seed: delete it"):
+            load_result(tmp_path, NUT, "combined", 0)
 
 
 def test_the_table_has_every_arm_and_the_control():
@@ -47,13 +70,70 @@ def test_the_table_has_every_arm_and_the_control():
     assert set(table["category"]) == {"metal nut"}
 
 
-def test_drawn_and_real_parts_or_two_backbones_never_share_a_table():
-    with pytest.raises(UserError, match="do not belong in one table"):
-        tabulate([make_result(), make_result(dataset="MVTec AD", synthetic=False)])
-    with pytest.raises(UserError, match="two backbones"):
-        tabulate(
-            [make_result(), make_result("patchcore", backbone=BACKBONE | {"sha256": "ef" * 32})]
-        )
+SHARED = [
+    ({"fingerprint": "ab" * 32}, "data", ABAB, CDCD),
+    ({"names": ["a", "b", "x", "d"]}, "image names", "x", "c"),
+    ({"names": ["a", "b", "c", "d", "e"]}, "image names", "e", "None"),
+    ({"labels": [0, 1, 1, 1]}, "labels", "1", "0"),
+    ({"seed": 1}, "seed", "1", "0"),
+    ({"synthetic": False}, "parts", "real", "synthetic"),
+    ({"backbone": BACKBONE | {"sha256": "ef" * 32}}, "backbone, sha256", "ef" * 20, ABAB),
+    ({"backbone": BACKBONE | {"layers": ["a", "b"]}}, "backbone, layers", "b", "None"),
+    ({"settings": SETTINGS | {"image_size": 448}}, "image_size, usually None", "448", "224"),
+    ({"settings": SETTINGS | {"normalise": False}}, "normalise", "False", "True"),
+]
+
+
+@pytest.mark.parametrize("make", [tabulate, image_table, provenance_table, defect_table])
+@pytest.mark.parametrize(("change", "what", "own", "other"), SHARED)
+def test_a_table_joins_what_is_equal_or_says_which_two_differ_in_what(
+    make, change, what, own, other
+):
+    usual = {"settings": SETTINGS}
+    results = [make_result("autoencoder", settings={"sigma": 3.0}), make_result("resnet", **usual)]
+    assert len(make([*results, make_result("patchcore", **usual)]))
+    with pytest.raises(UserError) as caught:
+        make([*reversed(results), make_result("patchcore", **usual | change)])
+    said = f"metal nut resnet ({other}) and metal nut patchcore ({own})"
+    assert str(caught.value) == f"{said} do not belong in one table, by {what}: rerun one of them"
+
+
+def test_what_is_a_models_own_or_a_categorys_does_not_part_them():
+    plus = {"settings": SETTINGS | {"image_size": 384}, "usual_size": 384}
+    results = [make_result(settings=SETTINGS, usual_size=224), make_result("combined_plus", **plus)]
+    other = {
+        "category": "bolt",
+        "dataset": "other",
+        "fingerprint": "ee" * 32,
+        "names": list("efgh"),
+    }
+    results.append(make_result(settings=SETTINGS, usual_size=224, **other))
+    assert len(tabulate(results)) == 5
+    with pytest.raises(UserError, match="by data"):
+        image_table(results)
+
+
+def test_each_defect_type_is_ranked_against_all_normal_images():
+    own = {
+        "names": list("abcde"),
+        "labels": [0, 0, 1, 1, 1],
+        "mean_grey": [1.0, 3.0, 2.0, 2.0, 4.0],
+    }
+    own["defect_types"] = ["good", "good", "bent", "cut", "bent"]
+    results = [
+        make_result("autoencoder", scores=[2.0, 4.0, 1.0, 3.0, 5.0], **own),
+        make_result("combined_plus", scores=[1.0, 2.0, 3.0, 4.0, 5.0], **own),
+    ]
+    table = defect_table(results)
+    assert table.to_dict("list") == {
+        "defect type": ["bent", "cut"],
+        "images": [2, 1],
+        "autoencoder": [0.5, 0.5],
+        "combined+": [1.0, 1.0],
+        CONTROL: [0.75, 0.5],
+    }
+    normal = {name: values[:2] for name, values in own.items()} | {"scores": [2.0, 4.0]}
+    assert defect_table([make_result(**normal)]).empty
 
 
 def test_shared_provenance_is_said_once():
