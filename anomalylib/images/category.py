@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from PIL import Image
 
 from anomalylib.errors import UserError
 from anomalylib.files import sha256_of
-from anomalylib.images import folders
-from anomalylib.images.reading import read_image, size_of
+from anomalylib.images import folders, known
+from anomalylib.images.depth import bits_of
+from anomalylib.images.masks import files_of, marked
+from anomalylib.images.reading import is_deep, read_image
 
 MARKER = "drawn-by-anomalylib.json"
-MVTEC_FOLDERS = {"mvtec", "mvtec_ad", "mvtec_anomaly_detection"}
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,14 @@ class ImageSet(Sequence):
     folder: Path
     paths: tuple[Path, ...]
     defect_types: tuple[str, ...]  # "good" for a normal image
-    masks: tuple[Path | None, ...]
+    masks: tuple[Path | None, ...]  # files, or folders of files that count together
+    bits: int = field(default=16, kw_only=True)  # used of deeper images, 8 where there are none
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return read_image(self.paths[index])
+        return read_image(self.paths[index], self.bits)
 
     @property
     def names(self) -> list[str]:
@@ -47,23 +49,31 @@ class ImageSet(Sequence):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the names and the bytes of the images, in order."""
+        """SHA-256 over the images' names and bytes, in order, and over `bits` if they matter."""
         files = zip(self.names, self.paths, strict=True)
-        lines = (f"{name} {sha256_of(path)}\n" for name, path in files)
+        lines = [f"{name} {sha256_of(path)}\n" for name, path in files]
+        if self.bits != 16 and any(map(is_deep, self.paths)):
+            lines.append(f"{self.bits} bits\n")
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def mask(self, index: int, size: int) -> np.ndarray | None:
         """The defect's pixels, (size, size) bool; None for an anomalous image without a mask."""
-        if self.defect_types[index] == "good":
-            return np.zeros((size, size), dtype=bool)
+        pixels = self.marked(index)
+        if pixels is not None:
+            return resize(pixels.view(np.uint8), size, Image.Resampling.NEAREST).astype(bool)
+        good = self.defect_types[index] == "good"
+        return np.zeros((size, size), dtype=bool) if good else None
+
+    def marked(self, index: int) -> np.ndarray | None:
+        """The pixels that an image's mask marks, (H, W) bool as the image is; None without one."""
         path = self.masks[index]
         if path is None:
             return None
-        (height, width), (tall, wide) = size_of(self.paths[index]), size_of(path)
-        if (height, width) != (tall, wide):
-            wrong = f"the mask {path} has {wide} x {tall} pixels, its image {width} x {height}"
-            raise UserError(f"{wrong}: draw it on the image, or take it away")
-        return resize(read_image(path), size, Image.Resampling.NEAREST)[..., 0] > 127
+        pixels = marked(path, self.paths[index])
+        if self.defect_types[index] == "good" and pixels.any():
+            wrong = f"the mask {path} marks a defect, and its image lies among the normal ones"
+            raise UserError(f"{wrong}: move the image, or take the mask away")
+        return pixels
 
 
 @dataclass(frozen=True)
@@ -101,25 +111,31 @@ class Category:
     synthetic: bool
     train: ImageSet  # all normal
     test: ImageSet  # normal and, where there are any, anomalous
+    validation: ImageSet | None = None  # normal, for a threshold: neither learned from nor judged
+    unused: tuple[str, ...] = ()  # files and folders inside it that hold no image of it
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the training images, the test images and the masks together."""
-        masks = map(sha256_of, sorted(filter(None, self.test.masks)))
-        content = " ".join([self.train.fingerprint, self.test.fingerprint, *masks])
+        """SHA-256 of all its images and masks together."""
+        masks = [path for mask in sorted(filter(None, self.test.masks)) for path in files_of(mask)]
+        parts = [self.train.fingerprint, self.test.fingerprint, *map(sha256_of, masks)]
+        if self.validation:
+            parts += ["validation", self.validation.fingerprint]
+        content = " ".join(parts)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def counts(self) -> dict[str, int]:
         """How many images there are of each kind."""
         kinds = sorted(set(self.test.defect_types), key=lambda kind: (kind != "good", kind))
         test = {f"test/{kind}": self.test.defect_types.count(kind) for kind in kinds}
-        return {"train/good": len(self.train)} | test
+        validation = {"validation/good": len(self.validation)} if self.validation else {}
+        return {"train/good": len(self.train)} | validation | test
 
 
 def resize(
     image: np.ndarray, size: int, method: Image.Resampling = Image.Resampling.BILINEAR
 ) -> np.ndarray:
-    """Resize (H, W, 3) to (size, size, 3), antialiased when it shrinks."""
+    """Resize (H, W, 3) or (H, W) to `size` a side, antialiased when it shrinks."""
     return np.asarray(Image.fromarray(image).resize((size, size), method))
 
 
@@ -157,7 +173,10 @@ def mean_grey(images: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def dataset_name(root: Path) -> tuple[str, bool]:
-    """What to call the data below `root`, and whether they are synthetic, as `MARKER` says."""
+    """What to call a folder of categories, and whether they are synthetic, as `MARKER` says.
+
+    Whether a category of it is one of MVTec AD, only `load_category` knows.
+    """
     marker = root / MARKER
     if marker.is_file():
         try:
@@ -165,8 +184,7 @@ def dataset_name(root: Path) -> tuple[str, bool]:
             return _sayable(noted["name"]), bool(noted["synthetic"])
         except (ValueError, LookupError, TypeError):
             raise UserError(f"{marker} is damaged: delete it and run again") from None
-    plain = root.resolve().name
-    return ("MVTec AD" if plain.lower() in MVTEC_FOLDERS else _sayable(plain)), False
+    return _sayable(root.resolve().name), False
 
 
 def _sayable(name: str) -> str:
@@ -175,7 +193,7 @@ def _sayable(name: str) -> str:
 
 
 def load_category(root: str | Path, name: str) -> Category:
-    """The images of one category; none is read yet.
+    """The images of one category; only those of more than 8 bits are read by now.
 
     Parameters
     ----------
@@ -187,9 +205,18 @@ def load_category(root: str | Path, name: str) -> Category:
     Raises
     ------
     UserError
-        If a folder is missing or empty, or the category is not there.
+        If a folder is missing or empty, the category is not there, or one of its
+        images or masks would be left out or guessed at.
     """
     root = Path(root)
-    listed = folders.find(root, name)
-    train, test = (ImageSet(root / name, *zip(*images, strict=True)) for images in listed)
-    return Category(name, *dataset_name(root), train, test)
+    called, synthetic = dataset_name(root)
+    found = folders.find(root, name)
+    paths, others = ([each.path for each in of] for of in (found.train, found.test))
+    bits = bits_of(paths, [*others, *(each.path for each in found.validation)])
+    sets = [
+        ImageSet(root / name, *zip(*images, strict=True), bits=bits) if images else None
+        for images in (found.train, found.test, found.validation)
+    ]
+    if not synthetic and known.is_mvtec_ad(name, sets[0].names, sets[1].defect_types):
+        called = known.MVTEC_AD
+    return Category(name, called, synthetic, *sets, found.unused)

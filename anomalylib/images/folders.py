@@ -1,38 +1,51 @@
-"""Where the images of a category lie: MVTec AD's folders, or the simpler ones of own parts.
+"""What lies in a category's folder: images to learn from and to judge, masks, and the rest.
 
-MVTec AD (Bergmann et al., CVPR 2019)::
-
-    <category>/train/good, test/good, test/<defect type>
-    <category>/ground_truth/<defect type>/<name>_mask.png    optional
-
-Own parts::
-
-    <category>/normal
-    <category>/abnormal, or abnormal/<defect type>           optional
-    <category>/masks, in the same folders as abnormal        optional
+Every file and folder of a category is used, or named as unused, or an error.
+Used are the images in the folders of `anomalylib.images.layouts`. Unused are files
+without an image's suffix, images beside these folders, and folders without any
+image. An image in any other folder is an error, since it may be meant.
+Passed over without a word is what an operating system leaves: names that begin
+with a dot, and those of `SYSTEM`.
 """
 
 import re
+from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from anomalylib.errors import UserError
+from anomalylib.errors import UserError, first_line
 from anomalylib.files import sha256_of
-from anomalylib.images.reading import SUFFIXES
+from anomalylib.images.layouts import MVTEC, OWN, VALIDATIONS, Layout, misplaced, near_miss
+from anomalylib.images.masks import files_of, matched
+from anomalylib.images.reading import SUFFIXES, UNREAD
+from anomalylib.images.spelling import GOOD, kind_of
 
 HELD_OUT = 0.2  # share of the images in ``normal`` that is not learned from
 FEWEST = 5  # images that ``normal`` needs
 UNFIT = re.compile(r"^[.-]|[\0-*,/:-@\[-^`{-\x9f]|\s")
 """In a category's name: what commands, pages or formulas would take for something else."""
 RENAME = "rename the folder with letters, digits, '_', '-', '+' and '.'"
+SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
+UNWRITABLE = re.compile(r"[\0-\x1f\x7f\ud800-\udfff]")
+"""In a file's name: control characters, and bytes that are no text."""
 
 
 class Listed(NamedTuple):
-    """One image of a category: its file, its defect type, the file of its mask."""
+    """One image of a category: its file, its defect type, its mask, a file or a folder."""
 
     path: Path
     defect_type: str = "good"
     mask: Path | None = None
+
+
+class Found(NamedTuple):
+    """What lies in a category's folder."""
+
+    train: list[Listed]
+    test: list[Listed]
+    validation: list[Listed]
+    unused: tuple[str, ...]  # paths inside the category; that of a folder ends in "/"
 
 
 def list_categories(root: Path) -> list[str]:
@@ -43,98 +56,171 @@ def list_categories(root: Path) -> list[str]:
     root : Path
         The folder of all categories.
     """
-    return sorted(each.name for each in root.iterdir() if _is_mvtec(each) or _is_simple(each))
+    return sorted(each.name for each in root.iterdir() if _layouts(each))
 
 
-def find(root: Path, name: str) -> tuple[list[Listed], list[Listed]]:
-    """The images of one category, to learn from and to judge; an error if there are none."""
+def files_below(folder: Path) -> list[Path]:
+    """All files under a folder, at any depth, sorted; but what is the system's.
+
+    Raises
+    ------
+    UserError
+        If a folder cannot be listed, a name cannot be written, or a link leads back.
+    """
+    found: list[Path] = []
+    for each in _inside(folder):
+        found += files_below(each) if _is_folder(each) else [each]
+    return found
+
+
+def find(root: Path, name: str) -> Found:
+    """The images of one category; an error if there are none, or some might be missed."""
     if not root.is_dir():
         raise UserError(f"no data folder at {root}: give DATA_ROOT a folder of categories")
     names = list_categories(root)
     if name not in names:
-        if _is_simple(root) or _is_mvtec(root):
+        if _layouts(root):
             above = f"DATA_ROOT={root.parent} CATEGORIES={root.name}"
             raise UserError(f"{root} is the folder of one part: give the one above it, {above}")
         shown = [f"{each!r} ({RENAME})" if UNFIT.search(each) else each for each in names]
         those = ", ".join(shown) or "none (a category has a folder normal or train/good)"
-        raise UserError(f"no category {name!r} in {root}; found: {those}")
+        folder = root / name
+        meant = near_miss(folder, _inside(folder)) if name and folder.is_dir() else ""
+        raise UserError(f"no category {name!r} in {root}; found: {those}{meant}")
     if UNFIT.search(name):
         raise UserError(f"no category can be called {name!r}: {RENAME}")
     folder = root / name
-    if _is_simple(folder) and _is_mvtec(folder):
+    layout, *more = _layouts(folder)
+    if more:
         raise UserError(f"{folder} has both normal and train/good: take one of them away")
-    return _simple(folder) if _is_simple(folder) else _mvtec(folder)
+    return _found(folder, layout)
 
 
-def images_in(folder: Path) -> list[Path]:
-    """The images in a folder, sorted by name; what begins with a dot is none."""
-    inside = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in inside if path.suffix.lower() in SUFFIXES)
-
-
-def _is_mvtec(folder: Path) -> bool:
-    return (folder / "train" / "good").is_dir()
-
-
-def _is_simple(folder: Path) -> bool:
-    return (folder / "normal").is_dir()
-
-
-def _mvtec(folder: Path) -> tuple[list[Listed], list[Listed]]:
-    train = [Listed(path) for path in _some_in(folder / "train" / "good")]
-    test = []
-    for inside in sorted(path for path in (folder / "test").glob("*") if path.is_dir()):
-        for path in _some_in(inside):
-            mask = folder / "ground_truth" / inside.name / f"{path.stem}_mask.png"
-            test.append(Listed(path, inside.name, mask if mask.is_file() else None))
+def _found(folder: Path, layout: Layout) -> Found:
+    """What lies in the folder of a category of this layout."""
+    images, masks = _by_place(folder, layout)
+    judged = [place for place in images if layout.judged.fullmatch(place)]
+    for place in judged:
+        kind = place.partition("/")[2]
+        if (kind != "good" or layout is OWN) and kind_of(kind) == GOOD:
+            wanted = folder / ("test/good" if layout is MVTEC else "normal")
+            ask = f"move them to {wanted} if they are normal, and rename the folder if they are not"
+            raise UserError(f"{folder / place} holds images to judge, but says {kind!r}: {ask}")
+    mask_of: dict[Path, Path | None] = {}
+    for place in judged:
+        own = masks.pop(layout.masks_of(place), [])
+        mask_of |= zip(images[place], matched(images[place], own), strict=True)
+    for place in masks:
+        raise misplaced(folder, place, layout, judged)
+    kinds = {place: place.partition("/")[2] or place for place in judged}
+    test = [Listed(path, kinds[place], mask_of[path]) for place in judged for path in images[place]]
+    validation = [Listed(path) for place in VALIDATIONS for path in images.get(place, [])]
+    train = [Listed(path) for path in images.get(layout.train, [])]
+    fewest = FEWEST if layout is OWN else 1
+    if len(train) < fewest:
+        few = f"{len(train) or 'no'} images in {folder / layout.train}"
+        raise UserError(f"{few}: put {fewest} or more there ({' '.join(sorted(SUFFIXES))})")
+    if layout is OWN:
+        train, held_out = _parted(train, folder)
+        test = held_out + test
     if not any(image.defect_type == "good" for image in test):
         without = f"without one, put all good parts into {folder / 'normal'}"
         raise UserError(f"{folder}/test needs a folder good, with images: {without}")
-    return train, test
+    listed = [*train, *test, *validation]
+    used = {file for image in listed if image.mask for file in files_of(image.mask)}
+    used |= {image.path for image in listed}
+    holding = {above for path in used for above in path.parents}
+    unused = [path.relative_to(folder).as_posix() for path in _unused(folder, used | holding)]
+    marked = [f"{path}/" if _is_folder(folder / path) else path for path in unused]
+    return Found(train, test, validation, tuple(marked))
 
 
-def _simple(folder: Path) -> tuple[list[Listed], list[Listed]]:
+def _by_place(folder: Path, layout: Layout) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
+    """Images by the paths of their folders, and masks, files or folders, by those of theirs."""
+    places: dict[str, list[Path]] = defaultdict(list)
+    for path in files_below(folder):
+        if path.parent != folder and path.suffix.lower() in SUFFIXES | UNREAD:
+            places[path.parent.relative_to(folder).as_posix()].append(path)
+    images = {place: places[place] for place in sorted(places, key=_parts) if layout.takes(place)}
+    judged = [place for place in images if layout.judged.fullmatch(place)]
+    of_masks = set(map(layout.masks_of, judged))
+    masks: dict[str, list[Path]] = defaultdict(list)
+    for place, inside in places.items():
+        above = place.rpartition("/")[0]
+        if place in of_masks:
+            masks[place] += inside
+        elif above in of_masks:
+            masks[above].append(folder / place)
+        elif place not in images:
+            raise misplaced(folder, place, layout, judged)
+        for path in inside:
+            if path.suffix.lower() in UNREAD:
+                raise UserError(f"{path} is of a format that is not read: save it as PNG")
+            if not path.is_file():
+                raise UserError(f"{path} is a link to nothing, or no file: take it away")
+    return images, masks
+
+
+def _parts(place: str) -> list[str]:
+    return place.split("/")
+
+
+def _parted(normal: list[Listed], folder: Path) -> tuple[list[Listed], list[Listed]]:
     """A fifth of the normal images is held out: those with the smallest hashes.
 
     So it is the same fifth whatever the files are called, and copies of an
     image are on one side.
     """
-    normal = _some_in(folder / "normal", FEWEST)
-    hashes = {path: sha256_of(path) for path in normal}
-    last = sorted(hashes.values())[max(1, round(HELD_OUT * len(normal))) - 1]
-    held_out = [Listed(path) for path in normal if hashes[path] <= last]
-    train = [Listed(path) for path in normal if hashes[path] > last]
+    hashes = [sha256_of(image.path) for image in normal]
+    last = sorted(hashes)[max(1, round(HELD_OUT * len(normal))) - 1]
+    held_out = [image for image, digest in zip(normal, hashes, strict=True) if digest <= last]
+    train = [image for image, digest in zip(normal, hashes, strict=True) if digest > last]
     if len(train) < 2:
         raise UserError(f"the images in {folder / 'normal'} are copies of each other")
-    return train, held_out + _abnormal(folder)
+    return train, held_out
 
 
-def _abnormal(folder: Path) -> list[Listed]:
-    """The images in ``abnormal`` itself, and those of each defect type in it."""
-    abnormal = folder / "abnormal"
-    if not abnormal.is_dir():
-        return []
-    kinds = sorted(path for path in abnormal.iterdir() if path.is_dir())
-    if abnormal / "good" in kinds:
-        raise UserError(f"{abnormal / 'good'} contradicts itself: move it or rename it")
-    if not kinds or images_in(abnormal):
-        kinds.insert(0, abnormal)
-    listed = []
-    for inside in kinds:
-        drawn = folder / "masks" / inside.relative_to(abnormal)
-        masks = images_in(drawn) if drawn.is_dir() else []
-        by_name = {mask.stem.removesuffix("_mask"): mask for mask in masks}
-        listed += [Listed(path, inside.name, by_name.get(path.stem)) for path in _some_in(inside)]
-    return listed
+def _unused(folder: Path, used: Collection[Path]) -> list[Path]:
+    """What is in a folder but of no use, whole folders where nothing in them is."""
+    left: list[Path] = []
+    for each in _inside(folder):
+        if each not in used:
+            left.append(each)
+        elif _is_folder(each):
+            left += _unused(each, used)
+    return left
 
 
-def _some_in(folder: Path, fewest: int = 1) -> list[Path]:
-    """The images in a folder, an error where they are too few or lie deeper."""
-    inside = images_in(folder)
-    if len(inside) < fewest:
-        kinds = " ".join(sorted(SUFFIXES))
-        few = f"{len(inside) or 'no'} images in {folder}"
-        raise UserError(f"{few}: put {fewest} or more there ({kinds}), or remove the folder")
-    if folder.name == "normal" and any(path.is_dir() for path in folder.iterdir()):
-        raise UserError(f"{folder} has folders in it: put all its images into {folder} itself")
+def _inside(folder: Path) -> list[Path]:
+    """Files and folders in a folder, sorted, but what is the system's."""
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"cannot list {folder}: {first_line(error)}") from None
+    inside = [path for path in inside if path.name[0] != "." and path.name.lower() not in SYSTEM]
+    for path in inside:
+        if UNWRITABLE.search(path.name):
+            raise UserError(
+                f"in {folder} is a name that cannot be written, {path.name!a}: change it"
+            )
+        if (
+            path.is_symlink()
+            and _is_folder(path)
+            and folder.resolve().is_relative_to(path.resolve())
+        ):
+            raise UserError(f"{path} leads back to a folder above it: take the link away")
     return inside
+
+
+def _layouts(folder: Path) -> list[Layout]:
+    """The layouts whose first folder is in a folder."""
+    if folder.name.startswith("."):
+        return []
+    return [layout for layout in (OWN, MVTEC) if _is_folder(folder / layout.train)]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # what is above it may not be searched
+        return False

@@ -1,14 +1,16 @@
+import hashlib
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from anomalylib.errors import UserError
+from anomalylib.files import sha256_of
 from anomalylib.images.category import (
     MARKER,
-    Subset,
-    as_images,
     dataset_name,
     load_batch,
     load_category,
@@ -86,40 +88,92 @@ def test_an_unreadable_image_is_named(category_folder):
 
 
 def test_what_the_data_are_called(tmp_path):
-    (tmp_path / "mvtec_ad_2").mkdir()
     (tmp_path / "mvtec").mkdir()
-    assert dataset_name(tmp_path / "mvtec") == ("MVTec AD", False)
-    assert dataset_name(tmp_path / "mvtec_ad_2") == ("mvtec_ad_2", False)
+    assert dataset_name(tmp_path / "mvtec") == ("mvtec", False)  # a folder's name proves nothing
     (tmp_path / MARKER).write_text(json.dumps({"name": "drawn", "synthetic": True}))
     assert dataset_name(tmp_path) == ("drawn", True)
 
 
-IMAGE = np.zeros((9, 12, 3), dtype=np.uint8)
-NO_IMAGES = {
-    "none": ([], "no images"),
-    "float": ([IMAGE, IMAGE / 255], r"image 1 of 2 is float64 \(9, 12, 3\)"),
-    "grey": ([IMAGE[..., 0]], r"image 0 of 1 is uint8 \(9, 12\)"),
-    "four channels": (np.zeros((2, 9, 12, 4), dtype=np.uint8), r"image 0 of 2 is uint8"),
-    "no pixels": ([IMAGE[:0]], r"image 0 of 1 is uint8 \(0, 12, 3\)"),
-    "one": (IMAGE, r"one image of shape \(9, 12, 3\)"),
-    "a path": ("nut.png", r"'nut.png' is no sequence of images"),
-    "paths": (["nut.png"], r"image 0 of 1 is str"),
-    "a generator": ((image for image in [IMAGE]), ".* is no sequence of images"),
-    "a number": (np.float64(3), ".* is no sequence of images"),
-}
+def test_mvtec_ad_is_known_by_its_files(tmp_path):
+    good, other = tmp_path / "any name", tmp_path / "mvtec_anomaly_detection"
+    kinds = {"train/good": 60, "test/good": 12, "test/defective": 30}
+    for root, fewer in ((good, 0), (other, 1)):
+        for kind, count in kinds.items():
+            (root / "toothbrush" / kind).mkdir(parents=True)
+            for number in range(count - fewer):
+                (root / "toothbrush" / kind / f"{number:03d}.png").write_bytes(b"")
+    assert load_category(good, "toothbrush").dataset == "MVTec AD"
+    assert load_category(other, "toothbrush").dataset == "mvtec_anomaly_detection"
+    (good / MARKER).write_text(json.dumps({"name": "drawn", "synthetic": True}))
+    assert load_category(good, "toothbrush").dataset == "drawn"
 
 
-@pytest.mark.parametrize("case", NO_IMAGES)
-def test_what_is_no_image_is_named_with_what_to_do(case):
-    given, message = NO_IMAGES[case]
-    with pytest.raises(UserError, match=rf"^{message}.*arrays of uint8"):
-        as_images(given)
+def test_validation_images_belong_to_the_fingerprint(category_folder):
+    before = load_category(category_folder, "bolt")
+    assert before.validation is None and before.unused == ()
+    (category_folder / "bolt" / "notes.txt").write_text("no image")
+    assert load_category(category_folder, "bolt").fingerprint == before.fingerprint
+    shutil.copytree(
+        category_folder / "bolt" / "test" / "good",
+        category_folder / "bolt" / "validation" / "good",
+    )
+    after = load_category(category_folder, "bolt")
+    assert after.unused == ("notes.txt",) and after.fingerprint != before.fingerprint
+    assert (after.train.fingerprint, after.test.fingerprint) == (
+        before.train.fingerprint,
+        before.test.fingerprint,
+    )
+    assert after.validation.names == ["validation/good/000.png", "validation/good/001.png"]
+    assert after.counts() == before.counts() | {"validation/good": 2}
 
 
-def test_images_pass_the_door_as_they_are(category_folder):
-    train = load_category(category_folder, "bolt").train
-    for images in (train, Subset(train, np.array([1])), [IMAGE], (IMAGE, IMAGE[:9]), IMAGE[None]):
-        assert as_images(images) is images
+@pytest.fixture
+def deep(tmp_path):
+    """Own parts of 12 bits, saved with 16: six normal ones and an abnormal one."""
+    random = np.random.default_rng(0)
+    for kind, count in (("normal", 6), ("abnormal", 1)):
+        (tmp_path / "root" / "nut" / kind).mkdir(parents=True)
+        for number in range(count):
+            values = random.integers(0, 4096, (12, 16)).astype(np.uint16)
+            Image.fromarray(values).save(tmp_path / "root" / "nut" / kind / f"{number}.png")
+    return tmp_path / "root"
+
+
+def test_one_depth_holds_for_all_images_of_a_category(deep):
+    category = load_category(deep, "nut")
+    assert category.train.bits == category.test.bits == 12
+    values = np.asarray(Image.open(category.test.paths[-1]))
+    assert (category.test[len(category.test) - 1] == (values >> 4)[..., None]).all()
+    Image.fromarray(values * 8).save(category.test.paths[-1])
+    again = load_category(deep, "nut")
+    assert again.train.bits == 12  # what is judged teaches nothing
+    with pytest.raises(
+        UserError, match=rf"0\.png.*largest value is {values.max() * 8}, beyond 0 to 4095"
+    ):
+        again.test[len(again.test) - 1]
+
+
+def test_two_depths_have_two_fingerprints_and_usual_sets_their_own(deep, category_folder):
+    train = load_category(deep, "nut").train
+    prints = {replace(train, bits=bits).fingerprint for bits in (8, 10, 12, 14, 16)}
+    assert len(prints) == 5
+    names = zip(train.names, train.paths, strict=True)
+    plain = "".join(f"{name} {sha256_of(path)}\n" for name, path in names)
+    assert replace(train, bits=16).fingerprint == hashlib.sha256(plain.encode()).hexdigest()
+    usual = load_category(category_folder, "bolt").train
+    assert usual.bits == 8
+    assert replace(usual, bits=16).fingerprint == replace(usual, bits=8).fingerprint
+
+
+def test_a_mask_that_marks_a_normal_image_is_refused(category_folder):
+    masks = category_folder / "bolt" / "ground_truth" / "good"
+    masks.mkdir()
+    Image.new("L", (40, 40)).save(masks / "001_mask.png")
+    test = load_category(category_folder, "bolt").test
+    assert not test.mask(3, 20).any()
+    Image.new("L", (40, 40), 255).save(masks / "001_mask.png")
+    with pytest.raises(UserError, match=r"001_mask\.png marks a defect, and its image lies among"):
+        load_category(category_folder, "bolt").test.mask(3, 20)
 
 
 def test_a_marker_that_is_damaged_is_one_line(category_folder):

@@ -9,12 +9,13 @@ from PIL import Image
 from anomalylib.errors import UserError
 from anomalylib.images import folders
 from anomalylib.images.category import load_category
+from anomalylib.images.reading import SUFFIXES, UNREAD
 
 
 def picture(path, seed):
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path)
+    Image.fromarray(pixels).save(path, format=None if path.suffix in {".png", ".bmp"} else "PNG")
 
 
 @pytest.fixture
@@ -29,20 +30,22 @@ def own(tmp_path):
 
 
 def test_mvtec_and_own_folders_are_categories(own, category_folder):
-    assert "bracket" in folders.list_categories(own)
+    (own / ".trash" / "normal").mkdir(parents=True)
+    assert folders.list_categories(own) == ["bracket"]
     assert folders.list_categories(category_folder) == ["bolt"]
     with pytest.raises(UserError, match=r"no category 'nut'.*found: bolt"):
         folders.find(category_folder, "nut")
 
 
 def test_a_fifth_of_the_normal_images_is_held_out(own):
-    train, test = folders.find(own, "bracket")
-    held_out = [found for found in test if found.defect_type == "good"]
-    assert (len(train), len(held_out)) == (8, 2)
-    everything = {found.path for found in train} | {found.path for found in held_out}
+    found = folders.find(own, "bracket")
+    held_out = [image for image in found.test if image.defect_type == "good"]
+    assert (len(found.train), len(held_out)) == (8, 2)
+    everything = {image.path for image in [*found.train, *held_out]}
     assert everything == set((own / "bracket" / "normal").iterdir())
-    kinds = [found.defect_type for found in test if found not in held_out]
+    kinds = [image.defect_type for image in found.test if image not in held_out]
     assert kinds == ["crack", "crack", "dent"]
+    assert found.validation == [] and found.unused == ()
 
 
 def test_the_same_fifth_whatever_the_files_are_called(own):
@@ -60,13 +63,13 @@ def test_copies_of_an_image_stay_together(own):
     normal = own / "bracket" / "normal"
     for path in list(normal.iterdir()):
         shutil.copy(path, path.with_name(f"copy-{path.name}"))
-    train, test = folders.find(own, "bracket")
-    learned = {found.path.read_bytes() for found in train}
-    assert not learned & {found.path.read_bytes() for found in test}
+    found = folders.find(own, "bracket")
+    learned = {image.path.read_bytes() for image in found.train}
+    assert not learned & {image.path.read_bytes() for image in found.test}
 
 
 def test_masks_go_with_their_images(own):
-    _, test = folders.find(own, "bracket")
+    test = folders.find(own, "bracket").test
     masks = {found.path.name: found.mask for found in test if found.defect_type == "crack"}
     assert masks["a.png"] is None and masks["b.png"].name == "b_mask.png"
     flat = own / "flat"
@@ -74,40 +77,163 @@ def test_masks_go_with_their_images(own):
         picture(flat / "normal" / f"{i}.png", i)
     picture(flat / "abnormal" / "7.png", 7)
     picture(flat / "masks" / "7.png", 8)
-    abnormal = folders.find(own, "flat")[1][-1]
+    abnormal = folders.find(own, "flat").test[-1]
     assert (abnormal.defect_type, abnormal.mask.parent.name) == ("abnormal", "masks")
 
 
 def test_without_abnormal_images_all_labels_are_normal(own):
     shutil.rmtree(own / "bracket" / "abnormal")
+    shutil.rmtree(own / "bracket" / "masks")
     category = load_category(own, "bracket")
     assert category.test.labels.tolist() == [0, 0]
     assert category.counts() == {"train/good": 8, "test/good": 2}
     assert len(category.fingerprint) == 64
 
 
-def test_what_begins_with_a_dot_or_is_no_picture_is_left_out(own):
-    normal = own / "bracket" / "normal"
-    (normal / "._0.png").write_bytes(b"a Mac was here")
-    (normal / "notes.txt").write_text("not a picture")
-    picture(normal / "LAST.PNG", 50)
-    assert len(folders.images_in(normal)) == 11
+@pytest.mark.parametrize("name", ["bracket", "bolt"])
+def test_what_is_not_used_is_named_and_what_the_system_left_is_not(own, category_folder, name):
+    root = own if name == "bracket" else category_folder
+    folder, first = root / name, "normal" if name == "bracket" else "train/good"
+    before = folders.find(root, name)
+    for left in ("._0.png", ".DS_Store", "Thumbs.db", "desktop.ini", "@eaDir/0.png"):
+        picture(folder / first / left, 1)
+    picture(folder / ".ipynb_checkpoints" / "0.png", 1)
+    assert folders.find(root, name) == before
+    (folder / first / "notes.txt").write_text("not an image")
+    (folder / "readme").write_text("not an image")
+    (folder / "videos" / "monday").mkdir(parents=True)
+    (folder / "videos" / "monday" / "line.mp4").write_text("not an image")
+    picture(folder / "overview.png", 1)
+    found = folders.find(root, name)
+    assert found.unused == tuple(
+        sorted([f"{first}/notes.txt", "overview.png", "readme", "videos/"], key=folders._parts)
+    )
+    assert found._replace(unused=()) == before
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda own: (own / "train" / "good").mkdir(parents=True), "both normal and train/good"),
-        (lambda own: picture(own / "abnormal" / "good" / "x.png", 1), "contradicts itself"),
-        (lambda own: picture(own / "normal" / "monday" / "x.png", 1), "has folders in it"),
-        (lambda own: [p.unlink() for p in (own / "normal").glob("[0-5].png")], "4 images in"),
-        (lambda own: (own / "abnormal" / "empty").mkdir(), "no images in .*empty"),
-    ],
-)
-def test_what_cannot_be_meant_is_refused(own, change, said):
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_every_suffix_that_is_read_is_taken(own, suffix):
+    picture(own / "bracket" / "normal" / f"LAST{suffix.upper()}", 50)
+    found = folders.find(own, "bracket")
+    assert len(found.train) + sum(image.defect_type == "good" for image in found.test) == 11
+
+
+def moved(start, end):
+    return lambda own: (own / end).parent.mkdir(exist_ok=True) or (own / start).rename(own / end)
+
+
+def added(*names):
+    return lambda own: [picture(own / name, 300 + i) for i, name in enumerate(names)]
+
+
+REFUSED_OWN = {
+    "both": (lambda own: (own / "train/good").mkdir(parents=True), "both normal and train/good"),
+    "few": (lambda own: [p.unlink() for p in (own / "normal").glob("[0-5].png")], "4 images in"),
+    "deeper": (added("normal/monday/x.png"), "normal is taken without the folders in it"),
+    "two deep": (added("abnormal/crack/a/b/x.png"), "abnormal/crack is taken without"),
+    "good": (added("abnormal/good/x.png"), "says 'good': move them to .*/normal if"),
+    "ok": (added("abnormal/OK/x.png"), "says 'OK': move them to .*/normal if they are normal"),
+    "defective": (added("defective/x.png"), "defective holds images, .*perhaps to abnormal,"),
+    "Abnormal": (added("Abnormal/x.png"), "Abnormal holds images, .*perhaps to abnormal,"),
+    "nok": (added("nok/x.jpg"), "nok holds images, .*perhaps to abnormal,"),
+    "misspelt": (added("abnromal/x.png"), "abnromal holds images, .*perhaps to abnormal,"),
+    "normal_test": (added("normal_test/x.png"), "normal_test holds images, .*perhaps to normal,"),
+    "test/good": (added("test/good/x.png"), "test/good holds images, .*perhaps to normal,"),
+    "val": (added("val/x.png"), "val holds images, .*perhaps to validation,"),
+    "gt": (added("ground_truth/x.png"), "ground_truth holds images, .*perhaps to masks,"),
+    "unheard of": (added("misc/x.png"), "misc holds images, .*: rename it, or move it out of"),
+    "masks/crak": (added("masks/crak/a.png"), "masks/crak holds.*perhaps to masks/crack,"),
+    "unread": (added("normal/x.HEIC"), r"x\.HEIC is of a format that is not read: save it as PNG"),
+    "link": (lambda own: (own / "normal/x.png").symlink_to("gone"), "x.png is a link to nothing"),
+    "loop": (lambda own: (own / "normal/all").symlink_to(own), "all leads back to a folder above"),
+    "control": (added("normal/a\nb.png"), r"a name that cannot be written, 'a\\nb.png'"),
+    "mask alone": (added("masks/crack/c.png"), "crack/c.png belongs to no image"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_OWN)
+def test_what_cannot_be_meant_is_refused(own, case):
+    change, said = REFUSED_OWN[case]
     change(own / "bracket")
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=said) as caught:
         folders.find(own, "bracket")
+    assert "\n" not in str(caught.value)
+
+
+REFUSED_MVTEC = {
+    "train deeper": (added("train/good/cam1/x.png"), "train/good is taken without the folders"),
+    "test deeper": (added("test/dent/a/x.png"), "test/dent is taken without the folders"),
+    "train/ok": (added("train/ok/x.png"), "train/ok holds.*perhaps to train/good,"),
+    "train/bad": (added("train/bad/x.png"), "train/bad holds.*perhaps to test/bad,"),
+    "train/monday": (added("train/monday/x.png"), "train/monday holds.*perhaps to train/good,"),
+    "loose": (added("test/x.png"), "test holds images.*perhaps to test/good or test/<defect type>"),
+    "test/ok": (added("test/ok/x.png"), "test/ok holds.*move them to .*test/good if they are"),
+    "test/Good": (added("test/Good/x.png"), "test/Good holds.*move them to .*test/good if they"),
+    "test/normals": (added("test/normals/x.png"), "test/normals holds.*test/good if they are"),
+    "Test/good": (added("Test/good/x.png"), "Test/good holds.*perhaps to test/good,"),
+    "test_public": (added("testing/dent/x.png"), "testing/dent holds.*perhaps to test/dent,"),
+    "no such type": (added("ground_truth/dents/x.png"), "perhaps to ground_truth/dent,"),
+    "loose masks": (added("ground_truth/x.png"), "ground_truth/<defect type>"),
+    "own words": (added("abnormal/x.png"), "abnormal holds.*perhaps to test/<defect type>,"),
+    "validation": (added("validation/bad/x.png"), "validation is taken without"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_MVTEC)
+def test_the_same_holds_for_mvtec_folders(category_folder, case):
+    change, said = REFUSED_MVTEC[case]
+    change(category_folder / "bolt")
+    with pytest.raises(UserError, match=said) as caught:
+        folders.find(category_folder, "bolt")
+    assert "\n" not in str(caught.value)
+
+
+PLACES = ["", "normal", "abnormal", "abnormal/dent", "masks", "other", "normal/deep", "test/good"]
+NAMES = ["x.png", "x.JPE", "x.heic", "notes.txt", "x", ".x.png"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(NAMES)), max_size=4))
+def test_every_file_is_used_or_named(tmp_path_factory, extra):
+    root = tmp_path_factory.mktemp("any")
+    for number in range(5):
+        picture(root / "part" / "normal" / f"{number}.png", number)
+    for number, (place, name) in enumerate(extra):
+        picture(root / "part" / place / name, 100 + number)
+    try:
+        found = folders.find(root, "part")
+    except UserError as error:
+        assert str(root / "part") in str(error)
+        return
+    assert not {"other", "normal/deep", "test/good"} & {
+        place for place, name in extra if name in ("x.png", "x.JPE", "x.heic")
+    }
+    used = {image.path for image in [*found.train, *found.test]}
+    used |= {image.mask for image in found.test if image.mask}
+    for path in folders.files_below(root / "part"):
+        inside = path.relative_to(root / "part").as_posix()
+        named = any(f"{inside}/".startswith(name.rstrip("/") + "/") for name in found.unused)
+        assert (path in used) != named
+
+
+def test_files_below_are_those_at_any_depth(tmp_path):
+    picture(tmp_path / "b" / "c" / "x.png", 1)
+    picture(tmp_path / "a.png", 1)
+    (tmp_path / "b" / "notes.txt").write_text("")
+    (tmp_path / "b" / "gone.png").symlink_to("nowhere")
+    picture(tmp_path / ".git" / "x.png", 1)
+    found = [path.relative_to(tmp_path).as_posix() for path in folders.files_below(tmp_path)]
+    assert found == ["a.png", "b/c/x.png", "b/gone.png", "b/notes.txt"]
+
+
+def test_validation_images_are_neither_learned_from_nor_judged(own, category_folder):
+    picture(own / "bracket" / "validation" / "v.png", 60)
+    picture(category_folder / "bolt" / "validation" / "good" / "v.png", 60)
+    for root, name, inside in ((own, "bracket", "v.png"), (category_folder, "bolt", "good/v.png")):
+        found = folders.find(root, name)
+        assert [image.path for image in found.validation] == [root / name / "validation" / inside]
+        assert not {image.path for image in found.validation} & {
+            image.path for image in [*found.train, *found.test]
+        }
 
 
 def test_the_part_itself_in_place_of_the_folder_above_is_recognised(own):
@@ -117,12 +243,27 @@ def test_the_part_itself_in_place_of_the_folder_above_is_recognised(own):
         folders.find(own / "nowhere", "bracket")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("Normal", "normal"), ("good", "normal"), ("training/good", "train/good"), ("ok", "normal")],
+)
+def test_a_folder_that_is_nearly_a_category_is_told_what_is_missing(tmp_path, name, meant):
+    picture(tmp_path / "nut" / name / "0.png", 1)
+    with pytest.raises(UserError, match=rf"no category 'nut'.*is {meant} meant\?"):
+        folders.find(tmp_path, "nut")
+
+
 def test_mvtec_folders_without_defects_or_without_good_parts(category_folder):
     bolt = category_folder / "bolt"
+    shutil.rmtree(bolt / "ground_truth")
     (bolt / "test" / "dent").rename(category_folder / "away")
     assert load_category(category_folder, "bolt").test.labels.tolist() == [0, 0]
     (bolt / "test" / "good").rename(bolt / "test" / "dent")
     with pytest.raises(UserError, match="needs a folder good"):
+        load_category(category_folder, "bolt")
+    shutil.rmtree(bolt / "train" / "good")
+    (bolt / "train" / "good").mkdir()
+    with pytest.raises(UserError, match=r"no images in .*train/good: put 1 or more there"):
         load_category(category_folder, "bolt")
 
 
@@ -134,10 +275,15 @@ def test_every_normal_image_is_on_one_side(tmp_path_factory, contents):
     for i, content in enumerate(contents):
         (normal / f"{i}.png").write_text(str(content))
     try:
-        train, held_out = folders.find(root, "part")
+        found = folders.find(root, "part")
     except UserError as error:
         assert "copies of each other" in str(error)
         return
-    sides = [{found.path.read_text() for found in side} for side in (train, held_out)]
+    sides = [{image.path.read_text() for image in side} for side in (found.train, found.test)]
     assert not sides[0] & sides[1]
-    assert len(train) + len(held_out) == len(contents) and min(len(train), len(held_out)) > 0
+    assert sum(map(len, found[:2])) == len(contents) and min(map(len, found[:2])) > 0
+
+
+def test_no_suffix_is_both_read_and_not_read():
+    assert not SUFFIXES & UNREAD
+    assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in SUFFIXES | UNREAD)

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from anomalylib.errors import UserError
-from anomalylib.images.reading import LEAST, has_checksums, read_image, size_of
+from anomalylib.images.reading import (
+    FORMATS,
+    LEAST,
+    SUFFIXES,
+    TARGA,
+    has_checksums,
+    is_deep,
+    orientation_of,
+    read_image,
+    read_values,
+    size_of,
+)
 
 RANDOM = np.random.default_rng(0)
 COLOUR = RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -21,18 +32,49 @@ def saved(path, pixels, **options):
     return path
 
 
-def grey_png_head(width, height):
-    """The first bytes of a PNG that claims a size."""
+def png(width, height, depth, colour, pixels):
+    """A PNG of this head and these rows of bytes, each after its filter's."""
 
     def chunk(kind, data):
         said = kind + data
         return struct.pack(">I", len(data)) + said + struct.pack(">I", zlib.crc32(said))
 
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    pixels = zlib.compress(bytes(100))
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    )
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + body
+
+
+def grey_png_head(width, height):
+    """The first bytes of a PNG that claims a size."""
+    return png(width, height, 8, 0, bytes(100))
+
+
+def deep_png(path, values):
+    """Save (H, W, C) of 16 bits: grey, with alpha, colour, with alpha."""
+    height, width, channels = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    path.write_bytes(png(width, height, 16, (0, 4, 2, 6)[channels - 1], rows))
+    return path
+
+
+def deep_tiff(path, values, order, compressed):
+    """Save (H, W, 3) of 16 bits in an order of bytes, "<" or ">"."""
+    height, width, channels = values.shape
+    data = values.astype(f"{order}u2").tobytes()
+    data = zlib.compress(data) if compressed else data
+    entries = 9
+    depths = 8 + 2 + 12 * entries + 4  # where the three depths are written
+    tags = [(256, width), (257, height), (258, depths), (259, 8 if compressed else 1), (262, 2)]
+    tags += [(273, depths + 6), (277, channels), (278, height), (279, len(data))]
+    head = b"II*\0" if order == "<" else b"MM\0*"
+    head += struct.pack(f"{order}IH", 8, entries)
+    for tag, value in tags:
+        count = channels if tag == 258 else 1
+        kind, form = (4, "I") if tag not in (258, 259, 262, 277) or count > 1 else (3, "Hxx")
+        head += struct.pack(f"{order}HHI", tag, 3 if count > 1 else kind, count)
+        head += struct.pack(f"{order}{form}", value)
+    path.write_bytes(head + struct.pack(f"{order}IHHH", 0, 16, 16, 16) + data)
+    return path
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "tiff", "ppm"])
@@ -169,3 +211,91 @@ def test_the_warning_filters_stay_as_they_are(tmp_path):
         (tmp_path / "large.png").write_bytes(grey_png_head(12_000, 10_000))
         read_image(tmp_path / "large.png")
     assert warnings.filters == before
+
+
+def test_every_suffix_of_the_formats_is_taken():
+    named = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
+    targa = {suffix for suffix, name in Image.registered_extensions().items() if name == "TGA"}
+    assert named | targa | {".mpo"} == SUFFIXES and targa == TARGA
+
+
+@pytest.mark.parametrize("suffix", sorted(TARGA))
+def test_targa_is_read_by_its_name_alone(tmp_path, suffix):
+    path = saved(tmp_path / f"x{suffix}", COLOUR, format="TGA")
+    assert (read_image(path) == COLOUR).all()
+    refused(path.rename(tmp_path / "x.png"))
+    path.write_bytes((tmp_path / "x.png").read_bytes()[:900])
+    refused(path)
+    path.write_bytes(b"a text that is no image at all")
+    refused(path)
+
+
+DEEP = RANDOM.integers(0, 65536, (20, 30, 4)).astype(np.uint16)
+DEEP[..., 3] = 65535
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_of_the_bits_that_are_used_the_upper_8_are_kept(tmp_path, channels, bits):
+    values = DEEP[..., :channels] >> (16 - bits)
+    if channels in (2, 4):
+        values[..., -1] = 65535  # opaque
+    path = deep_png(tmp_path / "x.png", values)
+    colours = values[..., : 3 if channels > 2 else 1]
+    assert is_deep(path) and (read_values(path) == colours).all()
+    assert (read_image(path, bits) == (colours >> (bits - 8))).all()
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_tiff_of_deep_colours_keeps_its_bits(tmp_path, order, compressed):
+    values = DEEP[..., :3] >> 4
+    path = deep_tiff(tmp_path / "x.tif", values, order, compressed)
+    assert is_deep(path) and (read_values(path) == values).all()
+    assert (read_image(path, 12) == values >> 4).all()
+    assert (read_image(path) == values >> 8).all()
+
+
+def test_what_is_transparent_in_deep_colours_is_black(tmp_path):
+    values = DEEP.copy()
+    values[:5, :, 3] = 0
+    path = deep_png(tmp_path / "x.png", values)
+    assert not read_image(path, 16)[:5].any() and not read_values(path)[:5].any()
+    values[..., :3] >>= 6
+    read = read_image(deep_png(path, values), 10)
+    assert not read[:5].any() and (read[5:] == values[5:, :, :3] >> 2).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_value_beyond_the_range_is_named(tmp_path, channels):
+    values = DEEP[..., :channels] >> 6
+    values[3, 4] = 1024
+    path = deep_png(tmp_path / "x.png", values)
+    with pytest.raises(UserError, match=rf"{path} .*largest value is 1024, beyond 0 to 1023"):
+        read_image(path, 10)
+    assert read_image(path, 12)[3, 4, 0] == 1024 >> 4
+
+
+def test_of_8_bits_the_depth_changes_nothing(tmp_path):
+    path = saved(tmp_path / "x.png", COLOUR)
+    assert not is_deep(path) and (read_image(path, 8) == COLOUR).all()
+    assert (read_values(path) == COLOUR).all()
+    (tmp_path / "y.png").write_bytes(b"no image")
+    assert not is_deep(tmp_path / "y.png")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_the_size_of_a_turned_image_is_that_of_its_pixels(tmp_path, suffix):
+    for turn in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = turn
+        path = saved(tmp_path / f"x.{suffix}", COLOUR, exif=exif)
+        assert size_of(path) == read_image(path).shape[:2]
+        assert orientation_of(path) == turn
+
+
+def test_a_link_to_nothing_and_a_folder_are_no_images(tmp_path):
+    (tmp_path / "x.png").symlink_to("gone")
+    assert "a link to nothing" in refused(tmp_path / "x.png")
+    (tmp_path / "y.png").mkdir()
+    refused(tmp_path / "y.png")
