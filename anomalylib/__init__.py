@@ -25,6 +25,7 @@ HOMES = {
     "MeanPlusSigma": "anomalylib.detectors.thresholds",
     "Quantile": "anomalylib.detectors.thresholds",
     "Conformal": "anomalylib.detectors.thresholds",
+    "Given": "anomalylib.detectors.thresholds",
     "auroc": "anomalylib.metrics.image",
     "pixel_auroc": "anomalylib.metrics.pixel",
     "au_pro": "anomalylib.metrics.pixel",

@@ -1,4 +1,7 @@
-"""Use on your own parts: ``python -m anomalylib fit``, then ``inspect``, or ``export``."""
+"""Use on your own parts: ``python -m anomalylib fit``, then ``inspect``.
+
+``calibrate`` sets another threshold, ``export`` writes the detector as ONNX.
+"""
 
 import argparse
 import sys
@@ -25,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m anomalylib", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="fit | inspect | export")
+    commands = parser.add_subparsers(required=True, metavar="fit | inspect | calibrate | export")
 
     def command(run, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(run.__name__.strip("_"), help=text, description=text)
@@ -45,9 +48,20 @@ def _parser() -> argparse.ArgumentParser:
     inspect = command(_inspect, "judge images with a detector file")
     inspect.add_argument("images", nargs="+", help="files or folders")
     inspect.add_argument("--detector", required=True, help="file that fit has written")
+    inspect.add_argument("--threshold", type=float, help="in place of the detector's own")
     inspect.add_argument("--json", action="store_true", help="print JSON, not a table")
     inspect.add_argument("--csv", default="", help="write the table to this file")
     inspect.add_argument("--html", default="", help="write a report with images to this file")
+
+    calibrate = command(_calibrate, "set a detector's threshold by normal images of your own")
+    calibrate.add_argument("images", nargs="+", help="normal images it has not learned from")
+    calibrate.add_argument("--detector", required=True, help="file that fit has written")
+    calibrate.add_argument("--output", required=True, help="file to write; may be the same")
+    calibrate.add_argument(
+        "--rule", default="conformal", choices=["conformal", "quantile", "sigma"]
+    )
+    calibrate.add_argument("--rate", type=float, default=0.05, help="false alarms aimed at: 0.05")
+    calibrate.add_argument("--sigma", type=float, default=3.0, help="deviations above the mean: 3")
 
     export = command(_export, "write a detector file as ONNX, for programs without this library")
     export.add_argument("--detector", required=True, help="file that fit has written")
@@ -67,13 +81,19 @@ def _fit(options: argparse.Namespace) -> int:
         detector = kind(al.FeatureExtractor(backbone, image_size=size), **settings)
     else:
         detector = kind(**settings | ({"side": options.image_size} if options.image_size else {}))
-    path = al.save(detector.fit(parts.train), options.detector)
+    detector.fit(parts.train)
+    if parts.validation:
+        scores = detector.score_samples(parts.validation)
+        detector.calibrate(al.MeanPlusSigma(sigma=detector.sigma), scores)
+    path = al.save(detector, options.detector)
     above, labels = detector.predict(parts.test), parts.test.labels
     print(f"learned from {len(parts.train)} normal images of {folder}")
-    print(f"threshold {detector.threshold_:.4g}, {detector.rule_}")
+    print(f"threshold {detector.threshold_:.4g}, {detector.rule_.origin}")
     for label, name in enumerate(("normal images that were held out", "anomalous images")):
         if (labels == label).any():
             print(f"above it: {above[labels == label].sum()} of {(labels == label).sum()} {name}")
+    for name in parts.unused:
+        print(f"not used: {name}", file=sys.stderr)
     print(path)
     return 0
 
@@ -85,6 +105,8 @@ def _inspect(options: argparse.Namespace) -> int:
 
     paths = inspection.images_of(options.images)  # may complain: before the backbone is loaded
     detector = al.load(options.detector, options.weights)
+    if options.threshold is not None:
+        detector.calibrate(al.Given(options.threshold))
     findings = al.inspect(detector, paths)
     table = inspection.as_table(findings)
     if options.csv:
@@ -100,13 +122,48 @@ def _inspect(options: argparse.Namespace) -> int:
     for finding in findings:
         if finding.reason:
             print(f"error: {finding.reason}", file=sys.stderr)
+    _remind(detector)
     decisions = {finding.decision for finding in findings}
     return 2 if inspection.UNREADABLE in decisions else int(inspection.ANOMALOUS in decisions)
 
 
-def _export(options: argparse.Namespace) -> int:
-    print(al.to_onnx(al.load(options.detector, options.weights), options.output))
+def _calibrate(options: argparse.Namespace) -> int:
+    """Set the threshold from the scores of normal images, all of which must be readable."""
+    from anomalylib.deploy import inspect as inspection
+
+    rate = options.rate
+    rules = {"conformal": al.Conformal(alpha=rate), "quantile": al.Quantile(share=1 - rate)}
+    rule = (rules | {"sigma": al.MeanPlusSigma(sigma=options.sigma)})[options.rule]
+    paths = inspection.images_of(options.images)
+    detector = al.load(options.detector, options.weights)
+    findings = al.inspect(detector, paths)
+    for finding in findings:
+        if finding.reason:
+            raise UserError(finding.reason)
+        if finding.distance < inspection.SAME:
+            again = f"{finding.path} shows what {finding.nearest_name} shows, a training image"
+            raise UserError(f"{again}: give images that it has not learned from")
+    before = detector.threshold_
+    detector.calibrate(rule, [finding.score for finding in findings])
+    above = sum(finding.score > detector.threshold_ for finding in findings)
+    print(f"threshold {detector.threshold_:.4g}, {detector.rule_.origin}; before {before:.4g}")
+    print(f"above it: {above} of these {len(findings)}")
+    print(al.save(detector, options.output))
+    _remind(detector)
     return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    detector = al.load(options.detector, options.weights)
+    print(al.to_onnx(detector, options.output))
+    _remind(detector)
+    return 0
+
+
+def _remind(detector) -> None:
+    """Repeat what was found out about the detector's training images."""
+    for remark in detector.remarks_:
+        print(f"remember: {remark}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from anomalylib.detectors.base import Detector
 from anomalylib.detectors.blocks import joined
 from anomalylib.errors import UserError
 from anomalylib.images.category import resize
-from anomalylib.images.folders import images_in
-from anomalylib.images.reading import SUFFIXES, has_checksums, read_image
+from anomalylib.images.folders import files_below
+from anomalylib.images.reading import has_checksums, read_image
 
 AT_ONCE = 8  # images in memory at a time
+SAME = 1e-3  # distance to a training image below which an image shows the same
 ANOMALOUS, NORMAL, UNREADABLE = "anomalous", "normal", "unreadable"
 
 
@@ -53,21 +54,21 @@ class Finding:
 
 
 def images_of(given: Iterable[str | Path]) -> list[Path]:
-    """The images that files and folders name, in that order."""
+    """The files that files and folders name, in that order, also those in folders inside.
+
+    Whatever lies there is to be judged; what turns out to be no image is a finding too.
+    """
     paths: list[Path] = []
     for path in map(Path, given):
-        if path.is_dir():
-            inside = images_in(path)
-            if not inside:
-                raise UserError(f"no images in {path}: they end in {' '.join(sorted(SUFFIXES))}")
-            paths += inside
-        elif path.exists():
-            paths.append(path)
-        else:
+        inside = files_below(path) if path.is_dir() else [path]
+        if not inside:
+            raise UserError(f"no images in {path}: give images or folders of them")
+        if not path.exists():
             raise UserError(f"nothing at {path}: give images or folders of them")
+        paths += inside
     if not paths:
         raise UserError("no image given: name files or folders")
-    return paths
+    return list(dict.fromkeys(paths))
 
 
 def inspect(detector: Detector, given: Iterable[str | Path]) -> list[Finding]:
@@ -86,19 +87,13 @@ def inspect(detector: Detector, given: Iterable[str | Path]) -> list[Finding]:
         If a file or folder is not there.
     """
     paths = images_of(given)
-    spread = usual_distance(detector.gallery().vectors)
     findings: list[Finding] = []
     with tqdm(total=len(paths), desc="inspecting", unit="image", disable=len(paths) < 2) as bar:
         for start in range(0, len(paths), AT_ONCE):
             some = paths[start : start + AT_ONCE]
-            findings += _judged(detector, some, spread)
+            findings += _judged(detector, some)
             bar.update(len(some))
     return findings
-
-
-def usual_distance(vectors: np.ndarray) -> float:
-    """The largest distance from one of the vectors (N, D) to its nearest other."""
-    return float(max(np.delete(_distances(vectors, v), i).min() for i, v in enumerate(vectors)))
 
 
 def as_table(findings: Sequence[Finding]) -> pd.DataFrame:
@@ -124,24 +119,23 @@ def summary(findings: Sequence[Finding]) -> str:
     return f"{len(findings)} images: {', '.join(parts)}"
 
 
-def _judged(detector: Detector, paths: Sequence[Path], spread: float) -> list[Finding]:
+def _judged(detector: Detector, paths: Sequence[Path]) -> list[Finding]:
     """Judge as many as fit into memory: the backbone sees each image once."""
     findings: dict[Path, Finding] = {}
     images: dict[Path, np.ndarray] = {}
     for path in paths:
         try:
-            images[path] = resize(read_image(path), detector.side)
+            images[path] = resize(read_image(path, detector.bits_), detector.side)
         except UserError as error:
             findings[path] = Finding(path, UNREADABLE, reason=str(error))
     if images:
-        inputs = detector.prepare(list(images.values()))
+        inputs = detector.prepare(detector.checked(list(images.values())))
         maps = joined(detector.maps(inputs), len(images))  # (n, H, W)
         scores = detector.score_maps(maps)
         gallery = detector.gallery()
         judged = zip(images, maps, scores, detector.vectors(inputs), strict=True)
         for path, anomaly_map, score, vector in judged:
-            distances = _distances(gallery.vectors, vector)  # (N,)
-            nearest = int(distances.argmin())
+            nearest, distance = gallery.nearest(vector)
             findings[path] = Finding(
                 path=path,
                 decision=ANOMALOUS if score > detector.threshold_ else NORMAL,
@@ -149,13 +143,9 @@ def _judged(detector: Detector, paths: Sequence[Path], spread: float) -> list[Fi
                 threshold=detector.threshold_,
                 nearest=nearest,
                 nearest_name=gallery.names[nearest],
-                distance=float(distances[nearest] / spread) if spread else np.nan,
+                distance=distance,
                 checked=has_checksums(path),
                 image=images[path],
                 map=anomaly_map,
             )
     return [findings[path] for path in paths]
-
-
-def _distances(vectors: np.ndarray, one: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(vectors - one, axis=1)

@@ -28,7 +28,7 @@ def write_report(detector: Detector, findings: Sequence[Finding], path: str | Pa
     environment.filters["jpeg"] = _jpeg
     page = environment.get_template("report.html.j2").render(
         title=summary(findings),
-        about=about(describe(detector), str(detector.rule_)),
+        about=about(describe(detector), detector.rule_.origin),
         shown=[(each, overlay(each), thumbnails[each.nearest]) for each in shown],
         table=as_table(findings).drop(columns="threshold"),
     )
@@ -40,18 +40,20 @@ def write_report(detector: Detector, findings: Sequence[Finding], path: str | Pa
 def about(card: Card, rule: str) -> str:
     """The detector, its threshold and what it has learned from, in a sentence or two."""
     backbone = f" on {card.backbone['name']}" if card.backbone else ""
+    remarks = "".join(f" {remark}" for remark in card.remarks)
     return (
         f"Detector: {card.model.replace('_', ' ')}{backbone}, {len(card.images)} normal images "
         f"(SHA-256 {card.fingerprint[:12]}…). A score above {card.threshold:.4g} is called "
         f"anomalous ({rule}). An image called normal is one like those, "
-        "which is no proof that the part is sound."
+        f"which is no proof that the part is sound.{remarks}"
     )
 
 
 def overlay(finding: Finding) -> np.ndarray:
     """The anomaly map over the grey image, (S, S, 3) `uint8`; brightest at twice the threshold."""
     side = len(finding.image)
-    level = np.clip(finding.map / (2 * finding.threshold), 0, 1)  # (H, W)
+    brightest = max(2 * finding.threshold, np.finfo(np.float32).tiny)
+    level = np.clip(finding.map / brightest, 0, 1)  # (H, W)
     colour = matplotlib.colormaps["magma"](level)[..., :3]  # (H, W, 3)
     large = resize((colour * 255).astype(np.uint8), side)
     grey = finding.image.mean(axis=-1, keepdims=True)

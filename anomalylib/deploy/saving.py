@@ -17,7 +17,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 
-from anomalylib.detectors.base import Detector, Gallery
+from anomalylib.detectors.base import Detector
+from anomalylib.detectors.gallery import Gallery
 from anomalylib.detectors.registry import DETECTORS
 from anomalylib.detectors.thresholds import RULES
 from anomalylib.errors import UserError, first_line
@@ -35,7 +36,7 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["anomalylib detector 2"] = "anomalylib detector 2"
+    format: Literal["anomalylib detector 3"] = "anomalylib detector 3"
     model: str  # a key of `DETECTORS`
     settings: dict[str, Any]  # the plain parameters of its constructor
     backbone: dict[str, Any] | None  # `Backbone.describe()`, with the SHA-256 of the weights
@@ -43,8 +44,12 @@ class Card(BaseModel):
     threshold: float  # scores above it are called anomalous
     rule: str  # a key of `RULES`
     rule_settings: dict[str, Any]  # its parameters
+    rule_count: int  # scores that it has learned from
     fingerprint: str  # SHA-256 of the training images
     images: list[str]  # names of the training images
+    usual: float  # the largest distance of one of them to its nearest other
+    bits: int  # of their pixels
+    remarks: list[str]  # what to bear in mind
     versions: dict[str, str]  # of the packages that it was saved with
     date: str  # when it was saved, UTC
 
@@ -96,8 +101,12 @@ def describe(detector: Detector) -> Card:
         threshold=detector.threshold_,
         rule=type(detector.rule_).__name__,
         rule_settings=dataclasses.asdict(detector.rule_),
+        rule_count=detector.rule_.count_,
         fingerprint=gallery.fingerprint,
         images=gallery.names,
+        usual=gallery.usual,
+        bits=detector.bits_,
+        remarks=list(detector.remarks_),
         versions={name: metadata.version(name) for name in PACKAGES},
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -129,12 +138,13 @@ def load(path: str | Path, weights: str = "") -> Detector:
         detector.restore(learned)
         scores, vectors, thumbnails = (tensors[f"nominal.{name}"].numpy() for name in NOMINAL)
         detector.nominal_scores_ = scores
-        detector.gallery_ = Gallery(card.images, card.fingerprint, vectors, thumbnails)
-        detector.rule_ = RULES[card.rule](**card.rule_settings)
+        detector.gallery_ = Gallery(card.images, card.fingerprint, vectors, thumbnails, card.usual)
+        detector.bits_, detector.remarks_ = card.bits, tuple(card.remarks)
+        rule = detector.rule_ = RULES[card.rule](**card.rule_settings)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         why = first_line(error)
         raise UserError(f"{path} does not hold what it says ({why}): save it again") from None
-    detector.rule_.threshold_ = card.threshold
+    rule.threshold_, rule.count_ = card.threshold, card.rule_count
     return detector
 
 

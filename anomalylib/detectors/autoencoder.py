@@ -12,7 +12,7 @@ from anomalylib.detectors.blocks import Images
 from anomalylib.detectors.networks import ImageAutoencoder
 from anomalylib.detectors.training import ReconstructionError, fit_reconstruction, image_batches
 from anomalylib.features.cache import Stored, pixels_of
-from anomalylib.images.category import as_images, load_batch
+from anomalylib.images.category import load_batch
 
 SMALL = 16  # pixels a side by which images are told alike
 
@@ -57,7 +57,7 @@ class Autoencoder(Detector):
 
     def prepare(self, images: Images) -> Stored:
         """The images at one size: (N, S, S, 3), uint8."""
-        return pixels_of(as_images(images), self.side, self.cache)
+        return pixels_of(images, self.side, self.cache)
 
     def vectors(self, inputs: Stored) -> np.ndarray:
         """The image itself, very small, (N, D)."""

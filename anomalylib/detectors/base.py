@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -15,35 +15,26 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from anomalylib.detectors.blocks import Images, aggregate, blocks, finite, joined
+from anomalylib.detectors.gallery import THUMBNAIL, Gallery, usual_distance
 from anomalylib.detectors.thresholds import MeanPlusSigma, Rule
 from anomalylib.errors import UserError
 from anomalylib.features import cache as kept
 from anomalylib.features.cache import Stored
 from anomalylib.features.extractor import FeatureExtractor
-from anomalylib.images.category import as_images
+from anomalylib.images.arrays import as_images
 from anomalylib.parameters import check, parameters_of
 from anomalylib.sources import code_hash
 
 Tensors = dict[str, torch.Tensor]
-THUMBNAIL = 96  # pixels a side of the copies of the training images
 ON_SCORES = ("top_k", "sigma")  # parameters on which nothing depends that is learned
 
 estimator = dataclass(kw_only=True, eq=False, repr=False)
 """A constructor that only stores: its parameters are the fields of the class."""
 
 
-class Gallery(NamedTuple):
-    """The training images, as far as a detector keeps them: to show and to compare."""
-
-    names: list[str]
-    fingerprint: str  # SHA-256 of the images
-    vectors: np.ndarray  # (N, D)
-    thumbnails: np.ndarray  # (N, s, s, 3), uint8
-
-
 @estimator
 class Detector(BaseEstimator, ABC):
-    """Learns from normal images, scores new ones: (H, W, 3), `uint8`, of any size.
+    """Learns from normal images, scores new ones: whatever `as_images` takes, of any size.
 
     Scores are higher for more anomalous images, the opposite of scikit-learn's
     `score_samples`.
@@ -69,8 +60,12 @@ class Detector(BaseEstimator, ABC):
     nominal_scores_ : ndarray, shape (N,)
         Scores of the training images, each compared only with the others where
         a detector keeps patches or images.
-    rule_ : MeanPlusSigma, Quantile or Conformal
+    rule_ : MeanPlusSigma, Quantile, Conformal or Given
         Where the threshold comes from.
+    bits_ : int
+        Of the training images' pixels; those of other images are scaled alike.
+    remarks_ : tuple of str
+        What to bear in mind, such as that its training images were taken in another light.
     seconds_ : dict of str to float
         Wall time of the last ``fit`` and of the last maps, ``score``.
     """
@@ -81,6 +76,8 @@ class Detector(BaseEstimator, ABC):
     cache: Path | None = None
     keep: bool = True
 
+    bits_, remarks_ = 8, ()
+
     def fit(self, images: Images, y: Any = None) -> "Detector":
         """Learn from normal images only; `y` is ignored, as by scikit-learn."""
         start = time.perf_counter()
@@ -88,6 +85,7 @@ class Detector(BaseEstimator, ABC):
         images = as_images(images)
         if len(images) < 2:
             raise UserError(f"{len(images)} training images: at least 2 are needed")
+        self.bits_, self.remarks_ = images.bits, ()
         inputs = self.prepare(images)
         self.restore(self._kept(images, lambda: self._learn(inputs)))
         self._images, self.gallery_ = images, None
@@ -96,12 +94,13 @@ class Detector(BaseEstimator, ABC):
         self.seconds_ = {"fit": time.perf_counter() - start}
         return self
 
-    def calibrate(self, rule: Rule, normal_scores: np.ndarray) -> "Detector":
+    def calibrate(self, rule: Rule, normal_scores: Sequence[float] = ()) -> "Detector":
         """Let another rule set the threshold, from scores (N,) of normal images.
 
-        A rule such as `Conformal` wants images that were not learned from.
+        A rule such as `Conformal` wants images that were not learned from; `Given` needs
+        none. A threshold that is no finite number is a `UserError`.
         """
-        self.rule_ = copy.copy(rule).fit(normal_scores)
+        self.rule_ = copy.copy(rule).finite(normal_scores)
         return self
 
     @property
@@ -112,7 +111,7 @@ class Detector(BaseEstimator, ABC):
     def anomaly_maps(self, images: Images) -> np.ndarray:
         """How anomalous each place is: (N, H, W) on the detector's own grid."""
         start = time.perf_counter()
-        images = as_images(images)
+        images = self.checked(images)
         maps = joined(self.maps(self.prepare(images)), len(images))
         self.seconds_ = getattr(self, "seconds_", {}) | {"score": time.perf_counter() - start}
         return maps
@@ -123,12 +122,16 @@ class Detector(BaseEstimator, ABC):
 
     def score_samples(self, images: Images) -> np.ndarray:
         """Score of each image, shape (N,): its map, aggregated."""
-        images = as_images(images)
+        images = self.checked(images)
         return self._scores(self.maps(self.prepare(images)), images)
 
     def predict(self, images: Images) -> np.ndarray:
         """Whether each image is anomalous, shape (N,), bool."""
         return self.score_samples(images) > self.threshold_
+
+    def checked(self, images: Images) -> Images:
+        """Images of any kind as `prepare` takes them, scaled as the training images were."""
+        return as_images(images, self.bits_)
 
     @torch.inference_mode()
     def maps(self, inputs: Stored) -> Iterator[np.ndarray]:
@@ -152,11 +155,13 @@ class Detector(BaseEstimator, ABC):
         """The training images, small; made when first asked for."""
         if self.gallery_ is None:
             images = self._images
+            vectors = self.vectors(self.prepare(images))
             self.gallery_ = Gallery(
                 names=getattr(images, "names", None) or list(map(str, range(len(images)))),
                 fingerprint=getattr(images, "fingerprint", None) or kept.pixel_hash(images),
-                vectors=self.vectors(self.prepare(images)),
+                vectors=vectors,
                 thumbnails=kept.pixels_of(images, THUMBNAIL, self.cache)[:],
+                usual=usual_distance(vectors),
             )
         return self.gallery_
 
@@ -189,7 +194,7 @@ class Detector(BaseEstimator, ABC):
 
     @abstractmethod
     def prepare(self, images: Images) -> Stored:
-        """What the model takes of the images: pixels or features, (N, H, W, C)."""
+        """What the model takes of `checked` images: pixels or features, (N, H, W, C)."""
 
     @abstractmethod
     def vectors(self, inputs: Stored) -> np.ndarray:
@@ -219,7 +224,7 @@ class FeatureDetector(Detector):
 
     def prepare(self, images: Images) -> Stored:
         """Feature maps, channels last: (N, H, W, C), float16."""
-        return kept.features_of(self.features, as_images(images), self.cache)
+        return kept.features_of(self.features, images, self.cache)
 
     def vectors(self, inputs: Stored) -> np.ndarray:
         """The mean feature vector of each image, (N, C)."""

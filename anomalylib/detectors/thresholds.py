@@ -2,19 +2,39 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from anomalylib.errors import UserError
 
 
 @dataclass
 class Rule(ABC):
     """How ``threshold_``, above which a score is called anomalous, is learned."""
 
-    def fit(self, normal_scores: np.ndarray) -> "Rule":
+    def fit(self, normal_scores: Sequence[float]) -> "Rule":
         """Learn the threshold from the scores of normal images, shape (N,)."""
-        self.threshold_ = float(self._threshold(np.asarray(normal_scores)))
+        scores = np.asarray(normal_scores, dtype=float)
+        if not len(scores) and not isinstance(self, Given):
+            raise UserError(f"no scores of normal images: {self} needs some")
+        self.threshold_, self.count_ = float(self._threshold(scores)), len(scores)
         return self
+
+    def finite(self, normal_scores: Sequence[float]) -> "Rule":
+        """`fit`, or a `UserError` where no score could be held against the threshold."""
+        with np.errstate(invalid="ignore"):
+            self.fit(normal_scores)
+        if not math.isfinite(self.threshold_):
+            limit = f"{self}, from {self.count_} scores, sets a threshold of {self.threshold_}"
+            raise UserError(f"{limit}: give it scores that are finite, and more of them")
+        return self
+
+    @property
+    def origin(self) -> str:
+        """The rule, and of how many images it has learned."""
+        return f"{self} of {self.count_} images" if self.count_ else str(self)
 
     @abstractmethod
     def _threshold(self, scores: np.ndarray) -> float: ...
@@ -56,6 +76,9 @@ class Quantile(Rule):
 
     share: float = 0.99
 
+    def __post_init__(self) -> None:
+        _check_share("share", self.share)
+
     def _threshold(self, scores: np.ndarray) -> float:
         return np.quantile(scores, self.share)
 
@@ -83,6 +106,9 @@ class Conformal(Rule):
 
     alpha: float = 0.05
 
+    def __post_init__(self) -> None:
+        _check_share("alpha", self.alpha)
+
     def _threshold(self, scores: np.ndarray) -> float:
         rank = math.ceil((len(scores) + 1) * (1 - self.alpha))
         return np.sort(scores)[rank - 1] if rank <= len(scores) else math.inf
@@ -91,5 +117,29 @@ class Conformal(Rule):
         return f"conformal, at most {self.alpha:.0%} false alarms"
 
 
-RULES = {kind.__name__: kind for kind in (MeanPlusSigma, Quantile, Conformal)}
+@dataclass
+class Given(Rule):
+    """A threshold that somebody has chosen.
+
+    Parameters
+    ----------
+    threshold : float
+        Scores above it are called anomalous.
+    """
+
+    threshold: float
+
+    def _threshold(self, scores: np.ndarray) -> float:
+        return self.threshold
+
+    def __str__(self) -> str:
+        return "given"
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise UserError(f"{name}={value} is no share: give a number from 0 to 1")
+
+
+RULES = {kind.__name__: kind for kind in (MeanPlusSigma, Quantile, Conformal, Given)}
 """The rules by name."""

@@ -14,7 +14,7 @@ from torchvision.models import ResNet, get_model
 
 from anomalylib.errors import UserError, first_line
 from anomalylib.features.exported import load_program
-from anomalylib.features.weights import EXPORTED, LITE0, Backbone, load_tensors
+from anomalylib.features.weights import EXPORTED, LITE0, Backbone, load_tensors, without_prefix
 
 
 class FeatureExtractor(nn.Module):
@@ -191,17 +191,26 @@ def _assign(body: nn.Module, tensors: dict[str, torch.Tensor], backbone: Backbon
     """Load the tensors that the truncated network needs, and no others."""
     needed = body.state_dict()
     counter = "num_batches_tracked"  # unused in eval mode and absent from some files
-    missing = [name for name in needed if name not in tensors and not name.endswith(counter)]
+    wanted = [name for name in needed if not name.endswith(counter)]
+    tensors = without_prefix(tensors, wanted, backbone.path)
+    missing = [name for name in wanted if name not in tensors]
     if missing:
-        some = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        held = f"{backbone.path} lacks {len(missing)} tensors that {' + '.join(backbone.layers)}"
-        raise UserError(f"{held} need ({some}): ask for fewer LAYERS or give a full file")
+        layers = " + ".join(backbone.layers)
+        lack = f"{backbone.path} lacks {_some(missing)}, which {layers} need"
+        if len(missing) == len(wanted):
+            raise UserError(f"{lack}; it holds {_some(list(tensors))}: not {backbone.name}'s")
+        raise UserError(f"{lack}: ask for fewer LAYERS or give a full file")
     given = {name: tensors.get(name, torch.zeros((), dtype=torch.long)) for name in needed}
     for name, like in needed.items():
         if given[name].shape != like.shape:
             shapes = f"{tuple(given[name].shape)}, not {tuple(like.shape)}"
             raise UserError(f"{backbone.path}: {name} has shape {shapes}: not {backbone.name}'s")
     body.load_state_dict(given, assign=True)
+
+
+def _some(names: list[str]) -> str:
+    """How many tensors, and the first of their names."""
+    return f"{len(names)} tensors ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
 
 
 def _exported(backbone: Backbone) -> nn.Module:

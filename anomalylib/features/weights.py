@@ -174,7 +174,7 @@ def _layers(name: str, path: Path, layers: str) -> tuple[str, ...]:
     usual = DEFAULT_LAYERS[name]
     if asked or path.suffix != ".safetensors":
         return asked or usual
-    held = {key.split(".")[0] for key in tensor_names(path)}
+    held = {part for key in tensor_names(path) for part in key.split(".")}
     there = tuple(layer for layer in usual if layer.split(".")[0] in held)
     if not there:
         raise UserError(f"{path} holds none of {', '.join(usual)}: name others in LAYERS")
@@ -204,6 +204,31 @@ def load_tensors(backbone: Backbone) -> dict:
     except Exception as error:  # the loader raises whatever the file provokes
         why = first_line(error)
         raise UserError(f"{path} holds no PyTorch weights ({why}): get it again") from None
-    if not isinstance(tensors, dict):
+    named = _named(tensors)
+    if not named:
         raise UserError(f"{path} holds no tensors by name: give the file of a state_dict")
-    return tensors
+    return named
+
+
+def _named(thing: object, name: str = "") -> dict:
+    """The tensors in dictionaries in each other, as some programs save them; names with dots."""
+    if not isinstance(thing, dict):
+        return {name: thing} if hasattr(thing, "is_floating_point") else {}
+    inside = ((f"{name}.{key}" if name else str(key), value) for key, value in thing.items())
+    return {inner: tensor for pair in inside for inner, tensor in _named(pair[1], pair[0]).items()}
+
+
+def without_prefix(tensors: dict, needed: list[str], path: Path) -> dict:
+    """The tensors by the names that are needed, where all have the same words before them.
+
+    Those are such as ``module.`` or ``state_dict.``. The tensors as they are where no prefix
+    makes them complete; an error where several do.
+    """
+    starts = [name.removesuffix(needed[0]) for name in tensors if name.endswith(needed[0])]
+    complete = [start for start in starts if all(start + name in tensors for name in needed)]
+    if len(complete) > 1 and "" not in complete:
+        several = f"{path} holds this network {len(complete)} times ({', '.join(complete)})"
+        raise UserError(f"{several}: give a file with one of them")
+    if not complete or "" in complete:
+        return tensors
+    return {name: tensors[complete[0] + name] for name in needed}

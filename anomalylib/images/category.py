@@ -145,28 +145,6 @@ def load_batch(images: Sequence[np.ndarray], start: int, stop: int, size: int) -
     return np.stack([resize(images[i], size) for i in range(start, stop)])
 
 
-def as_images(given: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-    """What a detector is given, once it is known to be images; else an error that names it."""
-    if isinstance(given, ImageSet | Subset):
-        return given
-    do = "give a list of (height, width, 3) arrays of uint8, red first"
-    is_sequence = hasattr(given, "__getitem__") and hasattr(given, "__len__")
-    if isinstance(given, str | Path) or not is_sequence:
-        read = "; read_image reads a file" if isinstance(given, str | Path) else ""
-        raise UserError(f"{str(given)[:60]!r} is no sequence of images: {do}{read}")
-    if getattr(given, "ndim", 4) == 3 and given.shape[-1] == 3:
-        raise UserError(f"one image of shape {given.shape}, where several are expected: {do}")
-    if not len(given):
-        raise UserError(f"no images: {do}")
-    for index in range(len(given)):
-        image = given[index]
-        kind = getattr(image, "dtype", type(image).__name__)
-        shape = getattr(image, "shape", ())
-        if kind != np.uint8 or len(shape) != 3 or shape[2] != 3 or not image.size:
-            raise UserError(f"image {index} of {len(given)} is {kind} {shape}: {do}")
-    return given
-
-
 def mean_grey(images: Sequence[np.ndarray]) -> np.ndarray:
     """Mean grey value of each image, 0 to 255, shape (N,): the control beside every score."""
     return np.array([images[i].mean() for i in range(len(images))])

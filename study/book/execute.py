@@ -37,6 +37,8 @@ def _execute(task: Task) -> str | None:
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    from study.book.kernels import WarmKernels
+
     # Parameters are checked in `plan`, and what goes wrong is worded below.
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     task.output.unlink(missing_ok=True)
@@ -50,6 +52,7 @@ def _execute(task: Task) -> str | None:
                 task.parameters,
                 cwd=ROOT,
                 kernel_name="python3",
+                kernel_manager_class=WarmKernels,
                 extra_arguments=["--log-level=CRITICAL", "--InlineBackend.figure_formats=['svg']"],
                 progress_bar=False,
             )

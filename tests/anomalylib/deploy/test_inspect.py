@@ -78,11 +78,6 @@ def test_the_backbone_sees_each_image_once(detector_file, parts, monkeypatch):
     assert sum(seen) == 3  # the fourth cannot be read
 
 
-def test_the_usual_distance_is_the_loneliest_vectors():
-    vectors = np.array([[0.0, 0.0], [0.0, 1.0], [5.0, 0.0]])
-    assert inspection.usual_distance(vectors) == 5
-
-
 def test_the_table_begins_with_what_cannot_be_read(detector_file, parts):
     findings = inspection.inspect(load(detector_file), [parts])
     table = inspection.as_table(findings)
@@ -95,11 +90,124 @@ def test_the_table_begins_with_what_cannot_be_read(detector_file, parts):
 def test_images_are_files_and_folders_in_order(parts, tmp_path):
     given = [parts / "noise.bmp", parts]
     names = [path.name for path in inspection.images_of(given)]
-    assert names == ["noise.bmp", "broken.jpg", "grey.png", "known.png", "noise.bmp"]
+    assert names == ["noise.bmp", "broken.jpg", "grey.png", "known.png"]
     (tmp_path / "empty").mkdir()
     for wrong in ([tmp_path / "empty"], [tmp_path / "gone.png"], []):
         with pytest.raises(UserError, match=r"no image|nothing at"):
             inspection.images_of(wrong)
+
+
+def test_whatever_lies_in_a_folder_is_judged_or_named(detector_file, parts, tmp_path, capsys):
+    folder = tmp_path / "new"
+    for name, suffix in (("JPEG", "jpe"), ("JPEG", "jfif"), ("PNG", "PNG"), ("BMP", "dib")):
+        (folder / "shift 2" / suffix).mkdir(parents=True)
+        image = Image.open(parts / "noise.bmp")
+        image.save(folder / "shift 2" / suffix / f"a.{suffix}", name)
+    (folder / "notes.txt").write_text("not an image")
+    (folder / ".DS_Store").write_text("of the system")
+    command = ["inspect", "--detector", str(detector_file), "--json", str(folder)]
+    assert main(command) == 2
+    printed = capsys.readouterr()
+    rows = {row["image"].rpartition("/")[2]: row["decision"] for row in json.loads(printed.out)}
+    assert rows == dict.fromkeys(("a.jpe", "a.jfif", "a.PNG", "a.dib"), "anomalous") | {
+        "notes.txt": "unreadable"
+    }
+    assert "notes.txt" in printed.err
+    (folder / "notes.txt").unlink()
+    assert main(command) == 1
+
+
+def test_a_threshold_that_is_given_decides_and_is_shown(detector_file, parts, tmp_path, capsys):
+    command = ["inspect", "--detector", str(detector_file), "--json", str(parts / "noise.bmp")]
+    report = tmp_path / "report.html"
+    assert main([*command, "--threshold", "1e9", "--html", str(report)]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["decision"] == "normal" and row["threshold"] == 1e9
+    assert "above 1e+09 is called anomalous (given)" in report.read_text()
+    for wrong in ("nan", "inf"):
+        assert main([*command, "--threshold", wrong]) == 2
+        assert wrong in capsys.readouterr().err
+
+
+@pytest.fixture
+def normal_parts(tiny_root, tmp_path):
+    """A folder of normal images that were not learned from."""
+    test = load_category(tiny_root, "metal_nut").test
+    folder = tmp_path / "normal parts"
+    folder.mkdir()
+    for number in np.flatnonzero(test.labels == 0):
+        Image.fromarray(test[number]).save(folder / f"{number}.png")
+    return folder
+
+
+def test_calibrating_carries_rule_and_threshold_everywhere(
+    detector_file, parts, normal_parts, tmp_path, capsys
+):
+    scores = np.sort([f.score for f in inspection.inspect(load(detector_file), [normal_parts])])
+    given = ["--detector", str(detector_file), str(normal_parts)]
+    output = tmp_path / "mine.safetensors"
+    for rule, rate, expected in (
+        ("sigma", "0.05", scores.mean() + 3 * scores.std()),
+        ("quantile", "0.5", np.median(scores)),
+        ("conformal", "0.5", scores[int(np.ceil(0.5 * (len(scores) + 1))) - 1]),
+    ):
+        options = ["--output", str(output), "--rule", rule, "--rate", rate]
+        assert main(["calibrate", *given, *options]) == 0
+        printed = capsys.readouterr().out
+        detector = load(output)
+        assert detector.threshold_ == pytest.approx(expected, rel=1e-5)
+        assert detector.rule_.origin.endswith(f"of {len(scores)} images")
+        assert f"threshold {expected:.4g}, {detector.rule_.origin}" in printed
+        assert f"above it: {(scores > expected).sum()} of these" in printed
+    report = tmp_path / "r.html"
+    main(["inspect", "--detector", str(output), "--html", str(report), str(parts / "noise.bmp")])
+    assert f"above {expected:.4g} is called anomalous ({detector.rule_.origin})" in (
+        report.read_text()
+    )
+
+
+def test_calibrating_refuses_what_sets_no_threshold(
+    detector_file, parts, normal_parts, tiny_root, tmp_path, capsys
+):
+    output = tmp_path / "mine.safetensors"
+    command = ["calibrate", "--detector", str(detector_file), "--output", str(output)]
+    learned = str(load_category(tiny_root, "metal_nut").train.folder / "train" / "good")
+    for more, words in (
+        ([str(normal_parts), "--rate", "0.001"], "sets a threshold of inf"),
+        ([str(normal_parts), "--rate", "7"], "is no share"),
+        ([str(normal_parts), "--rule", "sigma", "--sigma", "nan"], "sets a threshold of nan"),
+        ([str(parts / "broken.jpg"), str(normal_parts)], "cannot read"),
+        ([learned], "not learned from"),
+    ):
+        assert main([*command, *more]) == 2
+        (line,) = [one for one in capsys.readouterr().err.splitlines() if "error" in one]
+        assert words in line
+    assert not output.exists()
+
+
+def test_what_is_known_of_the_training_images_is_repeated(detector_file, parts, tmp_path, capsys):
+    detector = load(detector_file)
+    detector.remarks_ = ("metal_nut: stop, the light is not the same",)
+    path = save(detector, tmp_path / "x.safetensors")
+    report = tmp_path / "r.html"
+    main(["inspect", "--detector", str(path), "--html", str(report), str(parts / "grey.png")])
+    assert "remember: metal_nut: stop, the light is not the same" in capsys.readouterr().err
+    assert "the light is not the same" in report.read_text()
+
+
+def test_deeper_images_are_scaled_as_the_training_images_were(detector_file, parts, tmp_path):
+    detector = load(detector_file)
+    detector.bits_ = 12
+    grey = np.asarray(Image.open(parts / "noise.bmp").convert("L"))
+    Image.fromarray(grey).save(tmp_path / "8.png")
+    Image.fromarray(grey.astype(np.uint16) << 4).save(tmp_path / "12.png")
+    Image.fromarray(grey.astype(np.uint16) << 8).save(tmp_path / "16.png")
+    path = save(detector, tmp_path / "x.safetensors")
+    eight, twelve, sixteen = inspection.inspect(
+        load(path), [tmp_path / f"{bits}.png" for bits in (8, 12, 16)]
+    )
+    assert twelve.score == eight.score
+    assert sixteen.decision == "unreadable" and "4095" in sixteen.reason
 
 
 def test_the_command_prints_writes_and_tells_by_its_exit_code(

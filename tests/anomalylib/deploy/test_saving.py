@@ -62,6 +62,17 @@ def test_the_threshold_and_its_rule_are_kept(rule, extractor, resnet18_file, tmp
     loaded = al.load(al.save(detector, tmp_path / "x.safetensors"), str(resnet18_file))
     assert loaded.rule_ == rule and str(loaded.rule_) == str(rule)
     assert loaded.threshold_ == rule.fit(np.arange(40.0)).threshold_
+    assert loaded.rule_.origin == f"{rule} of 40 images"
+
+
+def test_what_is_known_of_the_training_images_is_kept(extractor, resnet18_file, tmp_path):
+    detector = al.Pooled(extractor).fit([image.astype(np.uint16) << 4 for image in NORMAL])
+    detector.remarks_ = ("the light is not the same",)
+    loaded = al.load(al.save(detector, tmp_path / "x.safetensors"), str(resnet18_file))
+    assert loaded.remarks_ == detector.remarks_ and loaded.bits_ == detector.bits_ == 12
+    assert loaded.gallery().usual == detector.gallery().usual > 0
+    deep = [NEW[0].astype(np.uint16) << 4]
+    assert (loaded.score_samples(deep) == detector.score_samples(NEW[:1])).all()
 
 
 def test_the_card_says_what_it_was_made_of(category_folder, extractor, resnet18_file, tmp_path):
@@ -106,7 +117,8 @@ def test_what_cannot_be_saved(extractor, tmp_path):
         al.save(al.Pooled(extractor), path)
     with pytest.raises(al.UserError, match="Unknown is none of autoencoder, resnet"):
         al.save(Unknown(extractor).fit(NORMAL), path)
-    never = al.Pooled(extractor).fit(NORMAL).calibrate(al.Conformal(), np.arange(4.0))
+    never = al.Pooled(extractor).fit(NORMAL)
+    never.rule_.threshold_ = np.inf
     with pytest.raises(al.UserError, match="threshold is inf"):
         al.save(never, path)
     assert not path.exists()

@@ -3,6 +3,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.base import clone
 
 from anomalylib.detectors import base
@@ -11,7 +12,7 @@ from anomalylib.detectors.combined import Combined
 from anomalylib.detectors.patchcore import PatchCore
 from anomalylib.detectors.pooled import Pooled
 from anomalylib.detectors.registry import DETECTORS
-from anomalylib.detectors.thresholds import Quantile
+from anomalylib.detectors.thresholds import Conformal, Given, Quantile
 from anomalylib.errors import UserError
 from anomalylib.features import cache
 from anomalylib.images.category import load_category
@@ -68,9 +69,42 @@ def test_a_parameter_out_of_range_is_refused_when_it_is_fitted(extractor):
 def test_one_training_image_is_too_few_and_other_arrays_are_refused(extractor):
     with pytest.raises(UserError, match="1 training images"):
         Pooled(extractor).fit(NORMAL[:1])
-    for wrong in ([NORMAL[0] / 255] * 2, [NORMAL[0][..., 0]] * 2):
+    for wrong in ([NORMAL[0] / 200] * 2, [NORMAL[0][..., :2]] * 2):
         with pytest.raises(UserError, match="uint8"):
             Pooled(extractor).fit(wrong)
+
+
+def test_one_door_for_fitting_maps_scores_and_decisions(extractor):
+    detector = Pooled(extractor).fit(torch.from_numpy(np.stack(NORMAL)).permute(0, 3, 1, 2))
+    expected = Pooled(extractor).fit(NORMAL).score_samples(NORMAL[:1])
+    for one in (NORMAL[0], NORMAL[0] / 255, Image.fromarray(NORMAL[0])):
+        assert (detector.score_samples(one) == expected).all()
+        assert detector.anomaly_maps(one).shape == (1, 1, 1)
+        assert detector.predict([one]).shape == (1,)
+    with pytest.raises(UserError, match="red first"):
+        detector.score_samples(np.moveaxis(NORMAL[0], 2, 0))
+
+
+def test_the_scale_of_deep_images_is_learned_and_kept(extractor):
+    deep = [image[..., 0].astype(np.uint16) << 4 for image in NORMAL]
+    deep[0][0, 0] = 4095
+    detector = Pooled(extractor).fit(deep)
+    assert detector.bits_ == 12
+    dark = [image // 4 for image in deep]  # would need 10 bits alone
+    grey = [np.repeat((image >> 4).astype(np.uint8)[..., None], 3, axis=2) for image in dark]
+    assert (detector.score_samples(dark) == detector.score_samples(grey)).all()
+    with pytest.raises(UserError, match="4095"):
+        detector.score_samples([image * 2 for image in deep])
+
+
+def test_a_threshold_that_is_not_finite_is_refused_where_it_is_set(extractor):
+    detector = Pooled(extractor).fit(NORMAL)
+    before = detector.threshold_
+    for rule, scores in ((Given(np.nan), ()), (Conformal(), np.arange(4.0)), (Quantile(), ())):
+        with pytest.raises(UserError, match="threshold|no scores"):
+            detector.calibrate(rule, scores)
+    assert detector.threshold_ == before
+    assert detector.calibrate(Given(2.5)).threshold_ == 2.5
 
 
 def test_calibrating_leaves_the_rule_that_was_given_alone(extractor):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from anomalylib.detectors import thresholds
 from anomalylib.detectors.thresholds import Conformal, MeanPlusSigma, Quantile
+from anomalylib.errors import UserError
 
 
 def test_mean_plus_sigma_against_the_standard_library():
@@ -35,6 +36,43 @@ def test_conformal_refuses_to_promise_with_too_few():
     scores = np.arange(44.0)
     assert thresholds.Conformal(alpha=0.05).fit(scores).threshold_ == 42
     assert thresholds.Conformal(alpha=0.01).fit(scores).threshold_ == np.inf
+
+
+def test_a_threshold_that_is_given_needs_no_scores():
+    rule = thresholds.Given(3.5).finite([])
+    assert rule.threshold_ == 3.5 and rule.origin == "given"
+
+
+@pytest.mark.parametrize(
+    ("rule", "scores"),
+    [
+        (thresholds.Given(np.nan), []),
+        (thresholds.Given(-np.inf), [1.0]),
+        (Conformal(alpha=0.05), np.arange(4.0)),
+        (Conformal(alpha=0), np.arange(400.0)),
+        (MeanPlusSigma(sigma=np.inf), np.arange(4.0)),
+        (MeanPlusSigma(), [1.0, np.nan]),
+        (Quantile(), [1.0, np.inf]),
+        (MeanPlusSigma(), []),
+        (Quantile(), []),
+    ],
+)
+def test_no_threshold_is_set_that_is_no_finite_number(rule, scores):
+    with pytest.raises(UserError, match=r"sets a threshold of|no scores of normal images"):
+        rule.finite(scores)
+
+
+def test_a_share_is_a_share():
+    for kind, name in ((Quantile, "share"), (Conformal, "alpha")):
+        for wrong in (-0.1, 1.5, np.nan):
+            with pytest.raises(UserError, match=f"{name}={wrong} is no share"):
+                kind(wrong)
+
+
+def test_a_rule_says_how_many_scores_it_has_learned_from():
+    assert (
+        MeanPlusSigma().fit(np.arange(7.0)).origin == "mean + 3σ of the normal scores of 7 images"
+    )
 
 
 SCORES = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=60).map(np.array)

@@ -1,11 +1,13 @@
 import hashlib
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
 from anomalylib.errors import UserError
 from anomalylib.features import weights
+from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import HALF, IMAGENET, resolve_backbone
 
 
@@ -94,3 +96,57 @@ def test_a_file_without_the_usual_layers_is_refused(tmp_path):
     safetensors.torch.save_file({"conv1.weight": torch.zeros(1)}, path)
     with pytest.raises(UserError, match="holds none of layer2, layer3"):
         resolve_backbone("auto", str(path))
+
+
+def resnet18():
+    """Weights of the right names and shapes, all alike."""
+    import torchvision
+
+    return torchvision.models.resnet18(weights=None).state_dict()
+
+
+WRAPPED = {
+    "as it is": lambda state: state,
+    "state_dict": lambda state: {"state_dict": state, "epoch": 3},
+    "module.": lambda state: {f"module.{name}": t for name, t in state.items()},
+    "state_dict, module.": lambda state: {
+        "state_dict": {f"module.{name}": t for name, t in state.items()},
+        "optimizer": {"state": {0: {"momentum": torch.zeros(3)}}, "param_groups": [{"lr": 0.1}]},
+    },
+    "encoder, deep": lambda state: {"net": {"encoder": {"body": state}}, "loss": torch.zeros(())},
+}
+
+
+@pytest.mark.parametrize("case", WRAPPED)
+def test_what_is_wrapped_around_the_tensors_is_taken_off(case, tmp_path):
+    state, path = resnet18(), tmp_path / "x.pth"
+    torch.save(WRAPPED[case](state), path)
+    extractor = FeatureExtractor(resolve_backbone("resnet18", str(path)), image_size=64)
+    plain = tmp_path / "plain.safetensors"
+    safetensors.torch.save_file(state, plain)
+    expected = FeatureExtractor(resolve_backbone("resnet18", str(plain)), image_size=64)
+    images = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+    assert torch.equal(extractor(images), expected(images))
+
+
+def test_a_prefix_in_a_safetensors_file_is_taken_off(tmp_path):
+    path = tmp_path / "x.safetensors"
+    state = {f"model.backbone.{n}": t for n, t in resnet18().items() if not n.startswith("layer4")}
+    safetensors.torch.save_file(state, path)
+    backbone = resolve_backbone("resnet18", str(path))
+    assert backbone.layers == ("layer2", "layer3")
+    FeatureExtractor(backbone, image_size=64)
+
+
+def test_two_networks_in_one_file_are_an_error_that_names_them(tmp_path):
+    path, state = tmp_path / "x.pth", resnet18()
+    torch.save({"student": state, "teacher": state}, path)
+    with pytest.raises(UserError, match=r"holds this network 2 times \(student\., teacher\.\)"):
+        FeatureExtractor(resolve_backbone("resnet18", str(path)))
+
+
+def test_another_network_is_named_by_what_was_found(tmp_path):
+    path = tmp_path / "x.pth"
+    torch.save({"patch_embed.weight": torch.zeros(3), "head.bias": torch.zeros(2)}, path)
+    with pytest.raises(UserError, match=r"holds 2 tensors \(patch_embed.weight, head.bias\)"):
+        FeatureExtractor(resolve_backbone("resnet18", str(path)))
