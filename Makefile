@@ -35,7 +35,7 @@ help:
 	@echo "make setup       create the environment in $(VENV)"
 	@echo "make book        run the study and build the book"
 	@echo "make pdf         print the book into one file, where Chromium is installed"
-	@echo "make notebooks   run only the notebooks, e.g. CATEGORIES=screw SEED=1"
+	@echo "make notebooks   run the notebooks of some parts and no chapter, e.g. CATEGORIES=screw"
 	@echo "make test        run the tests"
 	@echo "make faults      try the study: kills, full disks, hostile files; about an hour"
 	@echo "make data        fetch MVTec AD into data/mvtec (5 GB)"

@@ -13,7 +13,7 @@ from study.runs.commands import COMMANDS
 from study.runs.workers import stopped_by_signals
 
 BUILDING = {
-    "notebooks": "execute the notebooks that are stale",
+    "notebooks": "execute the notebooks of the categories that are stale, and no chapter",
     "book": "execute the stale notebooks and build the book",
     "pdf": "execute the stale notebooks and print the book",
 }

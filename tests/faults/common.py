@@ -129,9 +129,8 @@ def forget(study: Path) -> None:
     """Remove what the arms have left, and the book; the chapters stay."""
     shutil.rmtree(study / "data" / "features", ignore_errors=True)
     for folder in (study / "build").glob("*/"):
-        for path in ("results", "notebooks/seed0", "book", "_build"):
-            shutil.rmtree(folder / path, ignore_errors=True)
-        (folder / "book.built").unlink(missing_ok=True)
+        for path in (folder / "results", folder / "notebooks" / "seed0", *folder.glob("book-*")):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def copied(target: Path) -> Path:
@@ -239,7 +238,7 @@ def results_of(study: Path) -> dict[str, object]:
 def pages_of(study: Path) -> set[str]:
     """Executed notebooks and pages of the book."""
     build = study / "build"
-    found = [*build.glob("*/notebooks/**/*.ipynb"), *build.glob("*/_build/html/**/*.html")]
+    found = [*build.glob("*/notebooks/**/*.ipynb"), *build.glob("*/book-*/_build/html/**/*.html")]
     return {path.relative_to(study).as_posix() for path in found}
 
 

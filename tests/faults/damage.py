@@ -23,13 +23,13 @@ ENDS = {
 }
 
 DAMAGED = (
-    "results/metal_nut/combined-seed0.json",
-    "results/metal_nut/patchcore-seed0.npz",
-    "results/metal_nut/data-seed0.json",
-    "notebooks/seed0/metal_nut/resnet.ipynb",
+    "results/metal_nut-*/combined-seed0.json",
+    "results/metal_nut-*/patchcore-seed0.npz",
+    "results/metal_nut-*/data-seed0.json",
+    "notebooks/seed0/metal_nut-*/resnet.ipynb",
     "notebooks/chapters/limits.ipynb",
 )
-READER = "notebooks/seed0/metal_nut/ablation.ipynb"
+READER = "notebooks/seed0/metal_nut-*/ablation.ipynb"
 """What reads the results."""
 
 
@@ -83,14 +83,15 @@ def damaged_files(setup: Setup) -> Tried:
     study = setup.study("damage", whole=True)
     build = next((study / "build").glob("*/results")).parent
     for damage in (lambda b: b[: len(b) // 2], lambda b: b"", lambda b: random.randbytes(999)):
-        for name in DAMAGED:
-            path = build / name
+        damaged = [next(build.glob(name)) for name in DAMAGED]
+        for path in damaged:
             path.write_bytes(damage(path.read_bytes()))
             tried += 1
-        (build / READER).unlink(missing_ok=True)
-        for _ in DAMAGED:
+        for path in build.glob(READER):
+            path.unlink()
+        for _ in damaged:
             done = common.run(study, "book", *common.small())
-            named = [build / name for name in DAMAGED if name in done.last]
+            named = [path for path in damaged if str(path.relative_to(build)) in done.last]
             if done.code == 0 or not named:
                 break
             refused += 1

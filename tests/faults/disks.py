@@ -101,7 +101,7 @@ def _refused_then_done(study: Path, folder: Path, command: str) -> tuple[int, in
     for path in [*study.glob("build/*/results/*/*.json"), *study.glob("build/*/**/*.ipynb")]:
         if ".partial" not in path.name:
             half += not _is_json(path)
-    half += len(list(study.glob("build/*/book.built"))) if command == "book" else 0
+    half += len(list(study.glob("build/*/book-*/book.built"))) if command == "book" else 0
     common.resized(folder, ROOM)
     again = common.run(study, command, *common.small())
     return int(clear), half + (again.code != 0) + (not clear)
@@ -140,7 +140,7 @@ def _writers(setup: Setup) -> dict[str, tuple[Callable[[Path], None], str]]:
     train = load_category(kills.noise(setup.folder("full-images"), 4), "bolt").train
 
     def result(folder: Path) -> None:
-        said = next((setup.built / "build").glob("*/results/metal_nut/combined-seed0.json"))
+        said = next((setup.built / "build").glob("*/results/metal_nut-*/combined-seed0.json"))
         maps = random.normal(size=(20, 300, 300))
         Result.model_validate_json(said.read_text()).save(folder, maps)
 

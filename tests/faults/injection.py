@@ -132,7 +132,7 @@ def names_on_pages(setup: Setup) -> Tried:
     good[1].rename(good[1].with_name("$a_b_c^{$.png"))
     own = {"data-root": str(data.relative_to(study))}
     done = common.run(study, "book", *common.small(**own))
-    pages = [*(study / "build").glob("*parts-*/_build/html/**/*.html")]
+    pages = [*(study / "build").glob("*parts-*/book-*/_build/html/**/*.html")]
     raw = [page for page in pages if _has_code(page)]
     tried = 3 + min(len(kinds), len(names))
     lost = (done.code != 0) + (not pages) + len(raw)
@@ -141,20 +141,23 @@ def names_on_pages(setup: Setup) -> Tried:
 
 def results_with_other_fields(setup: Setup) -> Tried:
     """Results with fields that no result has, or lacking some"""
-    from study.tables.results import load_result
+    from anomalylib.images.category import load_category
+    from study.tables.results import Result, load_result, result_path
 
     folder = setup.folder("fields")
-    path = folder / "metal_nut" / "combined-seed0.json"
+    category = load_category(setup.built / "data" / "parts", "metal_nut")
+    path = result_path(folder, category, "combined", 0)
     path.parent.mkdir()
-    found = next((setup.built / "build").glob("*/results/metal_nut/combined-seed0.json"))
+    found = next((setup.built / "build").glob("*/results/metal_nut-*/combined-seed0.json"))
     said = json.loads(found.read_text())
     variants: list[object] = [said | {"extra": 1}, said | {"scores": "<b>"}, [said], 1, None]
-    variants += [{key: own for key, own in said.items() if key != left} for left in said]
+    needed = [name for name, field in Result.model_fields.items() if field.is_required()]
+    variants += [{key: own for key, own in said.items() if key != left} for left in needed]
     refused = 0
     for variant in variants:
         path.write_text(json.dumps(variant))
         try:
-            load_result(folder, "metal_nut", "combined", 0)
+            load_result(folder, category, "combined", 0)
         except (UserError, pydantic.ValidationError) as error:
             refused += isinstance(error, UserError) and "\n" not in str(error)
     return Tried(len(variants), f"{refused} refused in one line", len(variants) - refused)

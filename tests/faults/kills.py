@@ -58,7 +58,7 @@ def rendering(setup: Setup) -> Tried:
     study = setup.study("rendering", whole=True)
 
     def again() -> None:
-        for stamp in (study / "build").glob("*/book.built"):
+        for stamp in (study / "build").glob("*/book-*/book.built"):
             stamp.unlink()
 
     again()
@@ -68,7 +68,7 @@ def rendering(setup: Setup) -> Tried:
         study,
         ["book", *common.small()],
         limit=took,
-        done=lambda: len(list(study.glob("build/*/_build/html/**/*.html"))),
+        done=lambda: len(list(study.glob("build/*/book-*/_build/html/**/*.html"))),
         unit="pages",
         again=again,
     )

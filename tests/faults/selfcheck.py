@@ -10,6 +10,7 @@ from tests.faults import (
     images,
     injection,
     kills,
+    mixups,
     numbers,
     paths,
     weights,
@@ -38,6 +39,7 @@ QUICK = [
     (numbers.spoilt_features, 4),
     (numbers.spoilt_scores, 6),
     (damage.notebooks_that_end_badly, 5),
+    (mixups.twins, 6),
 ]
 
 

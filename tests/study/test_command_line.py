@@ -1,6 +1,16 @@
+import os
+import signal
+import time
+from types import SimpleNamespace
+
 import pytest
 
+from anomalylib.errors import UserError
+from anomalylib.images.category import load_category
 from study.__main__ import main
+from study.book.options import Options
+from study.datacheck.check import OK, STOP, Check, save
+from study.datacheck.survey import survey
 from study.runs.controls import random_resnet50
 
 MEASURING = ("reference", "sensitivity", "curve")
@@ -37,6 +47,7 @@ def test_bad_input_is_one_line(complains, tiny_root, tmp_path):
     assert "JOBS" in complains(*data, "--jobs", "0")
     assert "no backbone 'vgg'" in complains(*data, "--backbone", "vgg")
     assert "no weights file" in complains(*data, "--backbone", "auto", "--weights", "x.pth")
+    assert "one name to pages" in complains(*data, "--categories", "screw Screw")
 
 
 @pytest.mark.parametrize("command", ["notebooks", "book", "pdf", *MEASURING])
@@ -58,6 +69,45 @@ def test_an_interrupt_is_one_line(capsys, monkeypatch):
     monkeypatch.setattr("study.book.options.open_study", interrupted)
     assert main(["notebooks"]) == 130
     assert capsys.readouterr().err == "stopped; run again to go on from here\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_as_an_interrupt_does(number, capsys, monkeypatch):
+    def asked_to_end(*_):
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+
+    usual = signal.getsignal(number)
+    monkeypatch.setattr("study.book.options.open_study", asked_to_end)
+    assert main(["notebooks"]) == 128 + number
+    assert capsys.readouterr().err == "stopped; run again to go on from here\n"
+    assert signal.getsignal(number) is usual
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_must_be_mended_first_is_the_last_thing_said(
+    fails, capsys, monkeypatch, category_folder, tmp_path
+):
+    category = load_category(category_folder, "bolt")
+    opened = SimpleNamespace(folder=tmp_path, categories={"bolt": category}, tasks=[], stages=[])
+    opened.options, opened.dataset, opened.backbone = Options(seed=3), "bolts", "net"
+
+    def executed(stages, executor):
+        found = [Check("a", STOP, "Mend this.", None), Check("b", OK, "Fine.", None)]
+        found.append(Check("c", STOP, "And that.", None))
+        save(survey(category), found, tmp_path / "results", 3)
+        if fails:
+            raise UserError("a notebook failed")
+        return []
+
+    monkeypatch.setattr("study.book.options.open_study", lambda *_: opened)
+    monkeypatch.setattr("study.book.execute.run_stages", executed)
+    assert main(["notebooks", "--seed", "3"]) == (2 if fails else 0)
+    said = capsys.readouterr().out.splitlines()
+    last = [] if fails else [str(tmp_path / "notebooks" / "seed3")]
+    stops = ["stop: bolt: Mend this.", "stop: bolt: And that."]
+    assert said[-2 - len(last) :] == [*stops, *last]
+    assert fails or "data: bolts (bolt-" in "".join(said)
 
 
 def test_without_a_checkout_one_line_says_where_the_study_runs(capsys, monkeypatch, tmp_path):

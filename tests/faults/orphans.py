@@ -1,0 +1,59 @@
+"""The runner of the study ended from outside: what it has begun must end with it."""
+
+import contextlib
+import signal
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.faults import common
+from tests.faults.common import Setup, Tried
+from tests.faults.damage import _ended
+
+EACH, WITHIN = 5, 10.0  # times a signal; seconds in which all must be gone
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+STOPPED = "stopped; run again to go on from here"
+
+
+def orphans(setup: Setup) -> Tried:
+    """SIGTERM, SIGHUP and SIGKILL of the runner of `make notebooks`, alone"""
+    study, random = setup.study("orphans"), setup.random("orphans")
+    below, left, lost = 0, 0, 0
+    for number in SIGNALS * EACH:
+        process = common.start(study, "notebooks", *common.small())
+        while _ended(process, random.uniform(4, 20)):
+            common.forget(study)
+            process = common.start(study, "notebooks", *common.small())
+        below += len(_inside(study)) - 1
+        process.send_signal(number)
+        late = time.monotonic() + WITHIN
+        done = common.ended(study, process)
+        while _inside(study) and time.monotonic() < late:
+            time.sleep(0.1)
+        left += len(_inside(study))
+        for each in _inside(study):
+            each.kill()
+        lost += done.code != (-number if number == signal.SIGKILL else 128 + number)
+        lost += number != signal.SIGKILL and (done.last != STOPPED or _trace(done))
+    again = common.run(study, "book", *common.small())
+    lost += left + (again.code != 0) + (not below) + common.differences(study, setup.built)
+    said = f"{left} of {below} processes there after {WITHIN:.0f} s; the next run went on"
+    return Tried(len(SIGNALS) * EACH, said, lost)
+
+
+FAULTS = (orphans,)
+
+
+def _trace(done: common.Done) -> bool:
+    return any("Traceback" in line for line in done.said)
+
+
+def _inside(folder: Path) -> list[psutil.Process]:
+    """The processes that work in a folder."""
+    found = []
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(each.cwd()).is_relative_to(folder):
+                found.append(each)
+    return found
