@@ -208,6 +208,6 @@ def survey_of():
         masks = pd.DataFrame(masks | {"brightest": 255})
         masks["mask"] = [f"masks/{name}" for name in masks.image]
         frame = pd.DataFrame(said | columns)[survey.COLUMNS]
-        return survey.Survey(None, frame, thumbnails, masks[survey.MASK_COLUMNS], (), ())
+        return survey.Survey(None, frame, thumbnails, masks[survey.MASK_COLUMNS], ())
 
     return make

@@ -81,7 +81,7 @@ def read_values(path: Path) -> np.ndarray:
 def is_deep(path: Path) -> bool:
     """Whether a file has more than 8 bits a channel, from its head; not where it is damaged."""
     try:
-        with _opened(path) as image:
+        with opened(path) as image:
             return bool(DEEP.search(_coding(image)))
     except Exception:
         return False
@@ -95,7 +95,7 @@ def has_checksums(path: Path) -> bool:
 
 def size_of(path: Path) -> tuple[int, int]:
     """Height and width as `read_image` returns them, from the file's head alone."""
-    with _in_one_line(path), _opened(path) as image:
+    with _in_one_line(path), opened(path) as image:
         width, height = image.size
         # Pillow has turned the size of a TIFF itself.
         lying = image.format != "TIFF" and image.getexif().get(ORIENTATION, 1) in range(5, 9)
@@ -104,7 +104,7 @@ def size_of(path: Path) -> tuple[int, int]:
 
 def orientation_of(path: Path) -> int:
     """The EXIF orientation, 1 where there is none: 1 to 8."""
-    with _in_one_line(path), _opened(path) as image:
+    with _in_one_line(path), opened(path) as image:
         noted = image.getexif().get(ORIENTATION, 1)
     return noted if noted in range(1, 9) else 1
 
@@ -126,7 +126,7 @@ def _in_one_line(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
     """An image file whose head is read; Pillow's warning of size is `_check_shape`'s refusal."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -142,7 +142,7 @@ def _check_sums(path: Path) -> None:
     Pillow reads on over a wrong checksum of pixels, and fills what a damaged
     JPEG lacks with grey.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         _check_shape(image)
         strict = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
         if image.format == "PNG":
@@ -171,7 +171,7 @@ def _coding(image: Image.Image) -> str:
 
 def _decoded(path: Path, coding: str = "") -> tuple[Image.Image, str]:
     """An image, upright, and the coding of its pixels; or decoded as if it were in another."""
-    with _opened(path) as image:
+    with opened(path) as image:
         found = _coding(image)
         for number, tile in enumerate(image.tile if coding else ()):
             others = () if isinstance(tile.args, str) else tile.args[1:]

@@ -1,12 +1,14 @@
 """Checks of what lies in the folders: how many files, of which kind, readable, with masks."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from anomalylib.images.reading import SUFFIXES, UNREAD
 from anomalylib.metrics.intervals import LEVEL, upper_bound
 from study.datacheck.check import LOOK, OK, STOP, Finding
 from study.datacheck.survey import VIEW, Survey
@@ -34,7 +36,7 @@ def counts(surveyed: Survey) -> Finding:
     images = surveyed.images
     table = images.groupby(["set", "defect_type"], sort=False).size().reset_index(name="images")
     train, anomalous = (images.set == "train").sum(), images.label.sum()
-    normal = len(images) - train - anomalous
+    normal = ((images.set == "test") & (images.label == 0)).sum()
     if train < ENOUGH:
         few = f"{train} images to learn from: with fewer than {ENOUGH}, no threshold holds"
         return LOOK, f"{few} what it promises; take more.", table
@@ -65,11 +67,11 @@ def half_interval(normal: int, anomalous: int, auroc: float = ASSUMED) -> float:
 
 
 def files(surveyed: Survey) -> Finding:
-    """Images that cannot be read, and files that are passed over."""
-    images, skipped = surveyed.images, surveyed.skipped
+    """Images that cannot be read, and files and folders that are not used."""
+    images, unused = surveyed.images, surveyed.unused
     broken = images[images.reason != ""]
     rows = list(zip(broken.image, broken.reason, strict=True))
-    rows += [(name, "not read: its suffix is no picture's") for name in skipped]
+    rows += [(name, _why_unused(name)) for name in unused]
     table = pd.DataFrame(rows, columns=["file", "why"])
     if len(broken):
         many = f"{len(broken)} of {len(images)} images cannot be read"
@@ -78,10 +80,19 @@ def files(surveyed: Survey) -> Finding:
     if bare:
         damage += f"; {bare} are of a format without checksums, such as JPEG: damage in these"
         damage += " cannot always be seen"
-    if skipped:
-        passed = f"{len(skipped)} files are passed over, {damage}"
-        return LOOK, f"{passed}; save as PNG what is a picture.", table
+    if unused:
+        left = f"Files and folders that are not used: {len(unused)}; {damage}"
+        return LOOK, f"{left}. Save as PNG what is an image, in one of the folders.", table
     return OK, f"{damage[0].upper()}{damage[1:]}.", table
+
+
+def _why_unused(name: str) -> str:
+    """Why a file of a category, or a folder, whose name ends in a slash, is not used."""
+    if name.endswith("/"):
+        return "not used: no image is in it"
+    if Path(name).suffix.lower() in SUFFIXES | UNREAD:
+        return "not used: it lies beside the folders, in none of them"
+    return "not used: its suffix is no image's"
 
 
 def formats(surveyed: Survey) -> Finding:
@@ -110,7 +121,7 @@ def formats(surveyed: Survey) -> Finding:
 
 def _cues(images: pd.DataFrame) -> Iterator[tuple[float, str]]:
     """What differs between normal and anomalous, or training and test: by how much, in words."""
-    normal = images[images.label == 0]
+    normal = images[(images.label == 0) & (images.set != "validation")]
     compared = (
         ("normal", "anomalous", images, images.label == 1),
         ("training", "normal test", normal, normal.set == "test"),
@@ -130,10 +141,10 @@ def _cues(images: pd.DataFrame) -> Iterator[tuple[float, str]]:
 
 
 def range_used(surveyed: Survey) -> Finding:
-    """Images that use little of the range: 12 bits in a 16-bit file, or hardly any light.
+    """Images that use little of the range: hardly any light, or one bright spot elsewhere.
 
-    16 bits are brought to 8 by one fixed scale, so that all images stay
-    comparable; a sensor's 12 bits then fill 16 of 256 grey values.
+    Deeper images are brought to 8 bits by one scale for all, so that they stay comparable;
+    a single bright pixel among those to learn from leaves few grey values to the others.
     """
     images = surveyed.read
     dark = images[images.brightest < DARK]
@@ -142,24 +153,24 @@ def range_used(surveyed: Survey) -> Finding:
         low = images.brightest.min()
         return OK, f"Every picture reaches grey value {low} or more of 255.", table
     many = f"{len(dark)} of {len(images)} pictures stay below grey value {DARK} of 255"
-    mend = "scale them to 16 bits when saving" if (dark.bits == 16).any() else "give more light"
+    spot = "see which image to learn from has the largest value, and whether that is a fault"
+    mend = spot if (dark.bits == 16).any() else "give more light"
     return STOP if len(dark) > len(images) / 2 else LOOK, f"{many}: {mend}.", table
 
 
 def masks(surveyed: Survey) -> Finding:
     """Whether each mask is there, fits its image and marks something."""
     anomalous = surveyed.images.image[surveyed.images.label == 1]
-    marked, orphans = surveyed.masks, surveyed.orphans
+    marked = surveyed.masks
     table = pd.DataFrame(columns=["file", "why"])
     if anomalous.empty:
         return OK, "No defective parts, and so no masks.", table
-    if marked.empty and not orphans:
+    if marked.empty:
         whole = "images are judged as a whole, and heat maps have no outline"
         return OK, f"No masks: {whole}.", table
     wrong = [(row.mask, why) for row in marked.itertuples() if (why := _wrong(row))]
     missing = anomalous[~anomalous.isin(marked.image)]
-    rows = [*wrong, *((name, "belongs to no image") for name in orphans)]
-    rows += [(name, "has no mask") for name in missing]
+    rows = [*wrong, *((name, "has no mask") for name in missing)]
     table = pd.DataFrame(rows, columns=["file", "why"])
     if wrong:
         many = f"{len(wrong)} of {len(marked)} masks are wrong"
@@ -167,8 +178,7 @@ def masks(surveyed: Survey) -> Finding:
         return STOP, f"{many}: {draw}.", table
     if rows:
         bare = f"{len(missing)} of {len(anomalous)} defective parts have no mask"
-        left = f"{len(orphans)} masks no image: what is judged by pixel leaves them out"
-        return LOOK, f"{bare} and {left}.", table
+        return LOOK, f"{bare}: what is judged by pixel leaves them out.", table
     share = f"{marked.area.min():.1%} to {marked.area.max():.0%}"
     return OK, f"All {len(marked)} masks fit; they mark {share} of the image.", table
 
@@ -177,8 +187,6 @@ def _wrong(row: Any) -> str:
     """What is wrong with a mask, from its row in `Survey.masks`; empty if nothing."""
     if row.reason:
         return row.reason
-    if not row.fits:
-        return "not as large as its image"
     if not row.area:
-        return f"empty; its highest value is {row.brightest:.0f}, and a defect is 255"
+        return "empty: all of it is black, and no pixel is marked"
     return f"marks {row.area:.0%} of the image: inverted?" if row.area > MOST else ""

@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anomalylib.images.category import resize
-from anomalylib.images.reading import read_image
 from study.datacheck import copies
 from study.datacheck.check import Check
 from study.datacheck.checks import strangeness
@@ -34,7 +33,7 @@ def light(found: Survey) -> Figure:
     own = found.read
     test = own.set == "test"
     groups = {
-        "training": ~test,
+        "training": own.set == "train",
         "test, normal": test & (own.label == 0),
         "test, anomalous": own.label == 1,
     }
@@ -81,7 +80,7 @@ def least_usual(found: Survey, blurred: Check, unlike: Check) -> Figure:
 
 def outlined(found: Survey) -> Figure:
     """The smallest and the largest masks, drawn over their images."""
-    whole = found.masks[found.masks.fits.eq(True)].sort_values("area")
+    whole = found.masks[found.masks.reason == ""].sort_values("area")
     ends = pd.concat([whole.head(4), whole.iloc[4:].tail(4)])
     rows = found.images.reset_index().set_index("image")["index"]
     ends = ends[ends.image.isin(found.read.image)]
@@ -89,9 +88,9 @@ def outlined(found: Survey) -> Figure:
     kinds = [_kind(found.images.loc[row]) for row in chosen]
     titles = [f"{kind}\n{area:.1%}" for kind, area in zip(kinds, ends.area, strict=True)]
     figure = _images(found, chosen, titles, empty="no masks to show")
-    folder = found.category.test.folder
-    for axes, name in zip(figure.axes, ends["mask"], strict=False):
-        style.outline(axes, resize(read_image(folder / name), VIEW)[..., 0] > 127, "#E69F00")
+    test = found.category.test
+    for axes, name in zip(figure.axes, ends.image, strict=False):
+        style.outline(axes, test.mask(test.names.index(name), VIEW), "#E69F00")
     return figure
 
 
@@ -113,6 +112,6 @@ def _images(
         panels[0, 0].annotate(empty, (0, 0.5), xycoords="axes fraction", color=BLACK)
     marks = list(red) or [False] * len(rows)
     for axes, row, title, mark in zip(panels.ravel(), rows, titles, marks, strict=False):
-        pixels, colour = resize(read_image(found.path(row)), VIEW), THRESHOLD if mark else BLACK
+        pixels, colour = resize(found.image(row), VIEW), THRESHOLD if mark else BLACK
         style.image(axes, pixels, title, colour, fontsize=SMALL - 1)
     return figure

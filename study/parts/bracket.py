@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from study.checkout import ROOT
 from study.parts.drawing import SIDE, grain, inside, ridge, stroke_distance
-from study.parts.synthetic import drawn_once, random_of, save_png, take_picture, to_bytes
+from study.parts.synthetic import drawn_once, random_of, take_picture, to_bytes
 
-RECIPE = "bracket 1"  # raise it when the drawings change
+RECIPE = "bracket 2"  # raise it when the drawings change
 FOLDER = ROOT / "data" / "bracket"
 COUNTS = {"normal": 150, "defect": 12}
 QUICK_COUNTS = {"normal": 50, "defect": 5}
@@ -53,7 +53,21 @@ def _draw_all(root: Path, counts: dict[str, int]) -> None:
         folder = "normal" if kind == "good" else f"abnormal/{kind}"
         save_as(form, image, root / NAME / folder / f"{index:03d}")
         if kind != "good":
-            save_png(mask, root / NAME / "masks" / kind / f"{index:03d}.png")
+            save_mask(form, mask, root / NAME / "masks" / kind / f"{index:03d}.png")
+
+
+def save_mask(form: str, mask: np.ndarray, path: Path) -> None:
+    """Write a mask, (H, W) bool, with the orientation of an image in one of the forms of `ODD`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = Image.fromarray(to_bytes(mask))
+    _save_lying(drawn, path) if form == "turned" else drawn.save(path)
+
+
+def _save_lying(image: Image.Image, path: Path, **options: int) -> None:
+    """Write as a camera held upright saves: 6 is a quarter turn clockwise to do."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif, **options)
 
 
 def save_as(form: str, image: np.ndarray, stem: Path) -> None:
@@ -65,11 +79,8 @@ def save_as(form: str, image: np.ndarray, stem: Path) -> None:
     plain = Image.fromarray(to_bytes(image)).convert("RGB")
     if form == "jpeg":
         plain.save(stem.with_suffix(".jpg"), quality=95)
-    elif form == "turned":  # as a camera held upright saves: 6 is a quarter turn clockwise to do
-        exif = Image.Exif()
-        exif[0x0112] = 6
-        lying = plain.transpose(Image.Transpose.ROTATE_90)
-        lying.save(stem.with_suffix(".jpg"), quality=95, exif=exif)
+    elif form == "turned":
+        _save_lying(plain, stem.with_suffix(".jpg"), quality=95)
     else:
         plain.save(stem.with_suffix(".png"))
 

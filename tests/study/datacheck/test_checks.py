@@ -10,6 +10,8 @@ from anomalylib.metrics.image import auroc
 from anomalylib.metrics.intervals import bootstrap, win_matrix
 from study.datacheck import checks
 from study.datacheck.check import LOOK, OK, STOP, Check
+from study.datacheck.survey import survey
+from study.figures import datacheck as figures
 from study.parts.bracket import ensure_bracket
 
 NAMES = ["counts", "files", "formats", "range", "copies", "brightness", "contrast"]
@@ -154,6 +156,31 @@ def test_five_pictures_and_the_same_picture_all_over(tmp_path):
     same = checks.check_category(load_category(tmp_path, "same"))
     assert verdicts(same)["copies"] == STOP
     assert {verdicts(same)[name] for name in ("brightness", "outliers", "control")} == {OK}
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"train/good": 1, "test/good": 1, "test/dent": 1},
+        {"train/good": 2, "test/good": 1},
+        {"train/good": 2, "test/good": 2, "test/dent": 2},
+        {"normal": 5, "abnormal": 1},
+        {"normal": 5, "validation": 1},
+    ],
+)
+def test_the_smallest_sets_run_to_their_end(tmp_path, counts, no_open_figures):
+    for number, (kind, count) in enumerate(counts.items()):
+        write(tmp_path / "nut" / kind, count, first=number)
+    found = survey(load_category(tmp_path, "nut"))
+    said = checks.judge(found)
+    assert list(verdicts(said)) == NAMES and STOP not in verdicts(said).values()
+    by_name = {check.name: check for check in said}
+    drawn = [figures.sample(found, 0), figures.light(found), figures.most_alike(found)]
+    drawn += [figures.least_usual(found, by_name["sharpness"], by_name["outliers"])]
+    drawn += [figures.outlined(found)]
+    for figure in drawn:
+        figure.canvas.draw()
+        assert figure.axes
 
 
 def test_where_no_picture_can_be_read_every_check_says_so(tmp_path):

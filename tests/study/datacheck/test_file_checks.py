@@ -59,8 +59,15 @@ def test_a_file_that_cannot_be_read_is_named_with_its_reason(survey_of):
 def test_formats_without_checksums_are_said_and_strange_files_worth_a_look(survey_of):
     found = checked("files", changed(survey_of(), [1, 2], checksum=False))
     assert found.verdict == OK and "2 are of a format without checksums" in found.sentence
-    found = checked("files", replace(survey_of(), skipped=("normal/a.txt",)))
-    assert found.verdict == LOOK and found.table.file.tolist() == ["normal/a.txt"]
+
+
+def test_what_is_not_used_is_named_with_the_reason(survey_of):
+    unused = ("normal/a.txt", "overview.png", "photo.HEIC", "videos/")
+    found = checked("files", replace(survey_of(), unused=unused))
+    assert found.verdict == LOOK and found.table.file.tolist() == list(unused)
+    whys = ["suffix is no image's", "beside the folders", "beside the folders", "no image is in it"]
+    for said, why in zip(found.table.why, whys, strict=True):
+        assert said.startswith("not used: ") and said.endswith((why, "in none of them"))
 
 
 def test_a_mix_of_formats_matters_where_it_goes_with_the_label(survey_of):
@@ -84,7 +91,7 @@ def test_shapes_that_become_squares_differently_and_small_pictures(survey_of):
 def test_pictures_that_use_little_of_the_range(survey_of):
     found = survey_of()
     some = checked("range", changed(found, [5], brightest=15, bits=16))
-    assert some.verdict == LOOK and "16 bits" in some.sentence
+    assert some.verdict == LOOK and "which image to learn from has the largest" in some.sentence
     assert some.table["image"].tolist() == ["good/005.png"]
     most = checked("range", changed(found, range(100), brightest=15))
     assert most.verdict == STOP and "light" in most.sentence
@@ -93,8 +100,7 @@ def test_pictures_that_use_little_of_the_range(survey_of):
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        ({"fits": False}, "not as large"),
-        ({"area": 0.0, "brightest": 1}, "highest value is 1,"),
+        ({"area": 0.0}, "all of it is black"),
         ({"area": 0.97}, "inverted"),
         ({"reason": "cannot read it"}, "cannot read it"),
     ],
@@ -112,6 +118,13 @@ def test_masks_may_be_absent_but_not_here_and_there(survey_of):
     found = survey_of()
     assert checked("masks", replace(found, masks=found.masks.head(0))).verdict == OK
     assert "No defective parts" in checked("masks", survey_of(anomalous=0)).sentence
-    some = checked("masks", replace(found, masks=found.masks.head(28), orphans=("masks/x.png",)))
+    some = checked("masks", replace(found, masks=found.masks.head(28)))
     assert some.verdict == LOOK and "2 of 30" in some.sentence
-    assert some.table.why.tolist() == ["belongs to no image", "has no mask", "has no mask"]
+    assert some.table.why.tolist() == ["has no mask", "has no mask"]
+
+
+def test_validation_images_are_counted_apart(survey_of):
+    found = changed(survey_of(), range(100, 110), set="validation")
+    said = checked("counts", found)
+    assert "With 20 normal and 30 anomalous test images" in said.sentence
+    assert said.table.images.tolist() == [80, 20, 10, 30]

@@ -33,7 +33,7 @@ def test_every_image_has_its_row_with_its_own_numbers(own_folder):
     assert set(zip(found.images.width, found.images.height, strict=True)) == {(60, 40)}
     assert found.thumbnails.shape == (8, THUMBNAIL, THUMBNAIL)
     assert found.masks["mask"].tolist() == ["masks/dent/0.png"]
-    assert found.masks.area[0] == pytest.approx(40 / (40 * 60)) and found.masks.fits[0]
+    assert found.masks.area[0] == pytest.approx(40 / (40 * 60)) and found.masks.reason[0] == ""
 
 
 def test_what_the_file_is_comes_from_its_head(own_folder):
@@ -50,19 +50,42 @@ def test_what_the_file_is_comes_from_its_head(own_folder):
     assert images.mean_grey["normal/a.tif"] == 40_000 >> 8
 
 
+def test_deep_images_are_seen_at_the_depth_of_their_category(own_folder):
+    folder = own_folder / "bolt" / "normal"
+    for path in folder.iterdir():
+        path.unlink()
+    for number in range(6):
+        pixels = np.full((30, 50), 1000 + number, dtype=np.uint16)
+        Image.fromarray(pixels).save(folder / f"{number}.tif")
+    found = survey(load_category(own_folder, "bolt"))
+    deep = found.images[found.images.bits == 16]
+    assert len(deep) == 6 and set(deep.mean_grey) <= {1000 >> 2, 1004 >> 2}
+    assert (found.image(deep.index[0]) == deep.brightest.iloc[0]).all()
+
+
+def test_validation_images_have_rows_of_their_own(own_folder):
+    Image.new("RGB", (60, 40), (9, 9, 9)).save(own_folder / "bolt" / "normal" / "v.png")
+    (own_folder / "bolt" / "validation").mkdir()
+    (own_folder / "bolt/normal/v.png").rename(own_folder / "bolt/validation/v.png")
+    found = survey(load_category(own_folder, "bolt"))
+    (row,) = found.images[found.images.set == "validation"].itertuples()
+    assert (row.image, row.label, row.mean_grey) == ("validation/v.png", 0, 9)
+    assert (found.images.set == "train").sum() + (found.images.set == "test").sum() == 8
+
+
 def test_what_cannot_be_read_has_its_reason_and_stops_nothing(own_folder):
     (own_folder / "bolt/normal/0.png").write_bytes(b"no picture")
     (own_folder / "bolt/normal/notes.txt").write_text("seen on Monday")
     (own_folder / "bolt/normal/.hidden").write_text("")
-    (own_folder / "bolt/masks/dent/7.png").write_bytes(b"")
+    (own_folder / "bolt/masks/dent/0.png").write_bytes(b"")
     found = survey(load_category(own_folder, "bolt"))
     (broken,) = found.images[found.images.reason != ""].itertuples()
     assert broken.image == "normal/0.png" and str(own_folder) not in broken.reason
     assert broken.reason.startswith("cannot read normal/0.png as an image")
     assert len(found.read) == 7 and found.read.width.dtype == int
-    assert found.skipped == ("normal/notes.txt",)
-    assert found.orphans == ("masks/dent/7.png",)
-    assert found.path(broken.Index) == own_folder / "bolt/normal/0.png"
+    assert found.unused == ("normal/notes.txt",)
+    (mask,) = found.masks.itertuples()
+    assert mask.reason.startswith("cannot read masks/dent/0.png as an image")
 
 
 def test_blur_lowers_sharpness_and_the_lamp_does_not():

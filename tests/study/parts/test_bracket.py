@@ -4,6 +4,7 @@ from PIL import Image, ImageOps
 
 from anomalylib.images.category import MARKER
 from anomalylib.images.folders import list_categories
+from anomalylib.images.reading import orientation_of
 from anomalylib.metrics.image import auroc
 from study.parts import bracket
 from study.parts.drawing import DEFECTS
@@ -41,6 +42,7 @@ def test_a_mask_fits_its_picture_and_is_not_empty(drawn):
     for image, mask in zip(files_of(drawn, "abnormal"), files_of(drawn, "masks"), strict=True):
         found = upright(mask)
         assert upright(image).shape[:2] == found.shape
+        assert orientation_of(image) == orientation_of(mask)
         assert set(np.unique(found)) == {0, 1} and found.mean() < 0.1
 
 
