@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,8 @@ def grey_matched(category: Category) -> Category:
     level = float(mean_grey(category.train).mean())
 
     def match(images: ImageSet) -> GreyMatched:
-        return GreyMatched(images.folder, images.paths, images.defect_types, images.masks, level)
+        own = {field.name: getattr(images, field.name) for field in fields(ImageSet)}
+        return GreyMatched(**own, level=level)
 
     return replace(category, train=match(category.train), test=match(category.test))
 
