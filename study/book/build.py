@@ -23,6 +23,7 @@ from study.book.options import Study
 from study.book.pages import page, tables
 from study.checkout import ROOT
 from study.names import ARMS
+from study.runs.workers import end_with_parent
 
 SOURCE = ROOT / "book"
 RENDERED_WITH = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme")
@@ -80,6 +81,7 @@ def render(study: Study, builder: str) -> Path:
     command = [jupyter_book, "build", study.book / "book", "--builder", builder]
     command += ["--path-output", study.book, "-W", "-n", "--keep-going"]
     joined = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    joined["preexec_fn"] = end_with_parent
     done = subprocess.run(command, **joined, cwd=ROOT, check=False)
     output = done.stdout.decode(errors="replace")
     with contextlib.suppress(OSError):  # on a full disk: what was output matters more

@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from anomalylib.errors import UserError
 from anomalylib.features.weights import Backbone, resolve_backbone
@@ -63,11 +56,6 @@ class Options(BaseModel):
                 raise UserError(f"CATEGORIES: {twins}: rename one of the folders")
         return tuple(seen.values())
 
-    @field_validator("seed", "jobs", mode="before")
-    @classmethod
-    def _number(cls, given: Any, field: ValidationInfo) -> Any:
-        return typed(field.field_name.upper(), int, given)
-
     @field_validator("params", mode="before")
     @classmethod
     def _pairs(cls, given: Any) -> Any:
@@ -84,8 +72,11 @@ class Options(BaseModel):
     @classmethod
     def read(cls, given: dict[str, Any]) -> "Options":
         """Check what was given; an empty text is nothing."""
+        given = {name: value for name, value in given.items() if value not in ("", None)}
+        for name in given.keys() & {"seed", "jobs"}:
+            given[name] = typed(name.upper(), int, given[name])
         try:
-            return cls(**{name: value for name, value in given.items() if value not in ("", None)})
+            return cls(**given)
         except ValidationError as error:
             first = error.errors()[0]
             name, reason = str(first["loc"][0]).upper(), first["msg"]

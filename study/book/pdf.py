@@ -10,6 +10,7 @@ from anomalylib.errors import UserError
 from anomalylib.files import written_whole
 from study.book.build import alone, assemble, render, write_pages
 from study.book.options import Study
+from study.runs.workers import end_with_parent
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = ("--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
@@ -56,7 +57,9 @@ def print_book(study: Study) -> Path:
     with tempfile.TemporaryDirectory() as profile, written_whole(target) as beside:
         options = [f"--user-data-dir={profile}", f"--virtual-time-budget={PATIENCE}"]
         options += ["--no-pdf-header-footer", f"--print-to-pdf={beside}", page.as_uri()]
-        done = subprocess.run([browser, *QUIET, *options], capture_output=True, check=False)
+        command = [browser, *QUIET, *options]
+        own = {"capture_output": True, "preexec_fn": end_with_parent}
+        done = subprocess.run(command, **own, check=False)
         if done.returncode != 0 or not beside.read_bytes().startswith(b"%PDF"):
             raise UserError(f"{browser} did not print {page}; open it and print it by hand")
     return target

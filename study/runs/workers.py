@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import multiprocessing
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections import Counter, deque
@@ -26,6 +28,7 @@ PATIENCE = 5.0  # seconds in which a scheduler must answer, and then have a work
 LOOK = 2.0  # seconds between looks at how many workers a cluster has
 LOST = "the Dask scheduler has gone: start it again, and run again to go on from here"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
 _ALONE = threading.Lock()
 
 
@@ -205,6 +208,12 @@ def end_tree(process: int) -> None:
         whole.kill()
 
 
+def end_with_parent() -> None:
+    """Let a command, as its ``preexec_fn``, end when its parent is killed; Linux can do that."""
+    if sys.platform == "linux":
+        PRCTL(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def _begin(quiet: bool) -> None:
     """Prepare a process: quiet where asked for, and not to outlive the one that began it."""
     if quiet:
@@ -213,10 +222,11 @@ def _begin(quiet: bool) -> None:
     for number in STOPPING[1:]:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: _end())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_follow, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _follow() -> None:
+    """Wait until the process that began this one is gone."""
     multiprocessing.parent_process().join()
     _end()
 

@@ -91,6 +91,20 @@ def test_workers_that_are_asked_together_with_it_leave_nothing_either(begun, num
     until(lambda: not alive(everything))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the system has no such request")
+@pytest.mark.parametrize("number", [*STOPS, signal.SIGKILL])
+def test_a_command_ends_with_the_one_that_waits_for_it(tmp_path, number):
+    code = "import subprocess, sys\nfrom study.runs.workers import *\n"
+    code += "with stopped_by_signals(): "
+    code += "subprocess.run(['sleep', '600'], preexec_fn=end_with_parent)"
+    runner = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    until(lambda: [each.name() for each in psutil.Process(runner.pid).children()] == ["sleep"])
+    below = psutil.Process(runner.pid).children()
+    runner.send_signal(number)
+    runner.wait(PATIENCE)
+    until(lambda: not alive(below))
+
+
 def test_what_nohup_has_begun_outlives_its_terminal_and_ends_when_asked(begun):
     runner, everything = begun("nohup")
     os.killpg(runner.pid, signal.SIGHUP)
