@@ -38,7 +38,7 @@ class Options(BaseModel):
     layers: str = Field("", description="names, with commas")
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
     profile: Literal["full", "quick"] = Field("full", description="full or quick")
-    jobs: int | None = Field(None, ge=1, description="notebooks or runs at a time")
+    jobs: int | None = Field(None, ge=1, le=4096, description="notebooks or runs at a time")
     scheduler: str = Field("", description="address of a Dask cluster")
     params: dict[str, Any] = Field({}, description="more parameters, as name=value, spaced")
     output: str = Field("", description="folder of the tables that are measured")

@@ -15,6 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ class Processes(futures.Executor):
         self.width = count  # how many tasks there may be at a time
         self.threads = max(1, cores() // count)  # CPU threads for each of them
         self._quiet = quiet
-        self._pools = [self._pool() for _ in range(count)]  # a killed process breaks but its own
+        _begin_tracker()
+        self._pools: dict[int, futures.Executor] = {}  # a killed process breaks but its own
         self._tasks: list[futures.Future | None] = [None] * count
 
     def submit(self, call: Callable, /, *arguments: Any) -> futures.Future:
@@ -51,7 +53,7 @@ class Processes(futures.Executor):
         free = next(i for i, task in enumerate(self._tasks) if task is None or task.done())
         try:
             self._tasks[free] = self._pools[free].submit(call, *arguments)
-        except BrokenProcessPool:  # by the task before, or while it was idle
+        except (KeyError, BrokenProcessPool):  # not begun; by the task before, or while idle
             self._pools[free] = self._pool()
             self._tasks[free] = self._pools[free].submit(call, *arguments)
         return self._tasks[free]
@@ -61,7 +63,7 @@ class Processes(futures.Executor):
         if kind is not None:
             for process in multiprocessing.active_children():
                 end_tree(process.pid)
-        for pool in self._pools:
+        for pool in self._pools.values():
             pool.shutdown()
 
     def _pool(self) -> futures.ProcessPoolExecutor:
@@ -212,6 +214,13 @@ def end_with_parent() -> None:
     """Let a command, as its ``preexec_fn``, end when its parent is killed; Linux can do that."""
     if sys.platform == "linux":
         PRCTL(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _begin_tracker() -> None:
+    """Begin the process that frees what killed ones have held, without a warning of each."""
+    sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
+    resource_tracker.ensure_running()
+    sys.warnoptions.pop()
 
 
 def _begin(quiet: bool) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -21,10 +22,8 @@ def orphans(setup: Setup) -> Tried:
     study, random = setup.study("orphans"), setup.random("orphans")
     below, left, lost = 0, 0, 0
     for number in SIGNALS * EACH:
-        process = common.start(study, "notebooks", *common.small())
-        while _ended(process, random.uniform(4, 20)):
+        while (process := _with_workers(study)) and _ended(process, random.uniform(0, 15)):
             common.forget(study)
-            process = common.start(study, "notebooks", *common.small())
         below += len(_inside(study)) - 1
         process.send_signal(number)
         late = time.monotonic() + WITHIN
@@ -33,6 +32,7 @@ def orphans(setup: Setup) -> Tried:
             time.sleep(0.1)
         left += len(_inside(study))
         for each in _inside(study):
+            print(f"left by {number!r}: {each}", flush=True)
             each.kill()
         lost += done.code != (-number if number == signal.SIGKILL else 128 + number)
         lost += number != signal.SIGKILL and (done.last != STOPPED or _trace(done))
@@ -43,6 +43,14 @@ def orphans(setup: Setup) -> Tried:
 
 
 FAULTS = (orphans,)
+
+
+def _with_workers(study: Path) -> subprocess.Popen:
+    """Begin the command, and wait until it has begun a process itself, or has ended."""
+    process = common.start(study, "notebooks", *common.small())
+    while len(_inside(study)) < 2 and not _ended(process, 0.1):
+        pass
+    return process
 
 
 def _trace(done: common.Done) -> bool:

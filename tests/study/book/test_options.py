@@ -210,6 +210,7 @@ def test_words_stay_the_text_that_was_typed():
     [
         ({"categories": " , "}, "no category: give CATEGORIES"),
         ({"jobs": "0"}, "JOBS=0: input should be greater"),
+        ({"jobs": "9" * 30}, "JOBS=9+: input should be less than"),
         ({"jobs": "²"}, "JOBS='²': write a plain decimal number"),
         ({"jobs": "٣"}, "JOBS='٣': write a plain decimal number"),
         ({"seed": "1_000"}, "SEED='1_000': write a plain decimal number"),

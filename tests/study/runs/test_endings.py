@@ -13,10 +13,11 @@ import pytest
 from study.checkout import ROOT
 
 RUNNER = """
-import pathlib, subprocess, sys, time
+import multiprocessing, pathlib, subprocess, sys, time
 from study.runs.workers import Processes, complete, stopped_by_signals
 
 def busy(folder, number):
+    lock = multiprocessing.RLock()  # which is never given back
     # Like a kernel: a session of its own, and a child in it.
     subprocess.Popen(["sh", "-c", "sleep 600 & wait"], start_new_session=True)
     pathlib.Path(folder, f"{number}.begun").touch()
@@ -59,7 +60,9 @@ def begun(tmp_path):
     def begin(*before):
         command = [*before, sys.executable, script, tmp_path]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        runner = subprocess.Popen(command, env=environment, start_new_session=True)
+        with (tmp_path / "said.log").open("w") as log:
+            own = {"stderr": log, "start_new_session": True, "env": environment}
+            runner = subprocess.Popen(command, **own)
         started.append(psutil.Process(runner.pid))
         until(lambda: len(list(tmp_path.glob("*.begun"))) == 2)
         everything = psutil.Process(runner.pid).children(recursive=True)
@@ -76,11 +79,12 @@ STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.mark.parametrize("number", [*STOPS, signal.SIGKILL])
-def test_a_runner_that_is_ended_takes_with_it_all_that_it_has_begun(begun, number):
+def test_a_runner_that_is_ended_takes_with_it_all_that_it_has_begun(begun, number, tmp_path):
     runner, everything = begun()
     runner.send_signal(number)
     assert runner.wait(PATIENCE) == (-number if number == signal.SIGKILL else 128 + number)
     until(lambda: not alive(everything))
+    assert (tmp_path / "said.log").read_text() == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

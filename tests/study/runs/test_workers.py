@@ -166,6 +166,12 @@ def test_an_interrupt_does_not_wait_for_what_is_under_way(tmp_path):
     assert time.time() - begun < 30
 
 
+def test_more_processes_than_tasks_cost_nothing(tmp_path):
+    with Processes(4096) as executor:
+        ((_, (process, _, _), error),) = complete(noted, [(tmp_path, "one")], executor)
+        assert error is None and process != os.getpid() and executor.threads == 1
+
+
 def test_processes_share_the_cores():
     with workers(1) as one, Processes(engine.cores()) as all_of_them:
         assert one.threads == engine.cores() >= 1
