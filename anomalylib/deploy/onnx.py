@@ -14,6 +14,7 @@ import anomalylib
 from anomalylib.deploy.resizing import resized
 from anomalylib.deploy.saving import describe
 from anomalylib.detectors.base import Detector
+from anomalylib.detectors.blocks import cells_in_view
 from anomalylib.errors import UserError, first_line
 from anomalylib.files import written_whole
 
@@ -34,6 +35,11 @@ class WholePath(nn.Module):
         self.side, self.top_k = detector.side, detector.top_k
         self.model = detector.model_
         self.features = getattr(detector, "features", None)
+        self.view = None
+        if detector.view_ is not None:
+            (blank,) = detector.anomaly_maps(np.zeros((1, 8, 8, 3), np.uint8))  # for its grid
+            cells = cells_in_view(detector.view_, blank.shape)
+            self.register_buffer("view", torch.from_numpy(cells).float())  # (h, w)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores (N,) and maps (N, h, w) of images of one size, (N, H, W, 3), uint8."""
@@ -42,6 +48,7 @@ class WholePath(nn.Module):
             maps = self.features.feature_maps(x).permute(0, 2, 3, 1)  # (N, h, w, C)
             x = maps.half().clone(memory_format=torch.contiguous_format)  # as the cache keeps them
         maps = self.model(x)  # (N, h, w)
+        maps = maps if self.view is None else maps * self.view
         cells = maps.flatten(1)  # (N, h*w)
         largest = cells.topk(min(self.top_k, cells.shape[1])).values  # (N, k)
         return largest.mean(dim=1), maps

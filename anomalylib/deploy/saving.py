@@ -78,6 +78,8 @@ def save(detector: Detector, path: str | Path) -> Path:
     nominal = (detector.nominal_scores_, gallery.vectors, gallery.thumbnails)
     for name, array in zip(NOMINAL, nominal, strict=True):
         tensors[f"nominal.{name}"] = torch.from_numpy(array)
+    if detector.view_ is not None:
+        tensors["view"] = torch.from_numpy(detector.view_)
     whole = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     with written_whole(path) as beside:
         safetensors.torch.save_file(whole, beside, {"anomalylib": card.model_dump_json()})
@@ -139,6 +141,7 @@ def load(path: str | Path, weights: str = "") -> Detector:
         scores, vectors, thumbnails = (tensors[f"nominal.{name}"].numpy() for name in NOMINAL)
         detector.nominal_scores_ = scores
         detector.gallery_ = Gallery(card.images, card.fingerprint, vectors, thumbnails, card.usual)
+        detector.view_ = tensors["view"].numpy() if "view" in tensors else None
         detector.bits_, detector.remarks_ = card.bits, tuple(card.remarks)
         rule = detector.rule_ = RULES[card.rule](**card.rule_settings)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

@@ -14,7 +14,14 @@ from pydantic import Field
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from anomalylib.detectors.blocks import Images, aggregate, blocks, finite, joined
+from anomalylib.detectors.blocks import (
+    Images,
+    aggregate,
+    blocks,
+    cells_in_view,
+    finite,
+    joined,
+)
 from anomalylib.detectors.gallery import THUMBNAIL, Gallery, usual_distance
 from anomalylib.detectors.thresholds import MeanPlusSigma, Rule
 from anomalylib.errors import UserError
@@ -64,6 +71,9 @@ class Detector(BaseEstimator, ABC):
         Where the threshold comes from.
     bits_ : int
         Of the training images' pixels; those of other images are scaled alike.
+    view_ : ndarray, shape (S, S), bool, or None
+        What is looked at, where a category has a field of view: maps are 0 elsewhere. A model
+        that scores an image as a whole, as *resnet* does, looks at all of it.
     remarks_ : tuple of str
         What to bear in mind, such as that its training images were taken in another light.
     seconds_ : dict of str to float
@@ -76,7 +86,7 @@ class Detector(BaseEstimator, ABC):
     cache: Path | None = None
     keep: bool = True
 
-    bits_, remarks_ = 8, ()
+    bits_, view_, remarks_ = 8, None, ()
 
     def fit(self, images: Images, y: Any = None) -> "Detector":
         """Learn from normal images only; `y` is ignored, as by scikit-learn."""
@@ -85,11 +95,13 @@ class Detector(BaseEstimator, ABC):
         images = as_images(images)
         if len(images) < 2:
             raise UserError(f"{len(images)} training images: at least 2 are needed")
-        self.bits_, self.remarks_ = images.bits, ()
+        whole = getattr(images, "whole", images)
+        self.bits_, self.remarks_ = whole.bits, ()
+        self.view_ = whole.in_view(self.side) if hasattr(whole, "in_view") else None
         inputs = self.prepare(images)
         self.restore(self._kept(images, lambda: self._learn(inputs)))
         self._images, self.gallery_ = images, None
-        self.nominal_scores_ = self._scores(self._nominal_maps(inputs), images)
+        self.nominal_scores_ = self._scores(map(self.seen, self._nominal_maps(inputs)), images)
         self.calibrate(MeanPlusSigma(sigma=self.sigma), self.nominal_scores_)
         self.seconds_ = {"fit": time.perf_counter() - start}
         return self
@@ -137,7 +149,11 @@ class Detector(BaseEstimator, ABC):
     def maps(self, inputs: Stored) -> Iterator[np.ndarray]:
         """Anomaly maps of prepared images, a few at a time: (n, H, W)."""
         for block in blocks(inputs):
-            yield self.model_(torch.from_numpy(block)).numpy()
+            yield self.seen(self.model_(torch.from_numpy(block)).numpy())
+
+    def seen(self, maps: np.ndarray) -> np.ndarray:
+        """Maps (n, H, W) with 0 outside the field of view."""
+        return maps if self.view_ is None else maps * cells_in_view(self.view_, maps.shape[1:])
 
     @property
     def losses_(self) -> list[float]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from anomalylib.errors import UserError
 from anomalylib.features.cache import Stored, name_of
@@ -44,6 +45,12 @@ def by_parts(
     if torch.compiler.is_exporting():
         return function(rows)
     return torch.cat([function(part) for part in rows.split(max(1, most))])
+
+
+def cells_in_view(view: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Cells of a grid that lie mostly in a view (S, S), bool: all where there is but one."""
+    shares = F.adaptive_avg_pool2d(torch.from_numpy(view)[None].float(), grid)[0].numpy()
+    return (shares >= 0.5) | (shares.size == 1)  # (H, W)
 
 
 def aggregate(maps: np.ndarray, top_k: int) -> np.ndarray:

@@ -30,6 +30,7 @@ class ImageSet(Sequence):
     defect_types: tuple[str, ...]  # "good" for a normal image
     masks: tuple[Path | None, ...]  # files, or folders of files that count together
     bits: int = field(default=16, kw_only=True)  # used of deeper images, 8 where there are none
+    view: Path | None = field(default=None, kw_only=True)  # marks what is looked at in all
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -55,6 +56,15 @@ class ImageSet(Sequence):
         if self.bits != 16 and any(map(is_deep, self.paths)):
             lines.append(f"{self.bits} bits\n")
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def in_view(self, size: int) -> np.ndarray | None:
+        """What is looked at, (size, size) bool; None where all is."""
+        if self.view is None:
+            return None
+        pixels = marked(self.view, self.paths[0])
+        if not pixels.any():
+            raise UserError(f"{self.view} marks nothing to look at: mark it white, or remove it")
+        return resize(pixels.view(np.uint8), size, Image.Resampling.NEAREST).astype(bool)
 
     def mask(self, index: int, size: int) -> np.ndarray | None:
         """The defect's pixels, (size, size) bool; None for an anomalous image without a mask."""
@@ -121,6 +131,8 @@ class Category:
         parts = [self.train.fingerprint, self.test.fingerprint, *map(sha256_of, masks)]
         if self.validation:
             parts += ["validation", self.validation.fingerprint]
+        if self.train.view:
+            parts += ["view", sha256_of(self.train.view)]
         content = " ".join(parts)
         return hashlib.sha256(content.encode()).hexdigest()
 
@@ -191,8 +203,9 @@ def load_category(root: str | Path, name: str) -> Category:
     found = folders.find(root, name)
     paths, others = ([each.path for each in of] for of in (found.train, found.test))
     bits = bits_of(paths, [*others, *(each.path for each in found.validation)])
+    shared = {"bits": bits, "view": found.view}
     sets = [
-        ImageSet(root / name, *zip(*images, strict=True), bits=bits) if images else None
+        ImageSet(root / name, *zip(*images, strict=True), **shared) if images else None
         for images in (found.train, found.test, found.validation)
     ]
     if not synthetic and known.is_mvtec_ad(name, sets[0].names, sets[1].defect_types):

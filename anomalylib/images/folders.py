@@ -3,7 +3,8 @@
 Every file and folder of a category is used, or named as unused, or an error.
 Used are the images in the folders of `anomalylib.images.layouts`. Unused are files
 without an image's suffix, images beside these folders, and folders without any
-image. An image in any other folder is an error, since it may be meant.
+image. An image in any other folder is an error, since it may be meant. An image called
+`VIEW`, beside the folders, marks what is looked at in all images.
 Passed over without a word is what an operating system leaves: names that begin
 with a dot, and those of `SYSTEM`.
 """
@@ -26,6 +27,7 @@ FEWEST = 5  # images that ``normal`` needs
 UNFIT = re.compile(r"^[.-]|[\0-*,/:-@\[-^`{-\x9f]|\s")
 """In a category's name: what commands, pages or formulas would take for something else."""
 RENAME = "rename the folder with letters, digits, '_', '-', '+' and '.'"
+VIEW = "field_of_view"
 SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 UNWRITABLE = re.compile(r"[\0-\x1f\x7f\ud800-\udfff]")
 """In a file's name: control characters, and bytes that are no text."""
@@ -46,6 +48,7 @@ class Found(NamedTuple):
     test: list[Listed]
     validation: list[Listed]
     unused: tuple[str, ...]  # paths inside the category; that of a folder ends in "/"
+    view: Path | None  # the field of view: marks what is looked at
 
 
 def list_categories(root: Path) -> list[str]:
@@ -129,10 +132,15 @@ def _found(folder: Path, layout: Layout) -> Found:
     listed = [*train, *test, *validation]
     used = {file for image in listed if image.mask for file in files_of(image.mask)}
     used |= {image.path for image in listed}
+    views = [path for path in _inside(folder) if path.stem == VIEW]
+    view, *others = [path for path in views if path.suffix.lower() in SUFFIXES] or [None]
+    if others:
+        raise UserError(f"{folder} has two fields of view, {view} and {others[0]}: keep one")
+    used |= {view} if view else set()
     holding = {above for path in used for above in path.parents}
     unused = [path.relative_to(folder).as_posix() for path in _unused(folder, used | holding)]
     marked = [f"{path}/" if _is_folder(folder / path) else path for path in unused]
-    return Found(train, test, validation, tuple(marked))
+    return Found(train, test, validation, tuple(marked), view)
 
 
 def _by_place(folder: Path, layout: Layout) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:

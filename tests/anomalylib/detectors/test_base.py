@@ -1,4 +1,5 @@
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 from PIL import Image
 from sklearn.base import clone
 
+from anomalylib.deploy.saving import load, save
 from anomalylib.detectors import base
 from anomalylib.detectors.autoencoder import Autoencoder
 from anomalylib.detectors.combined import Combined
@@ -101,7 +103,7 @@ def test_a_threshold_that_is_not_finite_is_refused_where_it_is_set(extractor):
     detector = Pooled(extractor).fit(NORMAL)
     before = detector.threshold_
     for rule, scores in ((Given(np.nan), ()), (Conformal(), np.arange(4.0)), (Quantile(), ())):
-        with pytest.raises(UserError, match="threshold|no scores"):
+        with pytest.raises(UserError, match=r"threshold|no scores"):
             detector.calibrate(rule, scores)
     assert detector.threshold_ == before
     assert detector.calibrate(Given(2.5)).threshold_ == 2.5
@@ -168,3 +170,55 @@ def test_what_was_learned_is_read_back(category_folder, extractor, tmp_path, mon
         monkeypatch.setattr(type(detector), "_learn", None)
         again = detector.fit(category.train).score_samples(category.test)
         assert np.array_equal(again, scores[name]), name
+
+
+@pytest.fixture
+def with_view(category_folder):
+    """A category of which only the left half is looked at."""
+    image = load_category(category_folder, "bolt").train[0]
+    view = np.zeros(image.shape[:2], np.uint8)
+    view[:, : view.shape[1] // 2] = 255
+    Image.fromarray(view).save(category_folder / "bolt" / "field_of_view.png")
+    return load_category(category_folder, "bolt")
+
+
+@pytest.mark.parametrize("name", [name for name in DETECTORS if name != "resnet"])
+def test_a_place_out_of_view_counts_in_no_map_and_no_score(name, with_view, extractor, tmp_path):
+    detector = every_detector(extractor, cache=tmp_path)[name].fit(with_view.train)
+    maps = detector.anomaly_maps(with_view.test)
+    half = maps.shape[2] // 2
+    assert (maps[:, :, half + 1 :] == 0).all() and maps[:, :, :half].any()
+    image = with_view.train[0]
+    spoilt = image.copy()
+    spoilt[:, -8:] = 255 - spoilt[:, -8:]  # far from what is looked at
+    assert (detector.anomaly_maps([spoilt])[0, :, half + 1 :] == 0).all()
+    assert detector.nominal_scores_ == pytest.approx(
+        detector.score_maps(
+            np.concatenate(
+                [*map(detector.seen, detector._nominal_maps(detector.prepare(with_view.train)))]
+            )
+        )
+    )
+    loaded = load(save(detector, tmp_path / "x.safetensors"), _weights(name, extractor))
+    assert (loaded.score_samples([spoilt]) == detector.score_samples([spoilt])).all()
+    assert (
+        with_view.fingerprint
+        != replace(with_view, train=replace(with_view.train, view=None)).fingerprint
+    )
+
+
+def test_a_field_of_view_marks_something_and_fits_the_images(with_view, extractor, tmp_path):
+    path = with_view.train.view
+    Image.new("L", Image.open(path).size).save(path)
+    with pytest.raises(UserError, match="marks nothing to look at"):
+        Pooled(extractor, cache=tmp_path).fit(with_view.train)
+    Image.new("L", (8, 9), 255).save(path)
+    with pytest.raises(UserError, match="has 8 x 9 pixels"):
+        Pooled(extractor, cache=tmp_path).fit(with_view.train)
+    Image.new("L", (8, 9), 255).save(path.with_suffix(".bmp"))
+    with pytest.raises(UserError, match="two fields of view"):
+        load_category(path.parents[1], "bolt")
+
+
+def _weights(name, extractor):
+    return "" if name == "autoencoder" else str(extractor.backbone.path)
