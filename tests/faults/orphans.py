@@ -47,7 +47,9 @@ FAULTS = (orphans,)
 
 def _with_workers(study: Path) -> subprocess.Popen:
     """Begin the command, and wait until it has begun a process itself, or has ended."""
+    usual = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup lets all below ignore
     process = common.start(study, "notebooks", *common.small())
+    signal.signal(signal.SIGHUP, usual)
     while len(_inside(study)) < 2 and not _ended(process, 0.1):
         pass
     return process

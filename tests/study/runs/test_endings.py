@@ -30,6 +30,7 @@ if __name__ == "__main__":
     except KeyboardInterrupt as stop:
         sys.exit(128 + stop.args[0])
 """
+STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 PATIENCE = 60  # for what takes a second on an idle machine
 
 
@@ -50,6 +51,12 @@ def alive(processes):
     return found
 
 
+def unignored():
+    """Let a command hear the signals that a shell's background jobs do not."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def begun(tmp_path):
     """Begin a runner with two busy workers; gives it, and all that it has begun."""
@@ -62,6 +69,7 @@ def begun(tmp_path):
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         with (tmp_path / "said.log").open("w") as log:
             own = {"stderr": log, "start_new_session": True, "env": environment}
+            own["preexec_fn"] = unignored
             runner = subprocess.Popen(command, **own)
         started.append(psutil.Process(runner.pid))
         until(lambda: len(list(tmp_path.glob("*.begun"))) == 2)
@@ -73,9 +81,6 @@ def begun(tmp_path):
     yield begin
     for process in alive(started):
         process.kill()
-
-
-STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.mark.parametrize("number", [*STOPS, signal.SIGKILL])
@@ -101,7 +106,8 @@ def test_a_command_ends_with_the_one_that_waits_for_it(tmp_path, number):
     code = "import subprocess, sys\nfrom study.runs.workers import *\n"
     code += "with stopped_by_signals(): "
     code += "subprocess.run(['sleep', '600'], preexec_fn=end_with_parent)"
-    runner = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    own = {"cwd": ROOT, "stderr": subprocess.DEVNULL, "preexec_fn": unignored}
+    runner = subprocess.Popen([sys.executable, "-c", code], **own)
     until(lambda: [each.name() for each in psutil.Process(runner.pid).children()] == ["sleep"])
     below = psutil.Process(runner.pid).children()
     runner.send_signal(number)
