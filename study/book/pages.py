@@ -19,13 +19,7 @@ from study.names import ARMS
 from study.settings import make_settings
 from study.tables.benchmarks import FILE as BENCHMARKS
 from study.tables.benchmarks import read_benchmarks
-from study.tables.results import (
-    Result,
-    image_table,
-    load_result,
-    load_results,
-    provenance_table,
-)
+from study.tables.results import Result, image_table, load_result, load_results, provenance_table
 
 CAPTION = "**Figure.** "
 FAULTS = "faults.csv"  # what was tried against the study, for the page on methods
