@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import uuid
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from jupyter_client import AsyncKernelManager
@@ -32,7 +33,7 @@ class Forked(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **options: Any) -> dict[str, Any]:
         """Fork a kernel; of its command only the arguments are used."""
         SERVER.set_forkserver_preload(list(LOADED))
-        self.cwd = str(options.get("cwd") or os.getcwd())
+        self.cwd = str(options.get("cwd") or Path.cwd())
         arguments = cmd[cmd.index("-f") :]
         process = SERVER.Process(target=_kernel, args=(arguments, self.cwd, options.get("env")))
         process.start()
