@@ -131,8 +131,8 @@ class Category:
         parts = [self.train.fingerprint, self.test.fingerprint, *map(sha256_of, masks)]
         if self.validation:
             parts += ["validation", self.validation.fingerprint]
-        if self.train.view:
-            parts += ["view", sha256_of(self.train.view)]
+        if self.test.view:
+            parts += ["view", sha256_of(self.test.view)]
         content = " ".join(parts)
         return hashlib.sha256(content.encode()).hexdigest()
 

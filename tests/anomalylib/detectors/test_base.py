@@ -201,10 +201,8 @@ def test_a_place_out_of_view_counts_in_no_map_and_no_score(name, with_view, extr
     )
     loaded = load(save(detector, tmp_path / "x.safetensors"), _weights(name, extractor))
     assert (loaded.score_samples([spoilt]) == detector.score_samples([spoilt])).all()
-    assert (
-        with_view.fingerprint
-        != replace(with_view, train=replace(with_view.train, view=None)).fingerprint
-    )
+    unlimited = replace(with_view, test=replace(with_view.test, view=None))
+    assert with_view.fingerprint != unlimited.fingerprint
 
 
 def test_a_field_of_view_marks_something_and_fits_the_images(with_view, extractor, tmp_path):

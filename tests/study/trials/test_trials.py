@@ -108,9 +108,11 @@ def test_no_test_image_touches_what_chooses(collected, tiny_root, tmp_path):
     experiment, runs, made, _ = collected
     shutil.copytree(tiny_root, tmp_path / "other")
     kinds = sorted(path for path in (tmp_path / "other/screw/test").iterdir())
-    kinds[0].rename(kinds[0].parent / "kept")  # defects become good, and good ones a defect
-    (kinds[0].parent / "good").rename(kinds[0].parent / "swapped")
-    (kinds[0].parent / "kept").rename(kinds[0].parent / "good")
+    test = kinds[0].parent  # defects become good, and good ones a defect
+    kinds[0].rename(test / "kept")
+    (test / "good").rename(test / "swapped")
+    (test / "kept").rename(test / "good")
+    shutil.rmtree(test.parent / "ground_truth" / kinds[0].name)
     other = opened(tmp_path / "other", experiment.backbones, tmp_path)
     again = measured(other, runs, tmp_path)["trials"]
     assert again.pasted.tolist() == made["trials"].pasted.tolist()
