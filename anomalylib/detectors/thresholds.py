@@ -16,7 +16,7 @@ class Rule(ABC):
 
     def fit(self, normal_scores: Sequence[float]) -> "Rule":
         """Learn the threshold from the scores of normal images, shape (N,)."""
-        scores = np.asarray(normal_scores, dtype=float)
+        scores = np.asarray(normal_scores)
         if not len(scores) and not isinstance(self, Given):
             raise UserError(f"no scores of normal images: {self} needs some")
         self.threshold_, self.count_ = float(self._threshold(scores)), len(scores)

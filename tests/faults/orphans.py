@@ -34,8 +34,11 @@ def orphans(setup: Setup) -> Tried:
         for each in _inside(study):
             print(f"left by {number!r}: {each}", flush=True)
             each.kill()
-        lost += done.code != (-number if number == signal.SIGKILL else 128 + number)
-        lost += number != signal.SIGKILL and (done.last != STOPPED or _trace(done))
+        killed = number == signal.SIGKILL
+        as_meant = done.code == (-number if killed else 128 + number)
+        if not as_meant or not (killed or (done.last == STOPPED and not _trace(done))):
+            print(f"{number!r} ended it with {done.code}, {done.said[-3:]}", flush=True)
+            lost += 1
     again = common.run(study, "book", *common.small())
     lost += left + (again.code != 0) + (not below) + common.differences(study, setup.built)
     said = f"{left} of {below} processes there after {WITHIN:.0f} s; the next run went on"

@@ -69,6 +69,12 @@ def test_a_share_is_a_share():
                 kind(wrong)
 
 
+def test_single_precision_stays_single_precision():
+    scores = np.random.default_rng(0).normal(40, 2, 220).astype(np.float32)
+    expected = float(scores.mean() + 3 * scores.std())
+    assert MeanPlusSigma().fit(scores).threshold_ == expected
+
+
 def test_a_rule_says_how_many_scores_it_has_learned_from():
     assert (
         MeanPlusSigma().fit(np.arange(7.0)).origin == "mean + 3σ of the normal scores of 7 images"
