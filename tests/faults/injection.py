@@ -127,6 +127,8 @@ def names_on_pages(setup: Setup) -> Tried:
     names = ("<script>alert(1)", "$\\frac{$", "{raw} html", "`x` [a](javascript:alert(1))")
     for kind, name in zip(kinds, names, strict=False):
         kind.rename(test / name)
+        masks = data / "metal_nut" / "ground_truth" / kind.name
+        masks.rename(masks.with_name(name))
     good = sorted((test / "good").iterdir())
     good[0].rename(good[0].with_name("<img src=x onerror=alert(1)>.png"))
     good[1].rename(good[1].with_name("$a_b_c^{$.png"))
