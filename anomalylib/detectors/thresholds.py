@@ -34,7 +34,7 @@ class Rule(ABC):
     @property
     def origin(self) -> str:
         """The rule, and of how many images it has learned."""
-        return f"{self} of {self.count_} images" if self.count_ else str(self)
+        return f"{self}, from {self.count_} images" if self.count_ else str(self)
 
     @abstractmethod
     def _threshold(self, scores: np.ndarray) -> float: ...

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from anomalylib.errors import UserError
 from anomalylib.images.category import ImageSet, Subset
-from anomalylib.images.depth import bits_of
+from anomalylib.images.depth import bits_for, bits_of
 from anomalylib.images.reading import as_rgb, read_image
 
 CHANNELS = (1, 3, 4)  # grey; red, green, blue; and how opaque
@@ -105,8 +105,7 @@ def _depth(one: Any) -> int:
         return bits_of([Path(one)])
     values = np.asarray(one) if isinstance(one, Image.Image) else _as_array(one)
     deep = values.dtype.kind in "iu" and values.itemsize > 1 and values.size
-    used = int(values.max()).bit_length() if deep else 8
-    return min(16, max(8, used + used % 2))  # beyond is refused below
+    return bits_for(int(values.max())) if deep else 8
 
 
 def _pixels(one: Any, bits: int, where: str) -> np.ndarray:

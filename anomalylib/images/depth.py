@@ -37,10 +37,15 @@ def bits_of(train: Iterable[Path], others: Iterable[Path] = ()) -> int:
     bits = 8
     for path in deep:
         try:
-            used = int(read_values(path).max()).bit_length()
+            bits = max(bits, bits_for(int(read_values(path).max())))
         except UserError:
             continue
-        bits = max(bits, used + used % 2)
         if bits == 16:
             break
     return bits
+
+
+def bits_for(largest: int) -> int:
+    """The fewest of 8, 10, 12, 14 and 16 bits that hold a value, 16 for what none holds."""
+    used = largest.bit_length()
+    return min(16, max(8, used + used % 2))

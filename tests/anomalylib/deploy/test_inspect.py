@@ -156,7 +156,7 @@ def test_calibrating_carries_rule_and_threshold_everywhere(
         printed = capsys.readouterr().out
         detector = load(output)
         assert detector.threshold_ == pytest.approx(expected, rel=1e-5)
-        assert detector.rule_.origin.endswith(f"of {len(scores)} images")
+        assert detector.rule_.origin.endswith(f", from {len(scores)} images")
         assert f"threshold {expected:.4g}, {detector.rule_.origin}" in printed
         assert f"above it: {(scores > expected).sum()} of these" in printed
     report = tmp_path / "r.html"

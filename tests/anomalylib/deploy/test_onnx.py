@@ -164,6 +164,18 @@ def test_a_file_follows_its_detectors_settings(program, tmp_path):
     assert_judges_alike(detector.fit(NORMAL), to_onnx(detector, tmp_path / "x.onnx"), NEW)
 
 
+def test_a_field_of_view_is_in_the_file(program, tmp_path):
+    detector = every_detector(program)["combined"].fit(NORMAL)
+    everywhere = detector.score_samples(NEW)
+    detector.view_ = np.zeros((64, 64), dtype=bool)
+    detector.view_[:, :24] = True
+    path = to_onnx(detector, tmp_path / "x.onnx")
+    assert_judges_alike(detector, path, NEW)
+    (maps,) = export._opened(path).run(["map"], {"images": NEW})
+    assert maps[..., :3].any() and not maps[..., 3:].any()  # cells of 8 pixels
+    assert (onnx_scores(path, NEW) <= everywhere * (1 + 1e-4)).all()
+
+
 def test_what_cannot_be_traced_is_refused(resnet, tmp_path, monkeypatch):
     def untraceable(pixels):
         return [pixels[:, :, :: int(pixels.max())]]

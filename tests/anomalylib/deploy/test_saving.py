@@ -62,7 +62,7 @@ def test_the_threshold_and_its_rule_are_kept(rule, extractor, resnet18_file, tmp
     loaded = al.load(al.save(detector, tmp_path / "x.safetensors"), str(resnet18_file))
     assert loaded.rule_ == rule and str(loaded.rule_) == str(rule)
     assert loaded.threshold_ == rule.fit(np.arange(40.0)).threshold_
-    assert loaded.rule_.origin == f"{rule} of 40 images"
+    assert loaded.rule_.origin == f"{rule}, from 40 images"
 
 
 def test_what_is_known_of_the_training_images_is_kept(extractor, resnet18_file, tmp_path):

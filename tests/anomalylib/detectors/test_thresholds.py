@@ -76,9 +76,8 @@ def test_single_precision_stays_single_precision():
 
 
 def test_a_rule_says_how_many_scores_it_has_learned_from():
-    assert (
-        MeanPlusSigma().fit(np.arange(7.0)).origin == "mean + 3σ of the normal scores of 7 images"
-    )
+    rule = MeanPlusSigma().fit(np.arange(7.0))
+    assert rule.origin == "mean + 3σ of the normal scores, from 7 images"
 
 
 SCORES = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=60).map(np.array)

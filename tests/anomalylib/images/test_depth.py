@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from anomalylib.images.depth import bits_of
-from anomalylib.images.reading import read_image
+from anomalylib.images.reading import is_deep, read_image, read_values
 
 
 def saved(path, values, kind=np.uint16):
@@ -43,3 +43,12 @@ def test_a_damaged_image_teaches_nothing(tmp_path):
     deep, torn = saved(tmp_path / "deep.png", 1000), saved(tmp_path / "torn.png", 60_000)
     torn.write_bytes(torn.read_bytes()[:60])
     assert bits_of([deep, torn]) == 10
+
+
+def test_of_8_bits_the_depth_changes_nothing(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(colours).save(path := tmp_path / "x.png")
+    assert not is_deep(path) and (read_image(path, 8) == colours).all()
+    assert (read_values(path) == colours).all()
+    path.write_bytes(b"no image")
+    assert not is_deep(path)

@@ -276,14 +276,6 @@ def test_a_value_beyond_the_range_is_named(tmp_path, channels):
     assert read_image(path, 12)[3, 4, 0] == 1024 >> 4
 
 
-def test_of_8_bits_the_depth_changes_nothing(tmp_path):
-    path = saved(tmp_path / "x.png", COLOUR)
-    assert not is_deep(path) and (read_image(path, 8) == COLOUR).all()
-    assert (read_values(path) == COLOUR).all()
-    (tmp_path / "y.png").write_bytes(b"no image")
-    assert not is_deep(tmp_path / "y.png")
-
-
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
 def test_the_size_of_a_turned_image_is_that_of_its_pixels(tmp_path, suffix):
     for turn in range(1, 9):
