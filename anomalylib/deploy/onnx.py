@@ -35,11 +35,11 @@ class WholePath(nn.Module):
         self.side, self.top_k = detector.side, detector.top_k
         self.model = detector.model_
         self.features = getattr(detector, "features", None)
-        self.view = None
+        view = None
         if detector.view_ is not None:
             (blank,) = detector.anomaly_maps(np.zeros((1, 8, 8, 3), np.uint8))  # for its grid
-            cells = cells_in_view(detector.view_, blank.shape)
-            self.register_buffer("view", torch.from_numpy(cells).float())  # (h, w)
+            view = torch.from_numpy(cells_in_view(detector.view_, blank.shape)).float()
+        self.register_buffer("view", view)  # (h, w), or None
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores (N,) and maps (N, h, w) of images of one size, (N, H, W, 3), uint8."""
