@@ -1,4 +1,4 @@
-"""Kernels that start in a tenth of a second: forked from a process with the libraries loaded."""
+"""Kernels that are forked from a process with the libraries loaded, and so start sooner."""
 
 import multiprocessing
 import os
