@@ -41,7 +41,7 @@ help:
 	@echo "make data        fetch MVTec AD into data/mvtec (5 GB)"
 	@echo "make reference   measure the reference results of real parts; needs DATA_ROOT"
 	@echo "make sensitivity measure what each setting does, one at a time; needs DATA_ROOT"
-	@echo "make trials      measure what was tried on the way to combined+; needs DATA_ROOT"
+	@echo "make trials      measure what was tried on the way to kNN reconstruction; needs DATA_ROOT"
 	@echo "make curve       measure how many normal images are needed; needs DATA_ROOT"
 	@echo "make bench       measure times and memory, e.g. ONLY=\"extraction growth\""
 	@echo "make bench-peers measure anomalib's PatchCore in an environment of its own"

@@ -4,7 +4,7 @@ import unicodedata
 
 from anomalylib.detectors.registry import DETECTORS
 
-ARMS = tuple(DETECTORS)
+MODELS = tuple(DETECTORS)
 PARTS = ("metal_nut", "screw")
 """The categories of the study."""
 MAIN = "resnet50"
@@ -17,7 +17,7 @@ CLAIMS = {"autoencoder": 0.33, "combined": 0.99}
 
 def plain(name: str) -> str:
     """The name of a model, a category or a defect type as a page has it."""
-    return name.replace("_plus", "+").replace("_", " ")
+    return name.replace("_", " ").replace("knn reconstruction", "kNN reconstruction")
 
 
 def alike(name: str) -> str:

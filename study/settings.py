@@ -33,7 +33,7 @@ ON_FEATURES = MODEL | {"backbone": (str, "auto"), "weights": (str, "")}
 ON_FEATURES |= {"layers": (str, ""), "chosen": (str, "")}
 SIZES = r"^([2-9]|[1-9][0-9]+)(,([2-9]|[1-9][0-9]+))*$"
 LEARNING_CURVE = ON_FEATURES | {
-    "arm": (Literal[tuple(name for name in DETECTORS if name != "autoencoder")], "combined"),
+    "model": (Literal[tuple(name for name in DETECTORS if name != "autoencoder")], "combined"),
     "sizes": (str, Field("10,20,50,100,200", pattern=SIZES, coerce_numbers_to_str=True)),
     "repeats": (int, Field(3, ge=1, le=100)),
 }

@@ -11,7 +11,7 @@ from study.book import build as book
 from study.book.execute import run_stages
 from study.book.notebooks import chapters
 from study.checkout import ROOT
-from study.names import ARMS, PARTS
+from study.names import MODELS, PARTS
 from study.tables.reference import read_table
 from study.tables.results import result_path
 from study.tables.text import with_interval
@@ -20,9 +20,9 @@ from study.tables.text import with_interval
 def test_every_notebook_ran_and_left_its_result(built):
     study, _, _ = built
     done = {task.page for task in study.tasks if task.output.is_file() and not task.stale}
-    assert len(done) == len(study.tasks) > len(ARMS) + len(chapters())
-    for arm in ARMS:
-        path = result_path(study.folder / "results", study.categories["metal_nut"], arm, 0)
+    assert len(done) == len(study.tasks) > len(MODELS) + len(chapters())
+    for model in MODELS:
+        path = result_path(study.folder / "results", study.categories["metal_nut"], model, 0)
         result = json.loads(path.read_text())
         assert result["synthetic"] is True
         assert len(result["scores"]) == 7
@@ -53,7 +53,7 @@ class Page(html.parser.HTMLParser):
 
 def test_no_page_loads_anything_from_a_network_and_every_image_is_described(built):
     pages = list(built[2].parent.rglob("*.html"))
-    assert len(pages) >= len(ARMS) + 6
+    assert len(pages) >= len(MODELS) + 6
     for path in pages:
         page = Page(path)
         assert not [src for src in page.loads if re.match(r"(https?:)?//", src)], path
@@ -67,7 +67,7 @@ def test_the_pages_say_what_they_are(built):
     summary = (index.parent / "results" / "summary.html").read_text()
     assert "metal nut" in summary and "mean grey" in summary
     ablation = (index.parent / "results" / "metal_nut" / "ablation.html").read_text()
-    assert "<title>Metal nut: All arms side by side" in ablation
+    assert "<title>Metal nut: All models side by side" in ablation
     data = (index.parent / "results" / "metal_nut" / "data.html").read_text()
     assert "<title>Metal nut: The pictures, before any detector" in data
     assert "No two of the 13 pictures are alike." in data
@@ -81,25 +81,27 @@ def test_the_evidence_is_that_of_the_committed_results_whatever_the_build(built)
     for part in PARTS:
         text = (index.parent / "chapters" / f"{part}.html").read_text()
         own = summary[(summary.category == part) & (summary.variant == "plain")]
-        for arm in ARMS:
-            assert with_interval(own[own.arm == arm].iloc[0]) in text
+        for model in MODELS:
+            assert with_interval(own[own.model == model].iloc[0]) in text
     claims = (index.parent / "chapters" / "claims.html").read_text()
     assert "holds" in claims and "{glue" not in claims
 
 
-def test_every_arm_leaves_a_detector_that_judges_new_pictures(built, tiny_root, tmp_path):
+def test_every_model_leaves_a_detector_that_judges_new_pictures(built, tiny_root, tmp_path):
     where = built[0].folder / "results", built[0].categories["metal_nut"]
     results = result_path(*where, "combined", 0).parent
-    assert {path.stem for path in results.glob("*.safetensors")} == {f"{arm}-seed0" for arm in ARMS}
+    assert {path.stem for path in results.glob("*.safetensors")} == {
+        f"{model}-seed0" for model in MODELS
+    }
     given = {"detector": str(results / "combined-seed0.safetensors"), "output": str(tmp_path)}
     given["image"] = str(tiny_root / "metal_nut" / "test" / "good")
     source, executed = ROOT / "notebooks" / "inspect.ipynb", tmp_path / "inspected.ipynb"
     papermill.execute_notebook(source, executed, given, cwd=ROOT, progress_bar=False)
     found = pd.read_csv(tmp_path / "inspection.csv")
-    arm = json.loads((results / "combined-seed0.json").read_text())
-    judged = dict(zip(arm["names"], arm["scores"], strict=True))
+    model = json.loads((results / "combined-seed0.json").read_text())
+    judged = dict(zip(model["names"], model["scores"], strict=True))
     assert len(found) == 3
     for row in found.itertuples():
         assert abs(row.score / judged[row.image[row.image.index("test/good") :]] - 1) < 1e-3
-        assert row.decision == ("anomalous" if row.score > arm["threshold"] else "normal")
+        assert row.decision == ("anomalous" if row.score > model["threshold"] else "normal")
     assert "3 images" in (tmp_path / "inspection.html").read_text()

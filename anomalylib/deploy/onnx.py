@@ -24,7 +24,7 @@ TOLERANCE = 1e-4
 """Largest difference allowed, as a share of the value or of the threshold if that is larger."""
 CELLS = 0.99
 """Of a map that must keep to it. Features are rounded to half precision: one that falls the other
-way moves its cell, and may give *combined+* another neighbour there."""
+way moves its cell, and may give *kNN reconstruction* another neighbour there."""
 
 
 class WholePath(nn.Module):
@@ -79,7 +79,7 @@ def to_onnx(detector: Detector, path: str | Path) -> Path:
 
     Notes
     -----
-    All N images are worked on at once. For *patchcore* and *combined+* each of
+    All N images are worked on at once. For *patchcore* and *kNN reconstruction* each of
     them needs h x w x M x 4 bytes for its distances to a bank of M patches:
     38 MB for a bank of 4,096 at 384 pixels. Where memory is short, run the
     images one by one, as `onnx_scores` does.

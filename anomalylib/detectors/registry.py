@@ -35,6 +35,6 @@ DETECTORS = Registry(
         "resnet": "pooled:Pooled",
         "combined": "combined:Combined",
         "patchcore": "patchcore:PatchCore",
-        "combined_plus": "combined_plus:CombinedPlus",
+        "knn_reconstruction": "knn_reconstruction:KNNReconstruction",
     }
 )

@@ -145,7 +145,7 @@ def _counts(drawn: np.ndarray, size: int) -> np.ndarray:
 
 
 def paired_p(wins: np.ndarray, others: np.ndarray) -> float:
-    """Two-sided p value of DeLong's test that two arms have the same AUROC.
+    """Two-sided p value of DeLong's test that two models have the same AUROC.
 
     Both must have judged the same images. 1 where no pair tells them apart.
     """

@@ -22,7 +22,7 @@ from study.book import sphinx_ext
 from study.book.options import Study
 from study.book.pages import page, tables
 from study.checkout import ROOT
-from study.names import ARMS
+from study.names import MODELS
 from study.runs.workers import end_with_parent
 
 SOURCE = ROOT / "book"
@@ -117,7 +117,7 @@ def assemble(study: Study) -> dict[str, bytes]:
 def contents(template: str, categories: Sequence[str]) -> str:
     """The table of contents: what stands between lines that begin with ## is repeated."""
     return jinja2.Template(template, line_statement_prefix="##").render(
-        categories=categories, models=ARMS
+        categories=categories, models=MODELS
     )
 
 

@@ -15,14 +15,14 @@ from anomalylib.files import sha256_of
 from anomalylib.images.category import Category
 from anomalylib.sources import code_hash, imported
 from study.checkout import ROOT, from_root
-from study.names import ARMS, PARTS
+from study.names import MODELS, PARTS
 from study.settings import APART, make_settings, settings_of, typed, unknown_parameter
 from study.tables.benchmarks import FILE as BENCHMARKS
 from study.tables.results import data_key, result_path, shared_features
 
 SOURCES = ROOT / "notebooks"
 PACKAGES = ("anomalylib", "study")
-KEEPING = (*ARMS, "data", "learning_curve")  # notebooks that write a result or a table
+KEEPING = (*MODELS, "data", "learning_curve")  # notebooks that write a result or a table
 READERS = {"read_table", "read_tables"}  # by which a chapter asks for tables, by their names
 
 
@@ -128,7 +128,7 @@ def plan(
         subject = {"category": category.name} if category else {"categories": names}
         parameters = given[notebook] | subject | {"results_dir": from_root(results)}
         settings = make_settings(notebook, parameters)
-        model = notebook if notebook in DETECTORS else getattr(settings, "arm", None)
+        model = notebook if notebook in DETECTORS else getattr(settings, "model", None)
         makes = result_path(results, category, notebook, seed) if notebook in KEEPING else None
         if notebook == "learning_curve":
             makes = makes.with_suffix(".csv")
@@ -153,10 +153,10 @@ def plan(
     together = key_of(categories)
     looks = [task("data", each, [each.fingerprint]) for each in categories]
     models, ablations = [], []
-    for notebook in (*ARMS, "learning_curve"):
+    for notebook in (*MODELS, "learning_curve"):
         models += [task(notebook, each, [each.fingerprint, weights_sha256]) for each in categories]
     for each in categories:
-        own = [t.key for t in models if t.subject == each.name and t.notebook in ARMS]
+        own = [t.key for t in models if t.subject == each.name and t.notebook in MODELS]
         ablations.append(task("ablation", each, own))
     if with_chapters:
         looks += [chapter("category", name) for name in PARTS]
@@ -167,14 +167,14 @@ def plan(
 def _check_features(given: dict[str, dict[str, Any]]) -> None:
     """Refuse, before anything runs, what the tables could not compare at the end."""
     first: dict[str, tuple[str, Any]] = {}
-    for arm in ARMS:
-        settings = make_settings(arm, given[arm]).model_dump()
-        usual = getattr(DETECTORS[arm], "IMAGE_SIZE", None)
+    for model in MODELS:
+        settings = make_settings(model, given[model]).model_dump()
+        usual = getattr(DETECTORS[model], "IMAGE_SIZE", None)
         for what, value in shared_features(settings, usual).items():
-            other, theirs = first.setdefault(what, (arm, value))
+            other, theirs = first.setdefault(what, (model, value))
             if value != theirs:
                 name = what.partition(",")[0]
-                both = f"{arm}.{name}={value} beside {other}.{name}={theirs}"
+                both = f"{model}.{name}={value} beside {other}.{name}={theirs}"
                 raise UserError(f"{both}: no table compares them, give {name} without a dot")
 
 
@@ -190,7 +190,7 @@ def split_parameters(pairs: dict[str, Any]) -> dict[str, dict[str, Any]]:
         asked = [each for each in of_a_build if not only or [each] == only]
         knowing = [each for each in asked if field in settings_of(each).model_fields]
         if not knowing:
-            known = asked or [each for each in of_a_build if each in (*ARMS, *APART)]
+            known = asked or [each for each in of_a_build if each in (*MODELS, *APART)]
             raise UserError(unknown_parameter(name, known))
         for notebook in knowing:
             kind = settings_of(notebook).model_fields[field].annotation

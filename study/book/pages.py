@@ -15,7 +15,7 @@ from study.book.notebooks import Task, chapters, tables_read
 from study.book.options import Study
 from study.checkout import ROOT
 from study.datacheck.check import load
-from study.names import ARMS
+from study.names import MODELS
 from study.settings import make_settings
 from study.tables.benchmarks import FILE as BENCHMARKS
 from study.tables.benchmarks import read_benchmarks
@@ -191,7 +191,7 @@ def results_of(task: Task, study: Study) -> list[Result]:
     """The results that a page of this build shows."""
     where, seed = study.folder / "results", study.options.seed
     categories = [study.categories[name] for name in _categories(task)]
-    if task.notebook in ARMS:
+    if task.notebook in MODELS:
         return [load_result(where, categories[0], task.notebook, seed)]
     return load_results(where, categories, seed)
 

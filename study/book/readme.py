@@ -11,7 +11,7 @@ from anomalylib.files import sha256_of, written_whole
 from anomalylib.sources import code_hash
 from study.checkout import ROOT
 from study.figures.reference import measured
-from study.names import ARMS, CLAIMS, CONTROL, plain
+from study.names import CLAIMS, CONTROL, MODELS, plain
 from study.tables.comparisons import row_of
 from study.tables.reference import REFERENCE, read_tables
 from study.tables.text import with_interval
@@ -53,14 +53,14 @@ def block(summary: pd.DataFrame) -> str:
     """The chart's place, the table, and what they show, as Markdown."""
     table = rows(summary)
     parts = " and on ".join(plain(name) for name in summary.category.unique())
-    alt = f"Image-level AUROC of every arm and control on {parts}, with intervals"
+    alt = f"Image-level AUROC of every model and control on {parts}, with intervals"
     chart = f"![{alt} and the claims of the report](book/_static/{PICTURE.name})"
-    plus = row_of(summary, arm=ARMS[-1], backbone=BACKBONE)
-    others = row_of(summary, arm=ARMS[1], backbone=BACKBONE)
+    plus = row_of(summary, model=MODELS[-1], backbone=BACKBONE)
+    others = row_of(summary, model=MODELS[1], backbone=BACKBONE)
     caption = (
         f"*Image-level AUROC with ResNet-50's {plus.layers}: mean over {plus.n_seeds} seeds, in "
-        f"brackets the 95 % interval over test images; 0.5 is guessing. {plain(ARMS[-1])} sees "
-        f"{plus.image_size:.0f} pixels a side, the other arms on features {others.image_size:.0f}. "
+        f"brackets the 95 % interval over test images; 0.5 is guessing. {plain(MODELS[-1])} sees "
+        f"{plus.image_size:.0f} pixels a side, other models on features {others.image_size:.0f}. "
         f"{CONTROL.capitalize()}: the image's brightness alone, with no detector.*"
     )
     lines = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
@@ -69,21 +69,21 @@ def block(summary: pd.DataFrame) -> str:
 
 
 def rows(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row an arm and one for the control: name, each category, what the report claims."""
+    """One row a model and one for the control: name, each category, what the report claims."""
     shown = summary[summary.backbone.isin(["", BACKBONE])]
     table = []
-    for arm in (*ARMS, CONTROL):
-        row = {"arm": plain(arm)}
+    for model in (*MODELS, CONTROL):
+        row = {"model": plain(model)}
         for category in summary.category.unique():
-            row[plain(category)] = with_interval(row_of(shown, category=category, arm=arm))
-        table.append(row | {"claimed": f"{CLAIMS[arm]:.2f}" if arm in CLAIMS else "–"})
+            row[plain(category)] = with_interval(row_of(shown, category=category, model=model))
+        table.append(row | {"claimed": f"{CLAIMS[model]:.2f}" if model in CLAIMS else "–"})
     return pd.DataFrame(table)
 
 
 def draw(picture: Path, summary: pd.DataFrame, scores: pd.DataFrame) -> None:
     """Save the chart, without a date and with the hash of the tables it was drawn from."""
     metadata = {
-        "Title": "Image-level AUROC of every arm and control",
+        "Title": "Image-level AUROC of every model and control",
         "Source": f"data/reference: {', '.join(SOURCES)}; SHA-256 {digest()}",
         "Creator": "anomalylib",
         "Rights": "CC BY 4.0, The anomalylib authors",

@@ -28,8 +28,8 @@ def histogram(result: Result, axes: Axes | None = None, title: str = "") -> Figu
     note += f"recall {counts.recall:.0%}\n" if result.has_anomalous else ""
     note += f"false alarms {counts.false_alarm} of {counts.normal}"
     scores, labels = np.array(result.scores), np.array(result.labels)
-    draw_histogram(axes, result.arm, scores, labels, result.threshold, note)
-    axes.set_title(title or plain(f"{result.category}: {result.arm}"), loc="left", pad=20)
+    draw_histogram(axes, result.model, scores, labels, result.threshold, note)
+    axes.set_title(title or plain(f"{result.category}: {result.model}"), loc="left", pad=20)
     return axes.figure
 
 
@@ -37,7 +37,7 @@ def histograms(results: Sequence[Result]) -> Figure:
     """One `histogram` below the other for all models of a category."""
     figure, panels = style.stack(len(results), 2.7)
     for result, axes in zip(results, panels, strict=True):
-        histogram(result, axes, plain(result.arm))
+        histogram(result, axes, plain(result.model))
     return figure
 
 
@@ -52,9 +52,9 @@ def roc(results: Sequence[Result]) -> Figure:
     style.roc_frame(axes)
     for result in results:
         labels, scores = np.array(result.labels), np.array(result.scores)
-        colour, counts = COLOURS[result.arm], result.confusion
+        colour, counts = COLOURS[result.model], result.confusion
         low, high = intervals.auroc_interval(intervals.win_matrix(labels, scores))[1:]
-        text = f"{plain(result.arm)}  {result.auroc:.3f}  [{low:.3f}, {high:.3f}]"
+        text = f"{plain(result.model)}  {result.auroc:.3f}  [{low:.3f}, {high:.3f}]"
         axes.plot(*metrics.roc(labels, scores), color=colour, linewidth=2.2, label=text)
         axes.plot(counts.false_positive_rate, counts.recall, "o", color=colour, markersize=8)
     axes.set_title(f"{plain(results[0].category)}: ROC", loc="left")
@@ -83,7 +83,7 @@ def ablation_chart(results: Sequence[Result], claims: bool = True) -> Figure:
 
 def _auroc_panel(axes: Axes, results: Sequence[Result], claims: bool) -> None:
     labels = np.array(results[0].labels)
-    scores = {result.arm: result.scores for result in results} | {CONTROL: results[0].mean_grey}
+    scores = {result.model: result.scores for result in results} | {CONTROL: results[0].mean_grey}
     for y, (model, values) in enumerate(scores.items()):
         wins = intervals.win_matrix(labels, np.array(values))
         value, *ends = intervals.auroc_interval(wins)
@@ -99,9 +99,9 @@ def _false_alarm_panel(axes: Axes, results: Sequence[Result]) -> None:
     for y, result in enumerate(results):
         counts, rate = result.confusion, result.confusion.false_positive_rate
         bound = intervals.upper_bound(counts.false_alarm, counts.normal)
-        style.interval(axes, y, rate, (rate, bound), COLOURS[result.arm], size=8)
-        style.at_end(axes, result.arm, f"{counts.false_alarm}/{counts.normal}", y)
-    style.name_rows(axes, [result.arm for result in results], room=0.75)
+        style.interval(axes, y, rate, (rate, bound), COLOURS[result.model], size=8)
+        style.at_end(axes, result.model, f"{counts.false_alarm}/{counts.normal}", y)
+    style.name_rows(axes, [result.model for result in results], room=0.75)
     axes.set_xlim(-0.01, 1.02)
     axes.set_title(f"{plain(results[0].category)}: false alarms", loc="left")
 
@@ -117,11 +117,11 @@ def false_alarm_curves(results: Sequence[Result]) -> Figure:
     for result in results:
         above = np.array(result.scores)[:, None] > steps * result.threshold  # (N, T)
         bounds = [intervals.upper_bound(int(count), len(above)) for count in above.sum(axis=0)]
-        line = {"color": COLOURS[result.arm]}
+        line = {"color": COLOURS[result.model]}
         axes.plot(steps, above.mean(axis=0), linewidth=2.2, drawstyle="steps-post", **line)
         axes.plot(steps, bounds, linewidth=1, linestyle="--", **line)
         used = result.confusion.false_positive_rate
-        axes.plot(1, used, "o", markersize=8, label=plain(result.arm), **line)
+        axes.plot(1, used, "o", markersize=8, label=plain(result.model), **line)
     axes.set(xlabel="threshold ÷ the one in use", ylabel="false alarms", ylim=(-0.02, 1.02))
     axes.set_title(f"{plain(results[0].category)}: no anomalous images", loc="left")
     axes.yaxis.set_major_formatter("{x:.0%}")
@@ -173,5 +173,5 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
         below.set_axis_off()
         style.outline(above, mask)
         style.outline(below, mask)
-    figure.suptitle(plain(f"{result.category}: {result.arm}"), fontsize=11)
+    figure.suptitle(plain(f"{result.category}: {result.model}"), fontsize=11)
     return figure

@@ -25,22 +25,22 @@ def curve(table: pd.DataFrame) -> Figure:
 
     `table` is of one category; see `summarise`. Without an AUROC its panel is left out.
     """
-    whole = table[table.images == table.train_images].groupby("arm").threshold.mean()
+    whole = table[table.images == table.train_images].groupby("model").threshold.mean()
     sizes, total = sorted(table.images.unique()), table.train_images.iloc[0]
-    drawn = _placed(table, sizes).assign(relative=table.threshold / table.arm.map(whole))
+    drawn = _placed(table, sizes).assign(relative=table.threshold / table.model.map(whole))
     summary = summarise(table)
     summary["place"] = summary.images.map(sizes.index)
     columns = [column for column in PANELS if drawn[column].notna().any()]
     figure, panels = style.stack(len(columns), 1.9, sharex=True)
-    models = [model for model in COLOURS if model in set(table.arm)]
+    models = [model for model in COLOURS if model in set(table.model)]
     for column, axes in zip(columns, panels, strict=True):
         label, level = PANELS[column]
         style.level(axes, level)
         for number, model in enumerate(models):
             shift = STEP * (number - (len(models) - 1) / 2)
-            _dots(axes, drawn[drawn.arm == model], column, shift)
+            _dots(axes, drawn[drawn.model == model], column, shift)
             if column == "unlearned":
-                _bounds(axes, summary[summary.arm == model], shift)
+                _bounds(axes, summary[summary.model == model], shift)
                 axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_ylabel(label)
     axes.set_xticks(range(len(sizes)), [f"all {n}" if n == total else n for n in sizes])
@@ -78,7 +78,7 @@ def _placed(table: pd.DataFrame, sizes: list[int]) -> pd.DataFrame:
 
 def _dots(axes: Axes, fits: pd.DataFrame, column: str, shift: float, hollow: bool = False) -> None:
     """One seed a faint dot, and a line through the mean of each size."""
-    marks = {"color": COLOURS[fits.arm.iloc[0]], "markersize": 5}
+    marks = {"color": COLOURS[fits.model.iloc[0]], "markersize": 5}
     axes.plot(fits.place + shift, fits[column], ".", alpha=0.4, **marks)
     means = fits.groupby("place")[column].mean()
     marks |= {"markerfacecolor": "white", "linestyle": "--"} if hollow else {"linestyle": "-"}
@@ -88,7 +88,7 @@ def _dots(axes: Axes, fits: pd.DataFrame, column: str, shift: float, hollow: boo
 def _bounds(axes: Axes, summary: pd.DataFrame, shift: float) -> None:
     """From each mean rate up to its bound."""
     for row in summary.itertuples():
-        place, colour = row.place + shift, COLOURS[row.arm]
+        place, colour = row.place + shift, COLOURS[row.model]
         ends = [row.unlearned_rate, row.unlearned_bound]
         axes.plot([place, place], ends, color=colour, linewidth=0.9)
         axes.plot(place, row.unlearned_bound, "_", color=colour, markersize=6)

@@ -1,4 +1,4 @@
-"""Drawings of how data flow through the models, and of the idea behind combined+."""
+"""Drawings of how data flow through the models, and of the idea behind kNN reconstruction."""
 
 from collections.abc import Sequence
 
@@ -65,7 +65,7 @@ def squeezed(normal: np.ndarray, judged: np.ndarray) -> np.ndarray:
 def rebuilt(normal: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The neighbours of each point (n, k, 2), and the nearest place of what they span (n, 2).
 
-    By the formula of combined+, written out for few points.
+    By the formula of kNN reconstruction, written out for few points.
     """
     order = np.linalg.norm(normal[None] - judged[:, None], axis=2).argsort(axis=1)
     near = normal[order[:, :NEIGHBOURS]]  # (n, k, 2)
@@ -90,7 +90,7 @@ def idea() -> Figure:
             panels[1].plot(*np.stack([point, other]).T, color=NORMAL, linewidth=0.8, zorder=0)
     models = {
         "combined": ("combined: through one narrow code", squeezed(normal, judged)),
-        "combined_plus": ("combined+: from the normal patches near by", places),
+        "knn_reconstruction": ("kNN reconstruction: from the normal patches near by", places),
     }
     for axes, (model, (title, ends)) in zip(panels, models.items(), strict=True):
         axes.plot(*normal.T, "o", color=NORMAL, markersize=5, alpha=0.7)

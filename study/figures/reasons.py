@@ -18,8 +18,8 @@ def against(scores: pd.DataFrame, model: str, control: str, column: str = SCORE)
     """Score of each test image, mean over seeds, against a trivial property of it."""
     figure, panels = style.by_category(scores.category.unique(), 2.7, across=True, pad=20)
     for category, axes in panels:
-        labels, values = scores_of(scores, column, category=category, arm=model)
-        _, trivial = scores_of(scores, category=category, arm=control)
+        labels, values = scores_of(scores, column, category=category, model=model)
+        _, trivial = scores_of(scores, category=category, model=control)
         for label, colour in ((0, NORMAL), (1, COLOURS[model])):
             these, marks = labels == label, {"color": colour, "alpha": 0.8, "s": 14}
             means = values[:, these].mean(axis=0)
@@ -52,15 +52,15 @@ def places(table: pd.DataFrame, backbone: str) -> Figure:
     """Error inside each defect, relative to normal images at the same places."""
     models = ("autoencoder", "combined")
     rows = table[table.backbone.isin(["", backbone]) & table.inside.notna()]
-    rows = rows[rows.arm.isin(models)].assign(ratio=rows.inside / rows.usual)
-    means = rows.groupby(["category", "arm", "image"], sort=False).ratio.mean().reset_index()
+    rows = rows[rows.model.isin(models)].assign(ratio=rows.inside / rows.usual)
+    means = rows.groupby(["category", "model", "image"], sort=False).ratio.mean().reset_index()
     names = means.category.unique()
     figure, panels = style.by_category(names, 2.7, across=True, pad=20, sharey=True)
     bars = {"hue_order": models, "palette": COLOURS, "bins": list(np.linspace(-1, 2, 31))}
     for category, axes in panels:
         axes.set_xscale("log")
         own = means[means.category == category]
-        sns.histplot(own, x="ratio", hue="arm", alpha=0.6, legend=False, ax=axes, **bars)
+        sns.histplot(own, x="ratio", hue="model", alpha=0.6, legend=False, ax=axes, **bars)
         axes.axvline(1, color=BLACK, linestyle="--", linewidth=1)
         axes.set(xlabel="error inside / usual", ylabel="", xlim=(0.1, 100))
     first = figure.axes[0]
@@ -94,13 +94,13 @@ def sensitivity(table: pd.DataFrame, summary: pd.DataFrame, category: str, backb
     for factor, axes in zip(factors, panels.ravel(), strict=False):
         rows = table[table.factor == factor]
         order = _ordered(rows.value.unique())
-        for number, (model, points) in enumerate(rows.groupby("arm", sort=False)):
+        for number, (model, points) in enumerate(rows.groupby("model", sort=False)):
             places = [order.index(value) + 0.08 * number for value in points.value]
             points = points.assign(place=places).sort_values("place")
             axes.plot(points.place, points.auroc, color=COLOURS[model], linewidth=1.2)
             for row in points.itertuples():
                 _setting(axes, row.place, row, COLOURS[model])
-            known = spread[spread.arm == model]
+            known = spread[spread.model == model]
             if len(known) and factor != "aggregation":
                 middle, sd = known.auroc_mean.iloc[0], known.auroc_sd.iloc[0]
                 band = {"color": COLOURS[model], "alpha": 0.15, "linewidth": 0}
@@ -112,7 +112,7 @@ def sensitivity(table: pd.DataFrame, summary: pd.DataFrame, category: str, backb
         axes.set_xlim(-0.4, len(order) - 0.4)
     panels[0, 0].set_ylim(min(0.45, table.auroc.min() - 0.03), 1.02)
     figure.supylabel("image-level AUROC", fontsize=10)
-    models = table.arm.unique()
+    models = table.model.unique()
     style.key(figure, {m: {"color": COLOURS[m], "linestyle": "-"} for m in models}, columns=2)
     return figure
 
@@ -135,7 +135,7 @@ def greys(scores: pd.DataFrame) -> Figure:
     """Mean grey of every test image: what a light meter sees."""
     figure, panels = style.by_category(scores.category.unique(), 1.7)
     for category, axes in panels:
-        labels, values = scores_of(scores, category=category, arm=CONTROL)
+        labels, values = scores_of(scores, category=category, model=CONTROL)
         names = [f"{(labels == 0).sum()} normal", f"{(labels == 1).sum()} anomalous"]
         groups = (values[0, labels == each] for each in (0, 1))
         style.strewn(axes, dict(zip(names, groups, strict=True)), (NORMAL, ANOMALOUS))

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, GREY, MARKERS, SMALL
-from study.names import ARMS, CLAIMS, plain
+from study.names import CLAIMS, MODELS, plain
 from study.tables.comparisons import seed_spread
 from study.tables.reference import CONTROLS, GROUP, select
 
@@ -22,7 +22,7 @@ BACKBONES = {
 """What a page calls the backbones of the reference results."""
 VARIANTS = {
     "plain": ("o", 1.0, "as it is"),
-    "grey-matched": ("D", 0.5, "one mean grey for all images"),
+    "brightness-normalised": ("D", 0.5, "one mean grey for all images"),
     "untrained": ("X", 0.5, "untrained backbone"),
 }
 """Marker, strength and name of each variant among the controls."""
@@ -40,12 +40,12 @@ def measured(
     shown = backbones or table.backbone.unique()
     named = [name for name in table.backbone.unique() if name and name in shown]
     table = table[table.backbone.isin(["", *named])]
-    names = [name for name in (*ARMS, *CONTROLS) if name in set(table.arm)]
+    names = [name for name in (*MODELS, *CONTROLS) if name in set(table.model)]
     height = (0.45 if len(named) > 1 else 0.36) * len(names) + 0.8
     figure, panels = style.by_category(table.category.unique(), height)
     for category, axes in panels:
         for y, name in enumerate(names):
-            rows = table[(table.category == category) & (table.arm == name)]
+            rows = table[(table.category == category) & (table.model == name)]
             shifts = np.linspace(-0.2, 0.2, len(rows)) if len(rows) > 1 else [0.0]
             for shift, row in zip(shifts, rows.itertuples(), strict=True):
                 marker = MARKERS[named.index(row.backbone)] if row.backbone else "o"
@@ -65,14 +65,14 @@ def measured(
 
 def controls(summary: pd.DataFrame, backbone: str) -> Figure:
     """Each model as it is and with every image at one mean grey; untrained features; controls."""
-    names = [*ARMS, *CONTROLS]
+    names = [*MODELS, *CONTROLS]
     table = summary[summary.backbone.isin(["", backbone]) & summary.variant.isin(list(VARIANTS))]
     figure, panels = style.by_category(summary.category.unique(), 0.5 * len(names) + 0.8)
     for category, axes in panels:
-        for row in table[(table.category == category) & table.arm.isin(names)].itertuples():
+        for row in table[(table.category == category) & table.model.isin(names)].itertuples():
             marker, strength, _ = VARIANTS[row.variant]
             shift = 0.24 * (list(VARIANTS).index(row.variant) - 1)
-            _auroc(axes, row, names.index(row.arm) + shift, marker, alpha=strength)
+            _auroc(axes, row, names.index(row.model) + shift, marker, alpha=strength)
         style.auroc_rows(axes, names)
     axes.set_xlabel("image-level AUROC")
     style.key(figure, {text: marker for marker, _, text in VARIANTS.values()})
@@ -82,7 +82,7 @@ def controls(summary: pd.DataFrame, backbone: str) -> Figure:
 def differences(pairs: pd.DataFrame) -> Figure:
     """Gain in AUROC of one model over another, with its interval, a mark a backbone.
 
-    `pairs` are those of `comparisons.between_arms`, with a column ``backbone``.
+    `pairs` are those of `comparisons.between_models`, with a column ``backbone``.
     """
     named = list(pairs.backbone.unique())
     steps = list(dict.fromkeys(zip(pairs["first"], pairs["second"], strict=True)))
@@ -104,16 +104,16 @@ def differences(pairs: pd.DataFrame) -> Figure:
 
 def by_type(kinds: pd.DataFrame, category: str) -> Figure:
     """One mark a model for each row of `comparisons.by_defect_type`."""
-    table = kinds[(kinds.category == category) & kinds.arm.isin(ARMS)]
+    table = kinds[(kinds.category == category) & kinds.model.isin(MODELS)]
     names = list(table.defect_type.unique())
     figure, (axes,) = style.stack(1, 0.5 * len(names) + 1)
     for y, name in enumerate(names):
         rows = table[table.defect_type == name]
         axes.plot([rows.auroc.min(), rows.auroc.max()], [y, y], color="#D0D0D0")
         for row in rows.itertuples():
-            axes.plot(row.auroc, y, "o", color=COLOURS[row.arm], markersize=8)
+            axes.plot(row.auroc, y, "o", color=COLOURS[row.model], markersize=8)
     style.auroc_rows(axes, names)
-    style.model_key(figure, ARMS)
+    style.model_key(figure, MODELS)
     axes.set_xlabel("image-level AUROC")
     return figure
 
@@ -128,10 +128,10 @@ def published(both: pd.DataFrame) -> Figure:
         for row in rows[rows.method == name].tail(1).itertuples():
             where = (row.metal_nut - 0.015, row.screw)
             axes.annotate(name, where, color="#5A5A5A", fontsize=SMALL, ha="right", va="center")
-    for model in ARMS:
+    for model in MODELS:
         rows = both[ours & (both.method == model)]
         axes.plot(rows.metal_nut, rows.screw, "D", color=COLOURS[model], markersize=8)
-    style.model_key(figure, ARMS, "D")
+    style.model_key(figure, MODELS, "D")
     axes.plot([0, 1], [0, 1], color="#B0B0B0", linestyle=":", linewidth=1)
     axes.set(xlabel="metal nut, AUROC", ylabel="screw, AUROC", xlim=(0.2, 1.02), ylim=(0.2, 1.02))
     return figure
@@ -140,7 +140,8 @@ def published(both: pd.DataFrame) -> Figure:
 def _auroc(axes: Axes, row, y: float, marker: str, **options) -> None:
     """One row of the summary as an AUROC with its bootstrap interval."""
     ends = (row.auroc_ci_low, row.auroc_ci_high)
-    style.interval(axes, y, row.auroc_mean, ends, COLOURS.get(row.arm, GREY), marker, **options)
+    colour = COLOURS.get(row.model, GREY)
+    style.interval(axes, y, row.auroc_mean, ends, colour, marker, **options)
 
 
 def _marks(backbones: Sequence[str]) -> dict[str, str]:

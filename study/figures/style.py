@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.ticker import NullFormatter
 
-from study.names import ARMS, CONTROL, plain
+from study.names import CONTROL, MODELS, plain
 
 PALETTE = ("#E69F00", "#56B4E9", "#0072B2", "#009E73", "#882255", "#CC79A7", "#D55E00")
 """Okabe and Ito's colours and Tol's wine, distinct for the colour-blind."""
-COLOURS = dict(zip(ARMS, PALETTE, strict=False)) | {CONTROL: "#767676"}
+COLOURS = dict(zip(MODELS, PALETTE, strict=False)) | {CONTROL: "#767676"}
 """A model keeps its colour through the whole book: the colours go by the registry's order."""
 GREY = COLOURS[CONTROL]
 NORMAL, THRESHOLD, BLACK, DIM = "#9A9A9A", "#D00000", "#262626", "#6A6A6A"
@@ -201,7 +201,7 @@ def roc_key(figure: Figure, axes: Axes) -> None:
     legend = legend_below(figure, axes, title="AUROC", title_fontsize=SMALL)
     models = {plain(model): model for model in COLOURS}
     for text in legend.get_texts():
-        text.set_color(ink(models.get(text.get_text().split()[0], "")))
+        text.set_color(ink(models.get(text.get_text().partition("  ")[0], "")))
 
 
 def image(axes: Axes, pixels: np.ndarray, title: str = "", colour: str = BLACK, **style) -> None:

@@ -12,14 +12,14 @@ FAMILIES = {
     "FeatCAE": COLOURS["combined"],
     "density": COLOURS["autoencoder"],
     "patchcore": COLOURS["patchcore"],
-    "combined+": COLOURS["combined_plus"],
+    "kNN reconstruction": COLOURS["knn_reconstruction"],
 }
 """Colours of what the trials are about."""
 MARKED = (0, 0.8, 0.95, 0.99)
 """Shares that are written below the bins of rarity."""
 JUDGED = {
     "plain": ("o", "test images"),
-    "grey_matched": ("D", "test images, one mean grey"),
+    "brightness_normalised": ("D", "test images, one mean grey"),
     "pasted": ("X", "pasted defects, synthetic"),
 }
 """Columns of the table ``trials``, their marks and what a page calls them."""
@@ -81,7 +81,7 @@ def choice(table: pd.DataFrame, chosen: str) -> Figure:
     for category, axes in panels:
         for row in table[table.category == category].itertuples():
             marks = {"marker": "o", "markersize": 6, "markeredgecolor": "w"}
-            if row.family == "combined+" and row.trial == chosen:
+            if row.family == "kNN reconstruction" and row.trial == chosen:
                 marks = {"marker": "*", "markersize": 13, "markeredgecolor": BLACK, "zorder": 5}
             axes.plot(row.pasted, row.plain, color=FAMILIES[row.family], **marks)
         axes.set_xlabel("pasted defects")

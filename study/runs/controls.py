@@ -22,7 +22,7 @@ def file_size(images: ImageSet) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class GreyMatched(ImageSet):
+class BrightnessNormalised(ImageSet):
     """The same images, each multiplied so that its mean grey value is `level`, but for rounding."""
 
     level: float = 128.0  # of 0 to 255
@@ -39,13 +39,13 @@ class GreyMatched(ImageSet):
         return hashlib.sha256(matched.encode()).hexdigest()
 
 
-def grey_matched(category: Category) -> Category:
+def brightness_normalised(category: Category) -> Category:
     """A category whose images all have the mean grey value of its training set."""
     level = float(mean_grey(category.train).mean())
 
-    def match(images: ImageSet) -> GreyMatched:
+    def match(images: ImageSet) -> BrightnessNormalised:
         own = {field.name: getattr(images, field.name) for field in fields(ImageSet)}
-        return GreyMatched(**own, level=level)
+        return BrightnessNormalised(**own, level=level)
 
     return replace(category, train=match(category.train), test=match(category.test))
 

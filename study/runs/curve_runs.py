@@ -14,7 +14,7 @@ from study.runs.writing import write_tables
 from study.settings import make_settings
 from study.tables.reference import REFERENCE
 
-SEEDS = dict.fromkeys(("combined", "patchcore", "combined_plus"), 3)  # how many, by model
+SEEDS = dict.fromkeys(("combined", "patchcore", "knn_reconstruction"), 3)  # how many, by model
 SIZES = (10, 20, 50, 100, 200)
 TRAINED = "combined"  # trains in passes over its images: fewer images are fewer steps
 
@@ -30,13 +30,13 @@ def plan(
     runs = []
     for seed in range(max(SEEDS.values())):
         for category, total in totals.items():
-            for arm in [arm for arm, count in SEEDS.items() if seed < count]:
-                shared = {"category": category, "arm": arm, "seed": seed}
+            for model in [model for model, count in SEEDS.items() if seed < count]:
+                shared = {"category": category, "model": model, "seed": seed}
                 shared["backbone"] = experiment.first_backbone
                 for images in sizes_up_to(total, sizes):
                     # with all images, the plain run of the reference
                     runs.append(Run(images=images if images < total else 0, **shared))
-                    if arm == TRAINED and images < total:  # as many steps as with all images
+                    if model == TRAINED and images < total:  # as many steps as with all images
                         passes = {"epochs": round(usual * total / images)}
                         runs.append(Run(images=images, changes=passes, **shared))
     return runs
@@ -47,7 +47,7 @@ def collect(
 ) -> dict[str, pd.DataFrame]:
     """Make and write the tables ``learning_curve`` and ``equal_steps``, one row a run."""
     rows = [row_of(experiment.load(run)) for run in runs]
-    order = ("category", "arm", "backbone", "images", "seed")
+    order = ("category", "model", "backbone", "images", "seed")
     rows.sort(key=lambda row: [row[column] for column in order])
     usual = pd.DataFrame([row for row in rows if "epochs" not in row])
     equal_steps = pd.DataFrame([row for row in rows if "epochs" in row])
@@ -57,6 +57,6 @@ def collect(
 def row_of(measurement: Measurement) -> dict[str, Any]:
     """The row of a run: which it is, its passes where they are not the usual ones, its figures."""
     run, result = measurement.run, measurement.result
-    which = run.model_dump(include={"category", "arm", "backbone", "seed"})
+    which = run.model_dump(include={"category", "model", "backbone", "seed"})
     training = (result.threshold, result.nominal_scores, measurement.held_out_scores)
     return which | run.changes | figures(*training, result.scores, result.labels)

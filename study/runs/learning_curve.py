@@ -57,7 +57,7 @@ def follow(features: FeatureExtractor, category: Category, settings: "Checked") 
     if settings.threads:
         torch.set_num_threads(settings.threads)
     shared = settings.model_dump(include={"top_k", "sigma"}) | {"cache": FEATURES}
-    which = {"category": category.name, "arm": settings.arm, "backbone": features.backbone.name}
+    which = {"category": category.name, "model": settings.model, "backbone": features.backbone.name}
     test = category.test
     seeds = range(settings.seed, settings.seed + settings.repeats)
     sizes = sizes_up_to(len(category.train), [int(size) for size in settings.sizes.split(",")])
@@ -65,7 +65,7 @@ def follow(features: FeatureExtractor, category: Category, settings: "Checked") 
     rows = []
     for images, seed in tqdm(fits, desc="learning curve", unit="fit"):
         learned_from, unlearned = divide(category.train, images, seed)
-        detector = DETECTORS[settings.arm](features, seed=seed, **shared).fit(learned_from)
+        detector = DETECTORS[settings.model](features, seed=seed, **shared).fit(learned_from)
         new = detector.score_samples(unlearned) if len(unlearned) else ()
         training = (detector.threshold_, detector.nominal_scores_, new)
         counted = figures(*training, detector.score_samples(test), test.labels)

@@ -20,14 +20,14 @@ from anomalylib.images.category import Category, ImageSet, Subset, mean_grey
 from anomalylib.metrics.pixel import SIZE, au_pro, enlarge, pixel_auroc
 from anomalylib.parameters import parameters_of
 from study.checkout import FEATURES
-from study.runs.controls import grey_matched, random_resnet50
+from study.runs.controls import brightness_normalised, random_resnet50
 from study.settings import Checked, make_settings
 from study.tables.results import Result
 
 if TYPE_CHECKING:
     from anomalylib.detectors.base import Detector
 
-PLAIN, GREY, HELD_OUT, UNTRAINED = "plain", "grey-matched", "held-out", "untrained"
+PLAIN, NORMALISED, HELD_OUT, UNTRAINED = "plain", "brightness-normalised", "held-out", "untrained"
 SHARE = 0.2  # of the training images, held out in the variant of that name
 LARGEST = (1, 3, 10, 30, 100, 300)  # map values averaged for a score
 WATCHED = (1, 2, 5, 10, 20, 30, 40)  # epochs at which the autoencoder is looked at
@@ -38,15 +38,16 @@ OF_ONE_MACHINE = {"weights", "data_root", "results_dir"}  # files that say nothi
 class Run(BaseModel):
     """What to run: everything that a measurement depends on but the data.
 
-    Variants: "plain"; "grey-matched", every image rescaled to one mean grey; "held-out", fitted
-    without a fifth of the training images, which then give nominal scores; "untrained", with
-    random backbone weights; "384 pixels", with `changes` to the image size of combined+.
+    Variants: "plain"; "brightness-normalised", every image rescaled to one mean grey;
+    "held-out", fitted without a fifth of the training images, which then give nominal scores;
+    "untrained", with random backbone weights; "384 pixels", with `changes` to the image size of
+    kNN reconstruction.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     category: str
-    arm: str
+    model: str
     backbone: str = ""  # a name that the study gives to weights; empty for the autoencoder
     seed: int = 0
     variant: str = PLAIN
@@ -58,18 +59,20 @@ class Run(BaseModel):
         """A file name of its own."""
         changes = [f"{key}={value}" for key, value in sorted(self.changes.items())]
         images = f"{self.images}-images" if self.images else ""
-        parts = [self.category, self.variant, self.arm, self.backbone, images, *changes]
+        parts = [self.category, self.variant, self.model, self.backbone, images, *changes]
         return "-".join(part for part in [*parts, f"seed{self.seed}"] if part).replace("/", "_")
 
     @property
     def module(self) -> str:
         """The module of its detector."""
-        return DETECTORS.module(self.arm)
+        return DETECTORS.module(self.model)
 
     @property
     def depends_on(self) -> dict[str, Any]:
         """What its measurement depends on besides images, weights and code."""
-        return self.model_dump() | {"settings": make_settings(self.arm, self.changes).model_dump()}
+        return self.model_dump() | {
+            "settings": make_settings(self.model, self.changes).model_dump()
+        }
 
 
 class Measurement(BaseModel):
@@ -92,19 +95,19 @@ def measure(
 ) -> tuple[Measurement, np.ndarray]:
     """Fit a model on one thread, untrained weights kept in the folder; test maps are (N, H, W)."""
     given = {"category": run.category, "seed": run.seed, "threads": 1}
-    settings = make_settings(run.arm, given | run.changes)
+    settings = make_settings(run.model, given | run.changes)
     torch.set_num_threads(settings.threads)
     if run.variant == UNTRAINED:
         file, chosen = random_resnet50(folder, run.seed), f"untrained, seed {run.seed}"
         backbone = resolve_backbone(backbone.name, str(file), ",".join(backbone.layers), chosen)
     if layers := run.changes.get("layers"):
         backbone = replace(backbone, layers=tuple(layers.split(",")))
-    if run.variant == GREY:
-        category = grey_matched(category)
-    detector = make_detector(run.arm, settings, backbone)
+    if run.variant == NORMALISED:
+        category = brightness_normalised(category)
+    detector = make_detector(run.model, settings, backbone)
     default = run.variant == PLAIN and not run.images and not run.changes
     watched: list[dict[str, Any]] = []
-    if run.arm == "autoencoder" and default:
+    if run.model == "autoencoder" and default:
         detector.on_epoch = _watcher(category, watched)
     held_out: Subset | tuple = ()
     if run.variant == HELD_OUT:
@@ -116,7 +119,7 @@ def measure(
     maps = detector.anomaly_maps(category.test)  # (N, H, W)
     cells = maps[0].size
     scores_by_k = {str(k): aggregate(maps, k).tolist() for k in LARGEST if k < cells}
-    compared = default or (run.variant == GREY and not run.changes)
+    compared = default or (run.variant == NORMALISED and not run.changes)
     pixel, overlap = _pixel_metrics(category, maps) if compared else (None, None)
     measurement = Measurement(
         run=run,
@@ -130,9 +133,9 @@ def measure(
     return measurement, maps
 
 
-def make_detector(arm: str, settings: Checked, backbone: Backbone | None) -> "Detector":
+def make_detector(model: str, settings: Checked, backbone: Backbone | None) -> "Detector":
     """The detector of a model, not fitted yet; what learning takes is measured too."""
-    kind = DETECTORS[arm]
+    kind = DETECTORS[model]
     surroundings = {"cache": FEATURES, "keep": False}
     arguments = settings.model_dump(include=set(parameters_of(kind))) | surroundings
     if backbone is None:
@@ -147,7 +150,7 @@ def record(detector: "Detector", category: Category, maps: np.ndarray, settings:
     versions = {"python": platform.python_version()}
     return Result(
         category=category.name,
-        arm=DETECTORS.name_of(type(detector)),
+        model=DETECTORS.name_of(type(detector)),
         dataset=category.dataset,
         seed=settings.seed,
         synthetic=category.synthetic,

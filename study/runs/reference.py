@@ -14,9 +14,17 @@ from anomalylib.files import written_whole
 from anomalylib.images.category import Category, load_category, mean_grey
 from anomalylib.metrics.image import auroc
 from study.checkout import commit
-from study.runs.controls import contrast, file_size, grey_matched
+from study.runs.controls import brightness_normalised, contrast, file_size
 from study.runs.experiment import Experiment
-from study.runs.measurement import GREY, HELD_OUT, PLAIN, UNTRAINED, Measurement, Run, cell_mask
+from study.runs.measurement import (
+    HELD_OUT,
+    NORMALISED,
+    PLAIN,
+    UNTRAINED,
+    Measurement,
+    Run,
+    cell_mask,
+)
 from study.runs.writing import write_tables
 from study.settings import make_settings
 from study.tables.reference import CONTROLS, REFERENCE, decisions, summarise
@@ -24,8 +32,8 @@ from study.tables.reference import CONTROLS, REFERENCE, decisions, summarise
 SEEDS = range(5)
 CONTROL_SEEDS = range(3)
 ON_FEATURES = ("resnet", "combined", "patchcore")
-FIRST_ONLY = ("combined_plus",)  # with the first backbone, which its setting was chosen with
-LARGER = "384 pixels"  # patchcore at the image size of combined+, compared on the same grid
+FIRST_ONLY = ("knn_reconstruction",)  # with the first backbone, which its setting was chosen with
+LARGER = "384 pixels"  # patchcore at the size of kNN reconstruction, compared on one grid
 PLACES = 32  # side of the mean error maps that are kept
 AGGREGATED = ("score_top10", "score_mean", "score_max")
 
@@ -35,21 +43,21 @@ open_experiment = Experiment
 def plan(experiment: Experiment, categories: Sequence[str]) -> list[Run]:
     """All runs, seed by seed, so that a first look is there early; controls on one backbone."""
     first = experiment.first_backbone
-    larger = {"image_size": make_settings("combined_plus", {}).image_size}
+    larger = {"image_size": make_settings("knn_reconstruction", {}).image_size}
     runs = []
     for seed in SEEDS:
-        controls = (GREY, HELD_OUT, UNTRAINED) if seed in CONTROL_SEEDS else ()
+        controls = (NORMALISED, HELD_OUT, UNTRAINED) if seed in CONTROL_SEEDS else ()
         for category in categories:
             for variant in (PLAIN, *controls):
                 shared = {"category": category, "variant": variant, "seed": seed}
                 if variant != UNTRAINED:
-                    runs.append(Run(arm="autoencoder", **shared))
+                    runs.append(Run(model="autoencoder", **shared))
                 for backbone in experiment.backbones if variant == PLAIN else [first]:
-                    arms = ON_FEATURES + (FIRST_ONLY if backbone == first else ())
-                    runs += [Run(arm=arm, backbone=backbone, **shared) for arm in arms]
+                    models = ON_FEATURES + (FIRST_ONLY if backbone == first else ())
+                    runs += [Run(model=model, backbone=backbone, **shared) for model in models]
             if controls:
                 shared = {"category": category, "variant": LARGER, "seed": seed}
-                runs.append(Run(arm="patchcore", backbone=first, changes=larger, **shared))
+                runs.append(Run(model="patchcore", backbone=first, changes=larger, **shared))
     return runs
 
 
@@ -80,7 +88,7 @@ def collect(
 
 def identity(run: Run) -> dict[str, Any]:
     """The columns that tell which run a row is of."""
-    return run.model_dump(include={"category", "variant", "arm", "backbone", "seed"})
+    return run.model_dump(include={"category", "variant", "model", "backbone", "seed"})
 
 
 def image_scores(measurement: Measurement) -> pd.DataFrame:
@@ -95,11 +103,14 @@ def image_scores(measurement: Measurement) -> pd.DataFrame:
 def control_scores(category: Category) -> pd.DataFrame:
     """Brightness, contrast and file size of the test images, taken as scores."""
     frames = []
-    for variant, test in ((PLAIN, category.test), (GREY, grey_matched(category).test)):
+    for variant, test in (
+        (PLAIN, category.test),
+        (NORMALISED, brightness_normalised(category).test),
+    ):
         images = {"image": test.names, "label": test.labels, "defect_type": test.defect_types}
         for name, control in zip(CONTROLS, (mean_grey, contrast, file_size), strict=True):
             if variant == PLAIN or control is not file_size:  # matched images have no files
-                which = {"category": category.name, "variant": variant, "arm": name}
+                which = {"category": category.name, "variant": variant, "model": name}
                 which |= {"backbone": "", "seed": 0}
                 scores = dict.fromkeys(AGGREGATED, control(test))
                 frames.append(pd.DataFrame(which | images | scores))
@@ -150,7 +161,7 @@ def places(experiment: Experiment, runs: Sequence[Run], category: Category) -> p
     masks: dict[int, list[np.ndarray]] = {}
     rows = []
     for run in runs:
-        if run.category != category.name or run.arm == "resnet":
+        if run.category != category.name or run.model == "resnet":
             continue
         maps = experiment.maps(run)  # (N, H, W)
         size = maps.shape[-1]
@@ -177,7 +188,7 @@ def mean_error_maps(
     experiment: Experiment, runs: Sequence[Run], category: Category
 ) -> pd.DataFrame:
     """The autoencoder's error on a coarse grid, a mean over the seeds and images of a type."""
-    same = [run for run in runs if run.arm == "autoencoder" and run.category == category.name]
+    same = [run for run in runs if run.model == "autoencoder" and run.category == category.name]
     maps = np.mean([experiment.maps(run) for run in same], axis=0)  # (N, H, W)
     cell = maps.shape[-1] // PLACES
     coarse = maps.reshape(len(maps), PLACES, cell, PLACES, cell).mean(axis=(2, 4))  # (N, P, P)
@@ -201,7 +212,7 @@ def provenance(measured: Sequence[Measurement], categories: Sequence[Category]) 
     }
     varying = {"category", "seed", "chosen", "backbone", "layers"}
     settings = {
-        each.arm: {key: value for key, value in each.settings.items() if key not in varying}
+        each.model: {key: value for key, value in each.settings.items() if key not in varying}
         for each in results
     }
     return {

@@ -25,13 +25,13 @@ class Level(NamedTuple):
 
     factor: str
     value: str
-    arms: tuple[str, ...]  # those that the factor touches
+    models: tuple[str, ...]  # those that the factor touches
     changes: dict[str, Any]  # settings that differ from the defaults
     exported: bool = False  # whether it takes the exported backbone in place of the first
 
 
-def _levels(factor: str, setting: str, values: tuple, arms: tuple[str, ...]) -> list[Level]:
-    return [Level(factor, str(value), arms, {setting: value}) for value in values]
+def _levels(factor: str, setting: str, values: tuple, models: tuple[str, ...]) -> list[Level]:
+    return [Level(factor, str(value), models, {setting: value}) for value in values]
 
 
 LEVELS = [
@@ -85,9 +85,9 @@ def level_runs(experiment: Experiment, categories: Iterable[str]) -> list[tuple[
         if level.exported and exported is None:
             continue
         backbone = exported if level.exported else experiment.first_backbone
-        for seed, category, arm in itertools.product(SEEDS, categories, level.arms):
-            which = {"category": category, "arm": arm, "seed": seed}
-            which["backbone"] = "" if arm == "autoencoder" else backbone
+        for seed, category, model in itertools.product(SEEDS, categories, level.models):
+            which = {"category": category, "model": model, "seed": seed}
+            which["backbone"] = "" if model == "autoencoder" else backbone
             runs.append((level, Run(changes=level.changes, **which)))
     return runs
 
@@ -102,15 +102,15 @@ def collect(
     for level, run in level_runs(experiment, categories):
         measurement = experiment.load(run)
         result = measurement.result
-        touching = {each.factor for each in LEVELS if run.arm in each.arms}
+        touching = {each.factor for each in LEVELS if run.model in each.models}
         usual = [pair for pair in USUAL.items() if pair[0] in touching]
         pairs = [(level.factor, level.value)] if level.factor else usual
         measured = [(*pair, result.scores) for pair in pairs]
-        if not level.factor and run.arm != "resnet":  # its map has one cell
+        if not level.factor and run.model != "resnet":  # its map has one cell
             by_k = measurement.scores_by_k.items()
             measured += [("aggregation", AGGREGATIONS[k], scores) for k, scores in by_k]
         for factor, value, scores in measured:
-            which = {"category": run.category, "arm": run.arm, "seed": run.seed}
+            which = {"category": run.category, "model": run.model, "seed": run.seed}
             which |= {"factor": factor, "value": value}
             images = {"image": result.names, "label": result.labels, SCORE: scores}
             frames.append(pd.DataFrame(which | images))
@@ -119,10 +119,10 @@ def collect(
 
 
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row a category, arm, factor and value: AUROC, and ``change`` from the usual value."""
+    """One row a category, model, factor and value: AUROC, and ``change`` from the usual value."""
     rows = []
     table = scores.assign(variant="plain")
-    keys = scores[["category", "arm", "factor", "value"]].drop_duplicates()
+    keys = scores[["category", "model", "factor", "value"]].drop_duplicates()
     for key in keys.itertuples(index=False):
         wins = wins_of(table, **key._asdict(), variant="plain")
         usual = wins_of(table, **key._replace(value=USUAL[key.factor])._asdict(), variant="plain")

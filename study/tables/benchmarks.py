@@ -84,7 +84,7 @@ def times_to_quality(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
-    """Median seconds and peak memory of a category, arm by arm, and of the peer.
+    """Median seconds and peak memory of a category, model by model, and of the peer.
 
     One row for ``who`` and ``state``, `FEW` where only some of the images were learned
     from: ``fit``, ``judge`` and their ``total`` in seconds, with its ``low`` and
@@ -93,11 +93,11 @@ def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     whole = max(count for count, _ in rows["images"])
     names = [peer_name(share) for share in peers.coreset]
     states = ["cold" if count == whole else FEW for count, _ in peers["images"]]
-    both = pd.concat([rows, peers.assign(arm=names, state=states)], ignore_index=True)
+    both = pd.concat([rows, peers.assign(model=names, state=states)], ignore_index=True)
     both["total"] = both.fit + both.score
     both["image"] = [1000 * s / n[1] for s, n in zip(both.score, both["images"], strict=True)]
     both["peak_gb"] = both.peak_mb / 1000
-    found = both.rename(columns={"arm": "who"}).groupby(["who", "state"], sort=False)
+    found = both.rename(columns={"model": "who"}).groupby(["who", "state"], sort=False)
     return found.agg(
         fit=("fit", "median"),
         judge=("score", "median"),
@@ -111,18 +111,18 @@ def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside(rows: pd.DataFrame) -> pd.DataFrame:
-    """What combined+ takes, against combined and patchcore measured beside it.
+    """What kNN reconstruction takes, against combined and patchcore measured beside it.
 
     One row a category: median ``ratio`` of the seconds from files to
     scores over the repeats, with its ``low`` and ``high``; the medians of
-    the seconds themselves, ``combined``, ``combined_plus`` and
-    ``patchcore``, of the same image size; and ``peak_gb`` of combined+.
+    the seconds themselves, ``combined``, ``knn_reconstruction`` and
+    ``patchcore``, of the same image size; and ``peak_gb`` of kNN reconstruction.
     """
     total = rows.assign(total=rows.fit + rows.score)
-    wide = total.pivot(index=["category", "repeat"], columns="arm", values="total")
-    ratio = (wide.combined_plus / wide.combined).groupby("category", sort=False)
+    wide = total.pivot(index=["category", "repeat"], columns="model", values="total")
+    ratio = (wide.knn_reconstruction / wide.combined).groupby("category", sort=False)
     own = wide.groupby("category", sort=False).median()
-    peak = rows[rows.arm == "combined_plus"].groupby("category").peak_mb.max() / 1000
+    peak = rows[rows.model == "knn_reconstruction"].groupby("category").peak_mb.max() / 1000
     found = own.assign(ratio=ratio.median(), low=ratio.min(), high=ratio.max(), peak_gb=peak)
     return found.reset_index()
 
@@ -133,7 +133,7 @@ def latencies(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     Low and high leave out a tenth of the repeats each. Of the peer, the run that
     has learned from most images counts.
     """
-    found = [(row.arm, row.threads, row.milliseconds) for row in rows.itertuples()]
+    found = [(row.model, row.threads, row.milliseconds) for row in rows.itertuples()]
     peers = peers.assign(learned=[count for count, _ in peers["images"]])
     most = peers[peers.learned == peers.groupby("coreset").learned.transform("max")]
     for share, own in most.groupby("coreset", sort=False):
@@ -149,7 +149,7 @@ def latencies(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
 
 def precision_changes(rows: pd.DataFrame) -> pd.DataFrame:
     """AUROC with bfloat16 less that with float32, of the same seeds."""
-    keys = ["category", "arm", "seed"]
+    keys = ["category", "model", "seed"]
     wide = rows.pivot(index=keys, columns="precision", values="auroc").reset_index()
     return wide.assign(change=wide.bfloat16 - wide.float32)
 

@@ -1,4 +1,4 @@
-"""Arm against arm, type against type, claim against number: read from the scores."""
+"""Model against model, type against type, claim against number: read from the scores."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from scipy import stats
 
 from anomalylib.metrics import image as metrics
 from anomalylib.metrics import intervals
-from study.names import ARMS, CLAIMS, plain
+from study.names import CLAIMS, MODELS, plain
 from study.tables.reference import RULES, SCORE, of_model, scores_of, select, wins_of
 from study.tables.text import change_of, with_interval
 
@@ -17,7 +17,7 @@ CERTAIN = 0.05  # p value below which a paired difference counts
 
 
 class Comparison(NamedTuple):
-    """Two arms on the same test images; the difference is the first less the second."""
+    """Two models on the same test images; the difference is the first less the second."""
 
     difference: float
     low: float
@@ -35,28 +35,28 @@ def compare(scores: pd.DataFrame, first: dict[str, str], second: dict[str, str])
     return Comparison(*interval, intervals.paired_p(wins, others))
 
 
-def between_arms(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
-    """Every arm against the one before it, one row a category and pair.
+def between_models(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
+    """Every model against the one before it, one row a category and pair.
 
-    An arm that was not measured with this backbone is left out.
+    A model that was not measured with this backbone is left out.
     """
-    there = set(scores.arm[scores.backbone.isin(["", backbone])])
-    arms = [of_model(arm, backbone) for arm in ARMS if arm in there]
+    there = set(scores.model[scores.backbone.isin(["", backbone])])
+    models = [of_model(model, backbone) for model in MODELS if model in there]
     rows = []
     for category in scores.category.unique():
         own = {"category": category}
-        for second, first in pairwise(arms):
+        for second, first in pairwise(models):
             found = compare(scores, own | first, own | second)
-            pair = {"first": first["arm"], "second": second["arm"]}
+            pair = {"first": first["model"], "second": second["model"]}
             rows.append(own | pair | found._asdict())
     return pd.DataFrame(rows)
 
 
 def between_variants(scores: pd.DataFrame, variant: str, backbone: str) -> pd.DataFrame:
-    """Every arm and control in one variant against itself as it is, on the same seeds."""
+    """Every model and control in one variant against itself as it is, on the same seeds."""
     there = scores[(scores.variant == variant) & scores.backbone.isin(["", backbone])]
     rows = []
-    for key in there[["category", "arm", "backbone"]].drop_duplicates().itertuples(index=False):
+    for key in there[["category", "model", "backbone"]].drop_duplicates().itertuples(index=False):
         own = key._asdict()
         seeds = select(there, **own).seed.unique()
         same = scores[scores.seed.isin(seeds)]
@@ -71,14 +71,19 @@ def by_defect_type(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
     """AUROC of each defect type against all normal images, mean over seeds."""
     usual = scores[(scores.variant == "plain") & scores.backbone.isin(["", backbone])]
     rows = []
-    for (category, arm), own in usual.groupby(["category", "arm"], sort=False):
+    for (category, model), own in usual.groupby(["category", "model"], sort=False):
         normal = own[own.label == 0]
         for kind, anomalous in own[own.label == 1].groupby("defect_type"):
             found = [
                 metrics.auroc(both.label.to_numpy(), both[SCORE].to_numpy())
                 for _, both in pd.concat([normal, anomalous]).groupby("seed")
             ]
-            row = {"category": category, "defect_type": kind, "arm": arm, "auroc": np.mean(found)}
+            row = {
+                "category": category,
+                "defect_type": kind,
+                "model": model,
+                "auroc": np.mean(found),
+            }
             rows.append(row | {"images": anomalous.image.nunique()})
     return pd.DataFrame(rows)
 
@@ -103,17 +108,17 @@ def verdicts(scores: pd.DataFrame, summary: pd.DataFrame, backbone: str) -> pd.D
     """
     shown = summary[(summary.variant == "plain") & summary.backbone.isin(["", backbone])]
     low, high = CLAIMS["autoencoder"], CLAIMS["combined"]
-    by_arm = shown.set_index(["category", "arm"])
-    by_arm["at_low"] = (by_arm.auroc_ci_low <= low) & (by_arm.auroc_ci_high >= low)
-    by_arm["at_high"] = by_arm.auroc_ci_high >= high
-    by_arm["works"] = (by_arm.recall >= 0.9) & (by_arm.fpr <= 0.05)
-    by_pair = between_arms(scores, backbone).set_index(["category", "first"])
+    by_model = shown.set_index(["category", "model"])
+    by_model["at_low"] = (by_model.auroc_ci_low <= low) & (by_model.auroc_ci_high >= low)
+    by_model["at_high"] = by_model.auroc_ci_high >= high
+    by_model["works"] = (by_model.recall >= 0.9) & (by_model.fpr <= 0.05)
+    by_pair = between_models(scores, backbone).set_index(["category", "first"])
     by_pair["better"] = (by_pair.difference > 0) & (by_pair.p < CERTAIN)
 
-    def of(table: pd.DataFrame, arm: str) -> dict[str, pd.Series]:
-        return {name: table.loc[(name, arm)] for name in shown.category.unique()}
+    def of(table: pd.DataFrame, model: str) -> dict[str, pd.Series]:
+        return {name: table.loc[(name, model)] for name in shown.category.unique()}
 
-    alone, combined = of(by_arm, "autoencoder"), of(by_arm, "combined")
+    alone, combined = of(by_model, "autoencoder"), of(by_model, "combined")
     features, both = of(by_pair, "resnet"), of(by_pair, "combined")
     better = "ResNet features alone: better than the autoencoder"
     rule = f"{RULES[0].name.split(',')[0]} of the errors: a threshold to work with"

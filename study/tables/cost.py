@@ -86,16 +86,16 @@ def one_image(costs: pd.DataFrame, one: pd.DataFrame) -> Numbers:
         "bank_ms": f"{single['patchcore']:.0f}",
         "bank_one": f"{single['patchcore'] - single['resnet']:.0f}",
         "net_one": f"{single['combined'] - single['resnet']:.0f}",
-        "plus_one": f"{single['combined_plus']:.0f}",
+        "plus_one": f"{single['knn_reconstruction']:.0f}",
     }
 
 
 def beside(rows: pd.DataFrame) -> Numbers:
-    """What combined+ takes against combined and patchcore measured beside it."""
+    """What kNN reconstruction takes against combined and patchcore measured beside it."""
     both, numbers = benchmarks.beside(rows).set_index("category"), {}
     for name, row in both.iterrows():
         numbers[f"{name}_beside"] = f"{row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})"
-        numbers[f"{name}_plus"] = f"{row.combined_plus:.0f}"
+        numbers[f"{name}_plus"] = f"{row.knn_reconstruction:.0f}"
         numbers[f"{name}_patches"] = f"{row.patchcore:.0f}"
     return numbers | {"plus_peak": f"{both.peak_gb.max():.2f}"}
 
@@ -103,7 +103,7 @@ def beside(rows: pd.DataFrame) -> Numbers:
 def growth(rows: pd.DataFrame) -> Numbers:
     """How peak memory grows with the images."""
     usual = rows[~rows.wide & (rows.side == rows.side.min())]
-    peak = usual.pivot(index="images", columns="arm", values="peak_mb")
+    peak = usual.pivot(index="images", columns="model", values="peak_mb")
     flat = peak.loc[6400] / peak.loc[400] - 1
     wide = rows[rows.wide].peak_mb / 1000
     large = rows[(rows.side == 448) & ~rows.wide].peak_mb / 1000

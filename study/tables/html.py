@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import HTML
 from markupsafe import Markup
 
-from study.names import ARMS, plain
+from study.names import MODELS, plain
 from study.tables.results import Result, tabulate
 from study.tables.text import NARROW
 
@@ -20,13 +20,13 @@ TABLE = jinja2.Environment(
 ).get_template("table.html.j2")
 UNKNOWN = Markup(
     "<strong>{}</strong>: no anomalous image was given. How many defects would be found cannot be "
-    "known, at this threshold or any other: there is no AUROC, no hit and no miss, and an arm with "
-    "few false alarms may be one that sees nothing. What is known is the other half: how many of "
-    "the normal images that were held out from learning are called anomalous, and, in the column "
-    "<em>at most</em>, what their rate may be in the long run."
+    "known, at this threshold or any other: there is no AUROC, no hit and no miss, and a model "
+    "with few false alarms may be one that sees nothing. What is known is the other half: how many "
+    "of the normal images that were held out from learning are called anomalous, and, in the "
+    "column <em>at most</em>, what their rate may be in the long run."
 )
 """What a page says of a part without anomalous images."""
-NAMES = ("category", "defect type", "arm", "first", "second")
+NAMES = ("category", "defect type", "model", "first", "second")
 """Columns of names, which a page has without underscores."""
 
 
@@ -69,7 +69,7 @@ def rule_table(decided: pd.DataFrame) -> HTML:
     rows = list(decided.itertuples())
     shown = {
         "category": decided.category,
-        "arm": decided.arm,
+        "model": decided.model,
         "rule": decided.threshold_rule.str.replace(" ", NARROW),
         "learned from": decided.n_nominal,
         "skewness": decided.skewness.map("{:.1f}".format),
@@ -91,7 +91,7 @@ def published_table(both: pd.DataFrame) -> HTML:
     ours = both.source == "this study"
     backbone = (", " + both.backbone).where(both.backbone != "none", "")
     shown = {
-        "method": both.method.replace({arm: plain(arm) for arm in ARMS}) + backbone,
+        "method": both.method.replace({model: plain(model) for model in MODELS}) + backbone,
         "metal nut": both.metal_nut,
         "screw": both.screw,
         "15 categories": both.mean15,

@@ -9,7 +9,7 @@ from anomalylib.metrics import intervals
 from study.names import plain
 from study.tables.text import NARROW
 
-GROUP = ["category", "arm", "backbone", "images"]
+GROUP = ["category", "model", "backbone", "images"]
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
@@ -35,7 +35,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
             | _rate("test", fits.false_alarms, first.n_normal)
             | {"recall": fits.hits.mean() / first.n_anomalous if first.n_anomalous else np.nan}
         )
-    made, models = pd.DataFrame(rows), ["category", "arm"]
+    made, models = pd.DataFrame(rows), ["category", "model"]
     whole = made[made.images == made.train_images].set_index(models).threshold_mean
     made["ratio"] = made.threshold_mean / made.set_index(models).index.map(whole)
     return made.sort_values(GROUP, ignore_index=True)
@@ -52,7 +52,7 @@ def enough(summary: pd.DataFrame, within: float) -> pd.DataFrame:
         near = sizes.auroc_mean >= sizes.auroc_mean.iloc[-1] - within
         return sizes.images[near[::-1].cummin()[::-1]].min()
 
-    groups = summary.groupby(["category", "arm"], sort=False)
+    groups = summary.groupby(["category", "model"], sort=False)
     return groups[["images", "auroc_mean"]].apply(fewest).to_frame("images")
 
 
@@ -66,7 +66,7 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
     rows, rate = summarise(table), f"{{:.1%}}{NARROW}[≤{NARROW}{{:.0%}}]"
     return pd.DataFrame(
         {
-            "arm": rows.arm.map(plain),
+            "model": rows.model.map(plain),
             "images": rows.images,
             "AUROC": text("{:.3f}", rows.auroc_mean),
             "lowest": text("{:.3f}", rows.auroc_low),
@@ -88,12 +88,12 @@ def numbers(runs: pd.DataFrame, equal: pd.DataFrame, within: float = 0.01) -> di
     summary, texts = summarise(runs), {"within": f"{within:.2f}"}
     for row in summary.itertuples():
         size = "all" if row.images == row.train_images else row.images
-        texts |= _texts(f"{row.category}_{row.arm}_{size}", row, ".1f")
+        texts |= _texts(f"{row.category}_{row.model}_{size}", row, ".1f")
     for (category, model), row in enough(summary, within).iterrows():
         texts[f"{category}_{model}_enough"] = str(row.images)
     for category, total in runs.groupby("category").images.max().items():
         texts[f"{category}_total"] = str(total)
-    trained = runs[runs.arm.isin(equal.arm) & (runs.images == runs.train_images)]
+    trained = runs[runs.model.isin(equal.model) & (runs.images == runs.train_images)]
     again = summarise(pd.concat([equal, trained]))  # with all images the steps are equal anyway
     for row in again.itertuples():
         texts |= _texts(f"{row.category}_equal_{row.images}", row, ".2f")

@@ -11,14 +11,14 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from anomalylib.metrics.intervals import conformal_bound
-from study.names import ARMS, CONTROL, MAIN, PARTS
+from study.names import CONTROL, MAIN, MODELS, PARTS
 from study.tables import comparisons
 from study.tables.comparisons import between_variants, by_defect_type, seed_spread
 from study.tables.reference import CONTROLS, RULES, of_model, scores_of, select
 from study.tables.text import Numbers, change_of, decided, p_value, with_interval
 
 LARGER = "384 pixels"
-"""The variant of PatchCore with images as large as those of combined+."""
+"""The variant of PatchCore with images as large as those of kNN reconstruction."""
 
 
 def row_of(summary: pd.DataFrame, category: str, model: str, **which: str) -> pd.Series:
@@ -33,7 +33,7 @@ def auroc(summary: pd.DataFrame, category: str, model: str, **which: str) -> str
 
 def normal_counts(scores: pd.DataFrame) -> Numbers:
     """How many normal test images each category has."""
-    rows = scores[(scores.arm == CONTROL) & (scores.variant == "plain") & (scores.label == 0)]
+    rows = scores[(scores.model == CONTROL) & (scores.variant == "plain") & (scores.label == 0)]
     return {f"{name}_normal": str(count) for name, count in rows.groupby("category").size().items()}
 
 
@@ -41,7 +41,7 @@ def landing(summary: pd.DataFrame) -> Numbers:
     """Of the landing page."""
     numbers: Numbers = {}
     for part in PARTS:
-        for model in ("combined", "patchcore", "combined_plus"):
+        for model in ("combined", "patchcore", "knn_reconstruction"):
             numbers[f"{part}_{model}"] = row_of(summary, part, model).auroc_mean
         larger = row_of(summary, part, "patchcore", variant=LARGER).auroc_mean
         grey = row_of(summary, part, CONTROL).auroc_mean
@@ -71,7 +71,7 @@ def claims(scores: pd.DataFrame, summary: pd.DataFrame, thresholds: pd.DataFrame
     """Of the chapter on the claims."""
     numbers = other_backbones(scores, thresholds) | normal_counts(scores)
     for part in PARTS:
-        numbers |= {f"{part}_{model}": auroc(summary, part, model) for model in ARMS}
+        numbers |= {f"{part}_{model}": auroc(summary, part, model) for model in MODELS}
         numbers[f"{part}_larger"] = auroc(summary, part, "patchcore", variant=LARGER)
         for control in CONTROLS:
             name = f"{part}_{control.replace(' ', '_')}"
@@ -83,7 +83,7 @@ def other_backbones(scores: pd.DataFrame, thresholds: pd.DataFrame) -> Numbers:
     """What moves with the two other backbones: two gains, and what the report's rule decides."""
     numbers: Numbers = {}
     for short, backbone in (("v2", "resnet50-v2"), ("lite0", "efficientnet_lite0")):
-        pairs = comparisons.between_arms(scores, backbone).set_index(["category", "first"])
+        pairs = comparisons.between_models(scores, backbone).set_index(["category", "first"])
         for name, model in (("gain", "resnet"), ("over", "combined")):
             pair = pairs.loc[("screw", model)]
             numbers[f"{name}_{short}"] = f"{pair.difference:+.3f}, p {p_value(pair.p)}"
@@ -98,7 +98,7 @@ def other_backbones(scores: pd.DataFrame, thresholds: pd.DataFrame) -> Numbers:
 def category(scores: pd.DataFrame, summary: pd.DataFrame, name: str) -> Numbers:
     """Of the chapter on one category."""
     numbers: Numbers = {"normal": normal_counts(scores)[f"{name}_normal"]}
-    for model in ARMS:
+    for model in MODELS:
         row = row_of(summary, name, model)
         seeds = seed_spread(scores, category=name, **of_model(model, MAIN))
         numbers |= {model: with_interval(row), f"{model}_recall": f"{row.recall:.0%}"}
@@ -132,25 +132,27 @@ def below_chance(
     numbers: Numbers = {"nut": auroc(summary, "metal_nut", "autoencoder")}
     for column in ("score_top10", "score_mean", "score_max"):
         for name in PARTS:
-            seeds = seed_spread(scores, column, category=name, arm="autoencoder")
+            seeds = seed_spread(scores, column, category=name, model="autoencoder")
             numbers[f"{name}_{column}"] = f"{seeds.min():.2f} to {seeds.max():.2f}"
     nut = places[(places.category == "metal_nut") & places.inside.notna()]
-    for kind, rows in nut[nut.arm == "autoencoder"].groupby("defect_type"):
+    for kind, rows in nut[nut.model == "autoencoder"].groupby("defect_type"):
         numbers[f"top_{kind}"] = f"{rows.top_inside.mean():.1%}"
     for model in ("autoencoder", "combined"):
-        rows = nut[(nut.arm == model) & (nut.backbone == of_model(model, MAIN)["backbone"])]
+        rows = nut[(nut.model == model) & (nut.backbone == of_model(model, MAIN)["backbone"])]
         mean = (rows.inside / rows.usual).groupby(rows.image).mean()
         numbers[f"more_{model}"] = f"{(mean > 1).mean():.0%}"
         numbers[f"top_{model}"] = f"{rows.top_inside.mean():.0%}"
-    kinds = by_defect_type(scores, MAIN).set_index(["category", "defect_type", "arm"]).auroc
+    kinds = by_defect_type(scores, MAIN).set_index(["category", "defect_type", "model"]).auroc
     numbers["flip"] = kinds["metal_nut", "flip", "autoencoder"]
-    _, contrast = scores_of(scores, category="metal_nut", arm="contrast")
+    _, contrast = scores_of(scores, category="metal_nut", model="contrast")
     for name, column in (("contrast", "score_mean"), ("contrast_top", "score_top10")):
-        labels, values = scores_of(scores, column, category="metal_nut", arm="autoencoder")
+        labels, values = scores_of(scores, column, category="metal_nut", model="autoencoder")
         errors, normal = values.mean(axis=0), labels == 0
         correlation = spearmanr(errors[normal], contrast[0, normal]).statistic
         numbers[f"metal_nut_{name}"] = f"{correlation:.2f}"
-    change = between_variants(scores, "grey-matched", MAIN).set_index(["category", "arm"])
+    change = between_variants(scores, "brightness-normalised", MAIN).set_index(
+        ["category", "model"]
+    )
     for short, name in (("nut", "metal_nut"), ("screw", "screw")):
         row = change.loc[(name, "autoencoder")]
         numbers |= {f"{short}_before": row.before, f"{short}_after": row.after}
@@ -168,7 +170,7 @@ def below_chance(
 
 def error_places(places: pd.DataFrame) -> pd.DataFrame:
     """Where the autoencoder's error is, by category and defect type."""
-    rows = places[(places.arm == "autoencoder") & places.inside.notna()]
+    rows = places[(places.model == "autoencoder") & places.inside.notna()]
     groups = rows.assign(ratio=rows.inside / rows.usual).groupby(["category", "defect_type"])
     means = {"top_inside": ("top_inside", "mean"), "area": ("area", "mean")}
     return groups.agg(**means, inside_over_usual=("ratio", "median")).reset_index()
@@ -181,9 +183,10 @@ def thresholds(scores: pd.DataFrame, summary: pd.DataFrame, decisions: pd.DataFr
     for name, variant in (("nut_whole", "plain"), ("nut_held_out", "held-out")):
         numbers[name] = row_of(summary, "metal_nut", "combined", variant=variant).auroc_mean
     bound = conformal_bound(int(numbers["metal_nut_combined_conformal_n"]), 0.05)
-    grey = scores[(scores.arm == CONTROL) & (scores.category == "screw")]
+    grey = scores[(scores.model == CONTROL) & (scores.category == "screw")]
     test = grey[(grey.variant == "plain") & (grey.label == 0)].score_top10.mean()
-    matched = grey[grey.variant == "grey-matched"].score_top10.mean()  # to the training images
+    normalised = grey[grey.variant == "brightness-normalised"]  # to the training images
+    matched = normalised.score_top10.mean()
     greys = {"grey_test": f"{test:.0f}", "grey_train": f"{matched:.0f}"}
     return numbers | greys | {"spread": f"{bound:.0%}"}
 
@@ -194,21 +197,21 @@ def controls(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
     for part in PARTS:
         for control in CONTROLS:
             numbers[f"{part}_{control.replace(' ', '_')}"] = auroc(summary, part, control)
-        left = row_of(summary, part, CONTROL, variant="grey-matched").auroc_mean
-        contrast = auroc(summary, part, "contrast", variant="grey-matched")
+        left = row_of(summary, part, CONTROL, variant="brightness-normalised").auroc_mean
+        contrast = auroc(summary, part, "contrast", variant="brightness-normalised")
         numbers |= {f"{part}_grey_left": left, f"{part}_contrast_left": contrast}
         numbers[f"{part}_ae"] = auroc(summary, part, "autoencoder")
         drawn = comparisons.shuffled(scores, category=part, **of_model("combined", MAIN))
         low, high = np.quantile(drawn, [0.025, 0.975])
         numbers[f"{part}_shuffled"] = f"{drawn.mean():.3f}, 95 % of them in [{low:.3f}, {high:.3f}]"
-    light = between_variants(scores, "grey-matched", MAIN).set_index(["category", "arm"])
-    for model in ("patchcore", "combined", "combined_plus"):
+    light = between_variants(scores, "brightness-normalised", MAIN).set_index(["category", "model"])
+    for model in ("patchcore", "combined", "knn_reconstruction"):
         numbers[f"{model}_change"] = change_of(light.loc[("screw", model)])
     for short, where in (("resnet", ("screw", "resnet")), ("ae", ("metal_nut", "autoencoder"))):
         numbers |= {f"{short}_before": light.loc[where].before}
         numbers |= {f"{short}_after": light.loc[where].after}
-    untrained = between_variants(scores, "untrained", MAIN).set_index(["category", "arm"])
-    for model in ("patchcore", "combined_plus"):
+    untrained = between_variants(scores, "untrained", MAIN).set_index(["category", "model"])
+    for model in ("patchcore", "knn_reconstruction"):
         numbers[f"screw_untrained_{model}"] = untrained.loc[("screw", model)].after
     return numbers
 
@@ -254,14 +257,14 @@ def sensitivity(table: pd.DataFrame) -> tuple[Numbers, pd.DataFrame]:
         return f"{row.auroc:.3f} ({row.factor}: {row.value})"
 
     numbers: Numbers = {}
-    for name, rows in table[table.arm == "combined"].groupby("category"):
+    for name, rows in table[table.model == "combined"].groupby("category"):
         numbers[f"{name}_low"] = named(rows.loc[rows.auroc.idxmin()])
         numbers[f"{name}_high"] = named(rows.loc[rows.auroc.idxmax()])
-    rows = table[(table.arm == "patchcore") & (table.category == "screw")]
+    rows = table[(table.model == "patchcore") & (table.category == "screw")]
     numbers["patchcore_high"] = named(rows.loc[rows.auroc.idxmax()])
     turned = table[~table.usual.astype(bool)]
     clear = turned[turned.p < 0.05].sort_values("change", key=abs, ascending=False)
     numbers |= {"turned": str(len(turned)), "clear": str(len(clear))}
     numbers["by_chance"] = f"{0.05 * len(turned):.0f}"
-    columns = ["category", "arm", "factor", "value", "auroc", "change", "p"]
+    columns = ["category", "model", "factor", "value", "auroc", "change", "p"]
     return numbers, clear.assign(p=clear.p.map(p_value))[columns]

@@ -15,7 +15,7 @@ from anomalylib.metrics import intervals
 from study.checkout import ROOT
 
 REFERENCE = ROOT / "data" / "reference"
-GROUP = ["category", "variant", "arm", "backbone"]
+GROUP = ["category", "variant", "model", "backbone"]
 CONTROLS = ("mean grey", "contrast", "file size")
 SCORE = "score_top10"
 """The score of the study; `score_mean` and `score_max` aggregate otherwise."""
@@ -85,7 +85,7 @@ def select(table: pd.DataFrame, **which: str) -> pd.DataFrame:
 def of_model(model: str, backbone: str) -> dict[str, str]:
     """The columns that say a model, or a control, with a backbone where it has one."""
     without = ("autoencoder", *CONTROLS)
-    return {"arm": model, "backbone": "" if model in without else backbone}
+    return {"model": model, "backbone": "" if model in without else backbone}
 
 
 def scores_of(
@@ -112,12 +112,12 @@ def seed_zero(
 
 
 def wins_of(scores: pd.DataFrame, column: str = SCORE, **which: str) -> np.ndarray:
-    """The win matrix (A, M) of an arm's mean AUROC over its seeds; see `intervals`."""
+    """The win matrix (A, M) of a model's mean AUROC over its seeds; see `intervals`."""
     return intervals.win_matrix(*scores_of(scores, column, **which))
 
 
 def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a category, variant, arm and backbone, over its seeds, of the tables so named.
+    """One row a category, variant, model and backbone, over its seeds, of the tables so named.
 
     ``auroc_sd`` is the spread over seeds; ``auroc_ci_*`` bootstrap and
     ``auroc_delong_*`` DeLong intervals over the choice of test images, two
@@ -156,11 +156,11 @@ def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -
 
 
 def decisions(scores: pd.DataFrame, nominal: pd.DataFrame) -> pd.DataFrame:
-    """What each threshold rule decides, one row a category, arm, backbone and rule.
+    """What each threshold rule decides, one row a category, model, backbone and rule.
 
     Counts and rates are means over seeds.
     """
-    keys, rows = ["category", "arm", "backbone"], []
+    keys, rows = ["category", "model", "backbone"], []
     for rule in RULES:
         there = nominal[nominal.variant == rule.variant]
         for key in there[keys].drop_duplicates().itertuples(index=False):

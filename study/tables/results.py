@@ -1,4 +1,4 @@
-"""One result per category, arm and seed: scores, settings, provenance."""
+"""One result per category, model and seed: scores, settings, provenance."""
 
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from anomalylib.files import written_whole
 from anomalylib.images.category import Category
 from anomalylib.metrics import image as metrics
 from anomalylib.metrics.intervals import upper_bound
-from study.names import ARMS, CONTROL, plain
+from study.names import CONTROL, MODELS, plain
 
 OF_FEATURES = ("image_size", "pool_padding", "normalise", "precision")
 OF_BACKBONE = ("name", "layers", "sha256")
@@ -23,18 +23,18 @@ SAID_APART = {"category", "backbone", "layers", "chosen", "threads"}
 
 
 class Result(BaseModel):
-    """What one arm scored on one category with one seed."""
+    """What one model scored on one category with one seed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     category: str
-    arm: str
+    model: str
     dataset: str
     seed: int
     synthetic: bool  # whether the parts are drawn
     settings: dict[str, Any]  # every parameter of the notebook
     usual_size: int | None = None  # `image_size` that the model was made for
-    backbone: dict[str, Any] | None  # `Backbone.describe()`; None for an arm that has none
+    backbone: dict[str, Any] | None  # `Backbone.describe()`; None for a model that has none
     fingerprint: str  # SHA-256 of the category's images
     names: list[str]  # the test images
     defect_types: list[str]
@@ -80,7 +80,7 @@ class Result(BaseModel):
 
         The maps come first, so that a JSON file that is there is complete.
         """
-        path = result_path(folder, self, self.arm, self.seed)
+        path = result_path(folder, self, self.model, self.seed)
         with written_whole(path.with_suffix(".npz")) as beside:
             np.savez_compressed(beside, maps=maps.astype(np.float16))
         with written_whole(path) as beside:
@@ -115,35 +115,39 @@ def data_key(data: Category | Result) -> str:
     return f"{name}-{data.fingerprint[:8]}"
 
 
-def result_path(folder: str | Path, data: Category | Result, arm: str, seed: int) -> Path:
-    """Where the result of one arm on some images lies."""
-    return Path(folder) / data_key(data) / f"{arm}-seed{seed}.json"
+def result_path(folder: str | Path, data: Category | Result, model: str, seed: int) -> Path:
+    """Where the result of one model on some images lies."""
+    return Path(folder) / data_key(data) / f"{model}-seed{seed}.json"
 
 
-def load_result(folder: str | Path, category: Category, arm: str, seed: int) -> Result:
-    """Read the result of one arm.
+def load_result(folder: str | Path, category: Category, model: str, seed: int) -> Result:
+    """Read the result of one model.
 
     Raises
     ------
     UserError
         If it has not been made, cannot be read, or is one of other images.
     """
-    path = result_path(folder, category, arm, seed)
+    path = result_path(folder, category, model, seed)
     if not path.is_file():
-        raise UserError(f"no result at {path}: run notebooks/{arm}.ipynb for {category.name} first")
+        raise UserError(
+            f"no result at {path}: run notebooks/{model}.ipynb for {category.name} first"
+        )
     try:
         result = Result.model_validate_json(path.read_text())
     except ValueError:  # no text, no JSON, or not these fields
         raise UserError(f"{path} is no result of this version: delete it and rerun") from None
-    made_of = (result.category, result.arm, result.seed, result.fingerprint)
-    if made_of != (category.name, arm, seed, category.fingerprint):
-        raise UserError(f"{path} is of other images, arm or seed: delete it and rerun")
+    made_of = (result.category, result.model, result.seed, result.fingerprint)
+    if made_of != (category.name, model, seed, category.fingerprint):
+        raise UserError(f"{path} is of other images, model or seed: delete it and rerun")
     return result
 
 
 def load_results(folder: str | Path, categories: Sequence[Category], seed: int) -> list[Result]:
-    """The results of all arms on some categories, for one table."""
-    return joined([load_result(folder, each, arm, seed) for each in categories for arm in ARMS])
+    """The results of all models on some categories, for one table."""
+    return joined(
+        [load_result(folder, each, model, seed) for each in categories for model in MODELS]
+    )
 
 
 def joined(results: list[Result], alike: bool = False) -> list[Result]:
@@ -192,7 +196,7 @@ def _where_they_differ(one: Any, other: Any) -> tuple[str, str]:
 
 def load_maps(folder: str | Path, result: Result) -> np.ndarray:
     """Anomaly maps of a result's test images, (N, H, W)."""
-    return read_maps(result_path(folder, result, result.arm, result.seed).with_suffix(".npz"))
+    return read_maps(result_path(folder, result, result.model, result.seed).with_suffix(".npz"))
 
 
 def read_maps(path: Path) -> np.ndarray:
@@ -212,7 +216,7 @@ def read_maps(path: Path) -> np.ndarray:
 
 
 def tabulate(results: list[Result]) -> pd.DataFrame:
-    """One row an arm and one for the control: AUROC, decisions at the threshold.
+    """One row a model and one for the control: AUROC, decisions at the threshold.
 
     *at most* is the one-sided 95 % bound of Clopper and Pearson on the rate of
     false alarms. Without anomalous images there is no AUROC, and no control.
@@ -225,7 +229,7 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
             counts = result.confusion
             row = {
                 "category": plain(category),
-                "arm": plain(result.arm),
+                "model": plain(result.model),
                 "AUROC": f"{result.auroc:.3f}" if result.has_anomalous else "–",
                 "false alarms": f"{counts.false_alarm} of {counts.normal}",
                 "at most": f"{upper_bound(counts.false_alarm, counts.normal):.0%}",
@@ -234,7 +238,7 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
             rows.append(row)
         if mine[0].has_anomalous:
             control = f"{mine[0].control_auroc:.3f}"
-            rows.append({"category": plain(category), "arm": CONTROL, "AUROC": control})
+            rows.append({"category": plain(category), "model": CONTROL, "AUROC": control})
     return pd.DataFrame(rows).fillna("–")
 
 
@@ -251,33 +255,35 @@ def provenance_table(results: list[Result]) -> dict[str, str]:
 
 
 def image_table(results: list[Result]) -> pd.DataFrame:
-    """Every test image of one category with its score by each arm, and the thresholds."""
+    """Every test image of one category with its score by each model, and the thresholds."""
     first = joined(results, alike=True)[0]
     columns = {"image": first.names, "defect_type": first.defect_types, "label": first.labels}
     columns["mean_grey"] = first.mean_grey
     for result in results:
-        columns[result.arm] = result.scores
-        columns[f"{result.arm}_threshold"] = result.threshold
+        columns[result.model] = result.scores
+        columns[f"{result.model}_threshold"] = result.threshold
     return pd.DataFrame(columns)
 
 
 def defect_table(results: list[Result]) -> pd.DataFrame:
-    """AUROC of each defect type against all normal test images of one category, by arm.
+    """AUROC of each defect type against all normal test images of one category, by model.
 
     The control has a column too; without anomalous images there is no row.
     """
     first = joined(results, alike=True)[0]
     labels, kinds = np.array(first.labels), np.array(first.defect_types)
-    by_arm = {plain(result.arm): result.scores for result in results} | {CONTROL: first.mean_grey}
+    by_model = {plain(result.model): result.scores for result in results} | {
+        CONTROL: first.mean_grey
+    }
     rows = []
     for kind in sorted(set(kinds[labels == 1])):
         chosen = (labels == 0) | (kinds == kind)
         row = {"defect type": kind, "images": int((kinds == kind).sum())}
-        for arm, scores in by_arm.items():
-            row[arm] = metrics.auroc(labels[chosen], np.array(scores)[chosen])
+        for model, scores in by_model.items():
+            row[model] = metrics.auroc(labels[chosen], np.array(scores)[chosen])
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _said(result: Result) -> str:
-    return plain(f"{result.category} {result.arm}")
+    return plain(f"{result.category} {result.model}")

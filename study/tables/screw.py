@@ -12,8 +12,12 @@ from study.tables.reference import of_model
 from study.tables.text import Numbers, change_of, with_interval, with_p
 
 BASE, CHOSEN = "as in combined", "as chosen"
-FINER, RANDOM = ("FeatCAE", "384 pixels"), ("combined+", "bank at random")
-PANELS = {FINER: "FeatCAE", RANDOM: "random bank", ("combined+", CHOSEN): "combined+"}
+FINER, RANDOM = ("FeatCAE", "384 pixels"), ("kNN reconstruction", "bank at random")
+PANELS = {
+    FINER: "FeatCAE",
+    RANDOM: "random bank",
+    ("kNN reconstruction", CHOSEN): "kNN reconstruction",
+}
 """The trials whose errors are drawn by rarity, and what their panels are called."""
 PARTS_AWAY = {
     "random": "bank at random",
@@ -29,23 +33,23 @@ PARTS_AWAY = {
     "three": "3 neighbours",
     "thirty": "30 neighbours",
 }
-"""Trials of combined+ that differ from it in one part, by the names that the prose has."""
+"""Trials of kNN reconstruction that differ from it in one part, by the names that the prose has."""
 
 
 def where_it_fails(
     scores: pd.DataFrame, summary: pd.DataFrame, levels: pd.DataFrame, places: pd.DataFrame
 ) -> Numbers:
-    """How combined, PatchCore and combined+ fare on screw, and what moves it."""
+    """How combined, PatchCore and kNN reconstruction fare on screw, and what moves it."""
     which = {"category": "screw"}
-    models = ("combined", "patchcore", "combined_plus")
+    models = ("combined", "patchcore", "knn_reconstruction")
     numbers: Numbers = {model: auroc(summary, "screw", model) for model in models}
     combined, patchcore = (which | of_model(model, MAIN) for model in models[:2])
     numbers["gap"] = with_p(compare(scores, patchcore, combined))
-    light = between_variants(scores, "grey-matched", MAIN).set_index(["category", "arm"])
+    light = between_variants(scores, "brightness-normalised", MAIN).set_index(["category", "model"])
     numbers["light"] = change_of(light.loc[("screw", "combined")])
     for name in ("resnet50-v2", "efficientnet_lite0"):
         numbers[name] = with_interval(row_of(summary, **which, **of_model("combined", name)))
-    rows = levels[(levels.category == "screw") & (levels.arm == "combined")]
+    rows = levels[(levels.category == "screw") & (levels.model == "combined")]
     best = rows.loc[rows.auroc.idxmax()]
     numbers["best"] = f"{best.auroc:.3f} ({best.factor}: {best.value})"
     by_value = rows.set_index(["factor", "value"]).auroc
@@ -53,10 +57,10 @@ def where_it_fails(
     numbers |= {"narrow": latent["10"], "wide": latent["200"]}
     numbers |= {"short": epochs["1"], "long": epochs["8"]}
     kinds = by_defect_type(scores, MAIN)
-    types = kinds[(kinds.category == "screw") & (kinds.arm == "combined")].auroc
+    types = kinds[(kinds.category == "screw") & (kinds.model == "combined")].auroc
     numbers |= {"worst_type": types.min(), "best_type": types.max()}
     known = places[places.inside.notna() & (places.category == "screw")]
-    for name, rows in known[known.backbone == MAIN].groupby("arm"):
+    for name, rows in known[known.backbone == MAIN].groupby("model"):
         size = main_row(summary, "screw", name).image_size
         cells = rows.area * (size / 8) ** 2  # layer2 has a cell for 8 pixels
         possible = np.minimum(cells, 10) / 10
@@ -75,36 +79,36 @@ def by_rarity(bins: pd.DataFrame) -> Numbers:
     return {name: f"{np.average(own.error, weights=own.patches):.1f}" for name, own in named}
 
 
-def combined_plus(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
-    """How combined+ fares on either part, beside PatchCore at its size, and what light does."""
-    numbers: Numbers = {"nut_plus": auroc(summary, "metal_nut", "combined_plus")}
-    light = between_variants(scores, "grey-matched", MAIN).set_index(["category", "arm"])
+def knn_reconstruction(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
+    """How kNN reconstruction fares on both parts, beside PatchCore at its size, in one light."""
+    numbers: Numbers = {"nut_plus": auroc(summary, "metal_nut", "knn_reconstruction")}
+    light = between_variants(scores, "brightness-normalised", MAIN).set_index(["category", "model"])
     seeds = scores[scores.variant == LARGER].seed.unique()
     same = scores[scores.seed.isin(seeds)]
     for name, category in (("nut", "metal_nut"), ("screw", "screw")):
-        row = main_row(summary, category, "combined_plus")
+        row = main_row(summary, category, "knn_reconstruction")
         numbers |= {f"{name}_sd": f"{row.auroc_sd:.4f}", f"{name}_recall": f"{row.recall:.0%}"}
         numbers[f"{name}_bound"] = f"{row.fpr_ci_high:.0%}"
-        matched = main_row(summary, category, "combined_plus", variant="grey-matched")
+        matched = main_row(summary, category, "knn_reconstruction", variant="brightness-normalised")
         numbers[f"{name}_matched"] = with_interval(matched)
-        numbers[f"{name}_light"] = change_of(light.loc[(category, "combined_plus")])
+        numbers[f"{name}_light"] = change_of(light.loc[(category, "knn_reconstruction")])
         numbers[f"{name}_larger"] = auroc(summary, category, "patchcore", variant=LARGER)
-        plus = {"category": category} | of_model("combined_plus", MAIN)
+        plus = {"category": category} | of_model("knn_reconstruction", MAIN)
         for short, variant in (("same", LARGER), ("usual", "plain")):
-            other = plus | {"arm": "patchcore", "variant": variant}
+            other = plus | {"model": "patchcore", "variant": variant}
             numbers[f"{name}_{short}"] = with_p(compare(same, plus, other))
-    numbers["untrained"] = auroc(summary, "screw", "combined_plus", variant="untrained")
-    numbers["contrast_left"] = auroc(summary, "screw", "contrast", variant="grey-matched")
+    numbers["untrained"] = auroc(summary, "screw", "knn_reconstruction", variant="untrained")
+    numbers["contrast_left"] = auroc(summary, "screw", "contrast", variant="brightness-normalised")
     return numbers | {"larger_seeds": str(len(seeds))} | grey_rank(scores)
 
 
 def grey_rank(scores: pd.DataFrame) -> Numbers:
-    """Rank correlation of combined+ with brightness over the normal screws, mean over seeds."""
+    """Rank correlation of kNN reconstruction and brightness on normal screws, mean over seeds."""
     rows = scores[(scores.category == "screw") & (scores.variant == "plain") & (scores.label == 0)]
-    grey = rows[rows.arm == CONTROL].set_index("image").score_top10
+    grey = rows[rows.model == CONTROL].set_index("image").score_top10
     ranks = [
         spearmanr(seed.set_index("image").score_top10[grey.index], grey).statistic
-        for _, seed in rows[rows.arm == "combined_plus"].groupby("seed")
+        for _, seed in rows[rows.model == "knn_reconstruction"].groupby("seed")
     ]
     width = np.tanh(1.96 / np.sqrt(len(grey) - 3))  # Fisher's, around zero
     return {"grey_rank": f"{np.mean(ranks):+.2f}", "grey_width": f"{width:.2f}"}
@@ -119,16 +123,16 @@ def tried(trials: pd.DataFrame) -> Numbers:
         "random_auroc": screw[RANDOM],
         "relative_auroc": screw["FeatCAE", "error relative to like patches"],
         "balanced_auroc": screw["FeatCAE", "rare patches trained as often"],
-        "chosen_auroc": screw["combined+", CHOSEN],
+        "chosen_auroc": screw["kNN reconstruction", CHOSEN],
         "tried": str(len(screw)),
     }
-    parts = screw["combined+"]
+    parts = screw["kNN reconstruction"]
     numbers |= {f"part_{short}": parts[trial] for short, trial in PARTS_AWAY.items()}
     for name, rows in trials.groupby("category"):
         numbers[f"{name}_rank"] = f"{spearmanr(rows.pasted, rows.plain).statistic:.2f}"
     both = trials.groupby(["family", "trial"]).pasted.mean()
-    numbers["mean_chosen"] = both["combined+", CHOSEN]
-    better = both[both > both["combined+", CHOSEN]].sort_values(ascending=False)
+    numbers["mean_chosen"] = both["kNN reconstruction", CHOSEN]
+    better = both[both > both["kNN reconstruction", CHOSEN]].sort_values(ascending=False)
     named = [f"{trial} ({value:.3f})" for (_, trial), value in better.items()]
     numbers["better"] = ", ".join(named) or "none"
     nut = trials[(trials.family == "FeatCAE") & (trials.category == "metal_nut")].set_index("trial")
@@ -139,7 +143,7 @@ def tried(trials: pd.DataFrame) -> Numbers:
 
 def trial_table(trials: pd.DataFrame) -> pd.DataFrame:
     """All trials in three judgements on either part, as a page shows them."""
-    values = {"pasted": "pasted", "plain": "test", "grey_matched": "one grey"}
+    values = {"pasted": "pasted", "plain": "test", "brightness_normalised": "one grey"}
     wide = trials.pivot(index=["family", "trial"], columns="category", values=list(values))
     order = list(trials[["family", "trial"]].drop_duplicates().itertuples(index=False, name=None))
     wide = wide.loc[order].swaplevel(axis=1)[["screw", "metal_nut"]]

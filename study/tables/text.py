@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from study.names import ARMS
+from study.names import MODELS
 
 Numbers = dict[str, Any]
 """What a page's text takes by name: texts, or numbers that get three digits."""
@@ -48,7 +48,7 @@ def p_value(p: float) -> str:
 
 
 def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str]:
-    """What some threshold rules decide, as text by ``<category>_<arm>_<rule>_<figure>``.
+    """What some threshold rules decide, as text by ``<category>_<model>_<rule>_<figure>``.
 
     `thresholds` has rows of the table with one backbone; `rules` are their short
     names, with those that the table has.
@@ -56,7 +56,7 @@ def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str
     said = {}
     for short, name in rules.items():
         for row in thresholds[thresholds.threshold_rule == name].itertuples():
-            key = f"{row.category}_{row.arm}_{short}"
+            key = f"{row.category}_{row.model}_{short}"
             said |= {f"{key}_recall": f"{row.recall:.0%}", f"{key}_fpr": f"{row.fpr:.0%}"}
             said |= {f"{key}_bound": f"{row.fpr_ci_high:.0%}", f"{key}_normal": str(row.n_normal)}
             said |= {f"{key}_skew": f"{row.skewness:.1f}", f"{key}_n": str(row.n_nominal)}
@@ -66,10 +66,10 @@ def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str
 def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Published numbers and our own in one table, sorted by the harder part."""
     rows = published.drop(columns=["repository", "commit", "key"])
-    own = summary[(summary.variant == "plain") & summary.arm.isin(ARMS)]
+    own = summary[(summary.variant == "plain") & summary.model.isin(MODELS)]
     ours = []
-    for (arm, backbone), found in own.groupby(["arm", "backbone"], sort=False):
-        row = {"method": arm, "backbone": backbone or "none", "source": "this study"}
+    for (model, backbone), found in own.groupby(["model", "backbone"], sort=False):
+        row = {"method": model, "backbone": backbone or "none", "source": "this study"}
         row |= dict(zip(found.category, found.auroc_mean, strict=True))
         said = [
             f"[{each.auroc_ci_low:.3f}, {each.auroc_ci_high:.3f}]" for each in found.itertuples()

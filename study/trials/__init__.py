@@ -1,1 +1,1 @@
-"""What was tried on the way to combined+."""
+"""What was tried on the way to kNN reconstruction."""

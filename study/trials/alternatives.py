@@ -1,4 +1,4 @@
-"""What was tried in place of combined+, and did less: kept so that it can be measured again."""
+"""What was tried in place of kNN reconstruction, and did less: kept to be measured again."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +13,7 @@ from torch import nn
 from anomalylib.detectors.base import FeatureDetector, Tensors, estimator
 from anomalylib.detectors.blocks import as_rows
 from anomalylib.detectors.combined import Combined, FeatureError, channel_moments
-from anomalylib.detectors.combined_plus import CANDIDATES, CombinedPlus, parts_of
+from anomalylib.detectors.knn_reconstruction import CANDIDATES, KNNReconstruction, parts_of
 from anomalylib.detectors.training import Batches, fit_reconstruction
 from anomalylib.features.cache import Stored
 
@@ -191,15 +191,15 @@ class ClusteredDetector(FeatureDetector):
         return ClusterDistance(**learned)
 
 
-class UniformCandidates(CombinedPlus):
-    """combined+, its candidates drawn without regard to how rare they are."""
+class UniformCandidates(KNNReconstruction):
+    """kNN reconstruction, its candidates drawn without regard to how rare they are."""
 
     def _candidates(self, rarity: np.ndarray, random: np.random.Generator) -> np.ndarray:
         return np.sort(random.choice(len(rarity), min(CANDIDATES, len(rarity)), replace=False))
 
 
-class DrawnBank(CombinedPlus):
-    """combined+, its bank drawn from the candidates in place of spread over them."""
+class DrawnBank(KNNReconstruction):
+    """kNN reconstruction, its bank drawn from the candidates in place of spread over them."""
 
     def _chosen(self, rows: torch.Tensor) -> np.ndarray:
         random = np.random.default_rng(self.seed)
@@ -207,4 +207,4 @@ class DrawnBank(CombinedPlus):
 
 
 class RandomBank(UniformCandidates, DrawnBank):
-    """combined+ with a bank of random patches."""
+    """kNN reconstruction with a bank of random patches."""

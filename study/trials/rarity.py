@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from anomalylib.detectors.blocks import as_rows, blocks, joined
-from anomalylib.detectors.combined_plus import SEEDS, nearest
+from anomalylib.detectors.knn_reconstruction import SEEDS, nearest
 from anomalylib.detectors.patchcore import gather
 from anomalylib.features.cache import Stored
 from anomalylib.images.category import Category

@@ -1,4 +1,4 @@
-"""What was tried on the way to combined+, each measured alike: by pasted defects, then for real.
+"""What was tried on the way to kNN reconstruction, each by pasted defects, then for real.
 
 Settings were chosen by the pasted defects alone; the test images are scored by
 the same fitted detectors, to see what that choice was worth.
@@ -16,14 +16,14 @@ from pydantic import BaseModel
 
 from anomalylib.detectors.base import FeatureDetector
 from anomalylib.detectors.combined import Combined
-from anomalylib.detectors.combined_plus import CombinedPlus
+from anomalylib.detectors.knn_reconstruction import KNNReconstruction
 from anomalylib.detectors.patchcore import PatchCore
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import Backbone
 from anomalylib.images.category import Category, Subset
 from anomalylib.metrics.image import auroc
 from study.checkout import ROOT
-from study.runs.controls import GreyMatched, grey_matched
+from study.runs.controls import BrightnessNormalised, brightness_normalised
 from study.runs.experiment import Experiment
 from study.runs.measurement import split_off
 from study.runs.writing import write_tables
@@ -61,16 +61,22 @@ TRIALS = [
     _on("density", "one Gaussian", alternatives.ClusteredDetector, SMALL, clusters=1),
     _on("density", "64 Gaussians", alternatives.ClusteredDetector, SMALL, clusters=64),
     *[_on("patchcore", f"{size} pixels", PatchCore, size) for size in (SMALL, LARGE)],
-    _on("combined+", CHOSEN, CombinedPlus),
-    _on("combined+", "nearest patch alone", CombinedPlus, neighbours=1),
-    *[_on("combined+", f"{n} neighbours", CombinedPlus, neighbours=n) for n in (3, 30)],
-    _on("combined+", "bank at random", alternatives.RandomBank),
-    _on("combined+", "bank drawn, not spread", alternatives.DrawnBank),
-    _on("combined+", "candidates at random", alternatives.UniformCandidates),
-    *[_on("combined+", f"bank of {n:,}", CombinedPlus, bank=n) for n in (1024, 8192)],
-    _on("combined+", "64 axes", CombinedPlus, dimensions=64),
-    _on("combined+", "all axes", CombinedPlus, dimensions=2048),
-    *[_on("combined+", f"{size} pixels", CombinedPlus, size) for size in (SMALL, 320, 448)],
+    _on("kNN reconstruction", CHOSEN, KNNReconstruction),
+    _on("kNN reconstruction", "nearest patch alone", KNNReconstruction, neighbours=1),
+    *[
+        _on("kNN reconstruction", f"{n} neighbours", KNNReconstruction, neighbours=n)
+        for n in (3, 30)
+    ],
+    _on("kNN reconstruction", "bank at random", alternatives.RandomBank),
+    _on("kNN reconstruction", "bank drawn, not spread", alternatives.DrawnBank),
+    _on("kNN reconstruction", "candidates at random", alternatives.UniformCandidates),
+    *[_on("kNN reconstruction", f"bank of {n:,}", KNNReconstruction, bank=n) for n in (1024, 8192)],
+    _on("kNN reconstruction", "64 axes", KNNReconstruction, dimensions=64),
+    _on("kNN reconstruction", "all axes", KNNReconstruction, dimensions=2048),
+    *[
+        _on("kNN reconstruction", f"{size} pixels", KNNReconstruction, size)
+        for size in (SMALL, 320, 448)
+    ],
 ]
 
 
@@ -107,7 +113,7 @@ class TrialRecord(BaseModel):
     image_size: int
     pasted: float  # AUROC on pasted defects, the mean of `by_kind`
     plain: float  # AUROC on the test images
-    grey_matched: float  # the same at one brightness
+    brightness_normalised: float  # the same at one brightness
     by_kind: dict[str, float]
     by_rarity: list[dict[str, Any]]  # see `study.trials.rarity.by_rarity`
 
@@ -117,14 +123,14 @@ class TrialImages(NamedTuple):
 
     learned_from: Subset
     pasted: PastedImages
-    matched: GreyMatched
+    matched: BrightnessNormalised
 
 
 @functools.cache
 def images_of(category: Category) -> TrialImages:
     """Four fifths of the training images, defects on the others, and the test images matched."""
     rest, held_out = split_off(category, seed=0)
-    return TrialImages(rest.train, PastedImages(held_out), grey_matched(category).test)
+    return TrialImages(rest.train, PastedImages(held_out), brightness_normalised(category).test)
 
 
 def measure(
@@ -146,7 +152,7 @@ def measure(
         image_size=trial.image_size,
         pasted=float(np.mean(list(by_kind.values()))),
         plain=auroc(test.labels, detector.score_maps(maps, test)),
-        grey_matched=auroc(test.labels, detector.score_samples(images.matched)),
+        brightness_normalised=auroc(test.labels, detector.score_samples(images.matched)),
         by_kind=by_kind,
         by_rarity=by_rarity(rarity, errors, category),
     )

@@ -1,14 +1,14 @@
-"""combined+ beside combined, and beside patchcore of its image size, on every category."""
+"""kNN reconstruction beside combined, and beside patchcore of its image size, on every category."""
 
 import shutil
 
 from study.settings import make_settings
-from tests.benchmarks.arms import fit_and_score
 from tests.benchmarks.common import Row, Setup, alone
+from tests.benchmarks.models import fit_and_score
 
 THREADS = 2
-SIDE = make_settings("combined_plus", {}).image_size
-BESIDE = {"combined": {}, "combined_plus": {}, "patchcore": {"image_size": SIDE}}
+SIDE = make_settings("knn_reconstruction", {}).image_size
+BESIDE = {"combined": {}, "knn_reconstruction": {}, "patchcore": {"image_size": SIDE}}
 REPEATS = 3
 
 
@@ -17,11 +17,11 @@ def measure(setup: Setup) -> list[Row]:
     rows = []
     for name in setup.categories:
         for repeat in range(setup.repeats(REPEATS)):
-            for arm, changes in BESIDE.items():
-                if arm == "patchcore" and repeat:
+            for model, changes in BESIDE.items():
+                if model == "patchcore" and repeat:
                     continue  # slow, and no ratio is taken of it
                 folder = setup.scratch / "beside"
                 shutil.rmtree(folder, ignore_errors=True)
-                row, peak = alone(fit_and_score, setup, name, arm, THREADS, folder, changes)
+                row, peak = alone(fit_and_score, setup, name, model, THREADS, folder, changes)
                 rows.append(row | {"repeat": repeat, "peak_mb": peak})
     return rows

@@ -2,8 +2,8 @@
 
 import shutil
 
-from tests.benchmarks.arms import ARMS, fit_and_score
 from tests.benchmarks.common import Row, Setup, alone
+from tests.benchmarks.models import MODELS, fit_and_score
 
 THREADS = 2
 STATES = ("cold", "features kept", "all kept")
@@ -13,7 +13,7 @@ BESIDE_PEERS, FEW = ("combined", "patchcore"), 100
 
 
 def measure(setup: Setup) -> list[Row]:
-    """Seconds and peak memory of every arm, each time in a process of its own.
+    """Seconds and peak memory of every model, each time in a process of its own.
 
     The folder is emptied before each cold run, and what was learned is thrown
     away before each run that may read features only.
@@ -21,18 +21,18 @@ def measure(setup: Setup) -> list[Row]:
     rows = []
     for name in setup.categories[:1]:
         for repeat in range(setup.repeats(REPEATS)):
-            for arm in BESIDE_PEERS:
-                folder = setup.scratch / f"{name}-{arm}-{FEW}"
+            for model in BESIDE_PEERS:
+                folder = setup.scratch / f"{name}-{model}-{FEW}"
                 shutil.rmtree(folder, ignore_errors=True)
-                given = (setup, name, arm, THREADS, folder, {}, False, 4 if setup.quick else FEW)
+                given = (setup, name, model, THREADS, folder, {}, False, 4 if setup.quick else FEW)
                 row, peak = alone(fit_and_score, *given)
                 rows.append(row | {"state": "few", "repeat": repeat, "peak_mb": peak})
-            for arm in ARMS:
-                folder = setup.scratch / f"{name}-{arm}"
+            for model in MODELS:
+                folder = setup.scratch / f"{name}-{model}"
                 shutil.rmtree(folder, ignore_errors=True)
-                for state in STATES[::2] if arm == "autoencoder" else STATES:
+                for state in STATES[::2] if model == "autoencoder" else STATES:
                     keep = state != "features kept"
-                    given = (setup, name, arm, THREADS, folder, {}, keep)
+                    given = (setup, name, model, THREADS, folder, {}, keep)
                     row, peak = alone(fit_and_score, *given)
                     rows.append(row | {"state": state, "repeat": repeat, "peak_mb": peak})
     return rows

@@ -8,15 +8,15 @@ import safetensors.torch
 import torch
 from torchvision.models import resnet50
 
-from tests.benchmarks.arms import ARMS, build, images, load
 from tests.benchmarks.common import Row, Setup, alone
+from tests.benchmarks.models import MODELS, build, images, load
 
 THREADS = 2
 COUNTS = (100, 400, 1600, 6400)
 SIDES = (224, 320, 448)
 WIDE = 480
 """Images of the run with the original's 1,536 channels."""
-GROWING = tuple(arm for arm in ARMS if arm != "combined_plus")
+GROWING = tuple(model for model in MODELS if model != "knn_reconstruction")
 """Those that share one image size, and so one file of features."""
 
 
@@ -29,10 +29,12 @@ def measure(setup: Setup) -> list[Row]:
     usual = sides[0]
     rows = []
     for count in counts:
-        rows += _all_arms(setup, count, usual)
+        rows += _all_models(setup, count, usual)
     for side in sides[1:]:
-        rows += _all_arms(setup, counts[1], side)
-    return rows + _all_arms(_wide(setup), counts[0] if setup.quick else WIDE, usual, channels=1536)
+        rows += _all_models(setup, counts[1], side)
+    return rows + _all_models(
+        _wide(setup), counts[0] if setup.quick else WIDE, usual, channels=1536
+    )
 
 
 def _wide(setup: Setup) -> Setup:
@@ -47,33 +49,33 @@ def _wide(setup: Setup) -> Setup:
     )
 
 
-def _all_arms(setup: Setup, count: int, side: int, channels: int | None = None) -> list[Row]:
+def _all_models(setup: Setup, count: int, side: int, channels: int | None = None) -> list[Row]:
     folder = setup.scratch / "growth"
     shutil.rmtree(folder, ignore_errors=True)
     rows = []
-    for arm in ("features", *GROWING):
-        if arm == "autoencoder" and channels:
+    for model in ("features", *GROWING):
+        if model == "autoencoder" and channels:
             continue  # it has no features
-        row, peak = alone(_one, setup, arm, count, side, folder)
+        row, peak = alone(_one, setup, model, count, side, folder)
         rows.append(row | {"peak_mb": peak, "wide": bool(channels)})
     shutil.rmtree(folder, ignore_errors=True)
     return rows
 
 
-def _one(setup: Setup, arm: str, count: int, side: int, folder: Path) -> Row:
+def _one(setup: Setup, model: str, count: int, side: int, folder: Path) -> Row:
     """Extract features, or learn from those that are there."""
     torch.set_num_threads(THREADS)
     train = load(setup, setup.categories[0]).train
     repeated = images(train, (number % len(train) for number in range(count)))
-    once = {"epochs": 1} if arm in ("autoencoder", "combined") else {}
-    sized = {} if arm == "autoencoder" else {"image_size": side}
-    detector = build(setup, "resnet" if arm == "features" else arm, once | sized, folder)
+    once = {"epochs": 1} if model in ("autoencoder", "combined") else {}
+    sized = {} if model == "autoencoder" else {"image_size": side}
+    detector = build(setup, "resnet" if model == "features" else model, once | sized, folder)
     start = time.perf_counter()
-    if arm == "features":
+    if model == "features":
         shape = detector.prepare(repeated).shape
     else:
         detector.fit(repeated)
         shape = ()
     seconds = time.perf_counter() - start
-    said = {"arm": arm, "images": count, "side": side, "threads": THREADS}
+    said = {"model": model, "images": count, "side": side, "threads": THREADS}
     return said | {"seconds": seconds, "shape": list(shape)}

@@ -2,14 +2,14 @@
 
 import torch
 
-from tests.benchmarks.arms import ARMS, build, load
 from tests.benchmarks.common import Row, Setup, alone, in_turn
+from tests.benchmarks.models import MODELS, build, load
 
 SECONDS = 0.001
 
 
 def measure(setup: Setup) -> list[Row]:
-    """Milliseconds of every arm, the arms in turn."""
+    """Milliseconds of every model, the models in turn."""
     return [row for threads in (1, 2) for row in alone(_latency, setup, threads)[0]]
 
 
@@ -20,12 +20,12 @@ def _latency(setup: Setup, threads: int) -> list[Row]:
     image = category.test[0]
     learned = {"autoencoder": {"epochs": 1}, "combined": {"epochs": 1}}  # speed is the same
     work = {}
-    for arm in ARMS:
-        detector = build(setup, arm, learned.get(arm, {}), setup.scratch).fit(category.train)
-        work[arm] = lambda detector=detector: detector.score_samples([image])
+    for model in MODELS:
+        detector = build(setup, model, learned.get(model, {}), setup.scratch).fit(category.train)
+        work[model] = lambda detector=detector: detector.score_samples([image])
     seconds = in_turn(work, setup.repeats(30))
     said = {"category": name, "threads": threads}
     return [
-        said | {"arm": arm, "milliseconds": [value / SECONDS for value in values]}
-        for arm, values in seconds.items()
+        said | {"model": model, "milliseconds": [value / SECONDS for value in values]}
+        for model, values in seconds.items()
     ]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from study.names import ARMS
+from study.names import MODELS
 from tests.benchmarks import beside, category, common, growth, one_image
 
 
@@ -24,17 +24,19 @@ def measured(section, setup):
 
 def test_a_category_is_measured_cold_and_warm(setup):
     rows = measured("category", setup)
-    assert {row["arm"] for row in rows} == set(ARMS)
-    for arm in ARMS:
-        states = {row["state"]: row for row in rows if row["arm"] == arm}
+    assert {row["model"] for row in rows} == set(MODELS)
+    for model in MODELS:
+        states = {row["state"]: row for row in rows if row["model"] == model}
         few = states.pop("few", None)
-        assert (few is not None) == (arm in category.BESIDE_PEERS)
+        assert (few is not None) == (model in category.BESIDE_PEERS)
         assert few is None or few["images"][0] == 4 < states["cold"]["images"][0]
-        between = set() if arm == "autoencoder" else {"features kept"}
+        between = set() if model == "autoencoder" else {"features kept"}
         assert set(states) == {"cold", "all kept"} | between
         assert len({row["auroc"] for row in states.values()}) == 1  # kept or not, the same
 
 
 def test_one_image_is_timed_on_one_thread_and_two(setup):
     rows = measured("one_image", setup)
-    assert {(row["arm"], row["threads"]) for row in rows} == {(a, t) for a in ARMS for t in (1, 2)}
+    assert {(row["model"], row["threads"]) for row in rows} == {
+        (a, t) for a in MODELS for t in (1, 2)
+    }

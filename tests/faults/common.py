@@ -117,7 +117,7 @@ class Setup:
         return study
 
     def study(self, name: str, whole: bool = False) -> Path:
-        """A copy of `built`; without `whole` the arms of its category are to be done again."""
+        """A copy of `built`; without `whole` the models of its category are to be done again."""
         target = self.folder(name) / "study"
         shutil.copytree(self.built, target)
         if not whole:
@@ -126,7 +126,7 @@ class Setup:
 
 
 def forget(study: Path) -> None:
-    """Remove what the arms have left, and the book; the chapters stay."""
+    """Remove what the models have left, and the book; the chapters stay."""
     shutil.rmtree(study / "data" / "features", ignore_errors=True)
     for folder in (study / "build").glob("*/"):
         for path in (folder / "results", folder / "notebooks" / "seed0", *folder.glob("book-*")):

@@ -249,6 +249,6 @@ def write_run(data: Path, folder: Path) -> None:
     from study.runs.experiment import Experiment
 
     measurement.FEATURES = folder
-    run = measurement.Run(category="metal_nut", arm="autoencoder", changes={"epochs": 1})
+    run = measurement.Run(category="metal_nut", model="autoencoder", changes={"epochs": 1})
     experiment = Experiment(str(data), {}, folder=folder)
     experiment.work(run, experiment.path(run))

@@ -15,7 +15,7 @@ from tests.faults import common
 from tests.faults.common import Setup, Tried
 
 LINES = ("line1", "line2")
-TWINS = ("a_b a-b", "Nut nut", "ü u\u0308", "STRASSE straße", "x c_plus c+", "İ y i\u0307")
+TWINS = ("a_b a-b", "Nut nut", "ü u\u0308", "STRASSE straße", "x ﬁn fin", "İ y i\u0307")
 
 
 def swapped_roots(setup: Setup) -> Tried:

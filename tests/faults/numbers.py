@@ -40,7 +40,7 @@ def spoilt_features(setup: Setup) -> Tried:
 
 
 def spoilt_scores(setup: Setup) -> Tried:
-    """Arms whose scores are NaN or infinite, for every image or for one"""
+    """Models whose scores are NaN or infinite, for every image or for one"""
     folder = setup.folder("scores")
     category = load_category(kills.noise(folder / "images", 3), "bolt")
     path = random_resnet50(folder, 0)

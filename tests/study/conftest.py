@@ -8,12 +8,12 @@ AUROCS = {10: (0.5, 0.7), 20: (0.8, 0.9), 40: (0.9, 0.9)}
 
 @pytest.fixture
 def learning_curve_table():
-    """Two arms, three sizes and two seeds of a category with 40 training images."""
+    """Two models, three sizes and two seeds of a category with 40 training images."""
     rows = []
-    for arm in ("combined", "patchcore"):
+    for model in ("combined", "patchcore"):
         for images, aurocs in AUROCS.items():
             for seed, auroc in enumerate(aurocs):
-                own = {"category": "screw", "arm": arm, "backbone": "x", "seed": seed}
+                own = {"category": "screw", "model": model, "backbone": "x", "seed": seed}
                 own |= {"images": images, "train_images": 40, "auroc": auroc}
                 own |= {"threshold": 100 / images + seed, "n_unlearned": 40 - images}
                 own |= {"unlearned_alarms": min(seed, 40 - images), "n_normal": 8}

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from study.names import ARMS
+from study.names import MODELS
 from study.tables import reference as tables
 from study.tables.results import Result
 
@@ -12,15 +12,15 @@ IMAGES = [f"test/{'bent' if label else 'good'}/{i}.png" for i, label in enumerat
 BACKBONE = {"name": "net", "layers": ["a"], "path": "f.pth", "sha256": "ab" * 32, "chosen": "me"}
 
 
-def make_result(arm="combined", **changes):
+def make_result(model="combined", **changes):
     values = dict(
         category="metal_nut",
-        arm=arm,
+        model=model,
         dataset="drawings",
         seed=0,
         synthetic=True,
         settings={"sigma": 3.0},
-        backbone=None if arm == "autoencoder" else BACKBONE,
+        backbone=None if model == "autoencoder" else BACKBONE,
         fingerprint="cd" * 32,
         names=["a", "b", "c", "d"],
         defect_types=["good", "good", "bent", "bent"],
@@ -38,18 +38,23 @@ def make_result(arm="combined", **changes):
 
 
 def reference_tables():
-    """Tables of one category with every arm and control."""
+    """Tables of one category with every model and control."""
     random = np.random.default_rng(0)
     scores, nominal = [], []
-    arms = [("autoencoder", ""), *((arm, "resnet50") for arm in ARMS[1:])]
-    for arm, backbone in [*arms, *((name, "") for name in tables.CONTROLS)]:
-        for variant in ("plain", "held-out", "grey-matched"):
-            own = {"category": "metal_nut", "variant": variant, "arm": arm, "backbone": backbone}
+    models = [("autoencoder", ""), *((model, "resnet50") for model in MODELS[1:])]
+    for model, backbone in [*models, *((name, "") for name in tables.CONTROLS)]:
+        for variant in ("plain", "held-out", "brightness-normalised"):
+            own = {
+                "category": "metal_nut",
+                "variant": variant,
+                "model": model,
+                "backbone": backbone,
+            }
             value = np.exp(random.normal(size=14) + LABELS)
             columns = {"seed": 0, "image": IMAGES, "label": LABELS, "defect_type": "bent"}
             columns |= dict.fromkeys(("score_top10", "score_mean", "score_max"), value)
             scores.append(pd.DataFrame(own | columns))
-            if arm in ARMS and variant != "grey-matched":
+            if model in MODELS and variant != "brightness-normalised":
                 learned = {"seed": 0, "score": np.exp(random.normal(size=30))}
                 nominal.append(pd.DataFrame(own | learned))
     scores, nominal = pd.concat(scores), pd.concat(nominal)
@@ -80,9 +85,9 @@ TRAINING = [
     *recipe("shuffled vectors, bfloat16", [(1, 3.0, 0.26, 0.9), (2, 6.0, 0.21, 0.91)]),
 ]
 CATEGORY = [
-    {"arm": arm, "state": state, "fit": fit, "score": 2.0, "images": [10, 20]}
+    {"model": model, "state": state, "fit": fit, "score": 2.0, "images": [10, 20]}
     | {"peak_mb": 900.0 + fit, "auroc": 0.9}
-    for arm in ARMS
+    for model in MODELS
     for state, times in {"cold": (30.0, 50.0), "all kept": (1.0, 3.0)}.items()
     for fit in times
 ]
@@ -92,14 +97,14 @@ PEERS = [
     for share, count in ((0.1, 5), (0.01, 10))
 ]
 ONE = [
-    {"arm": arm, "threads": threads, "milliseconds": [20.0 / threads] * 10}
-    for arm in ARMS
+    {"model": model, "threads": threads, "milliseconds": [20.0 / threads] * 10}
+    for model in MODELS
     for threads in (1, 2)
 ]
 GROWTH = [
-    {"arm": arm, "images": count, "side": side, "seconds": count / 50, "peak_mb": 900.0}
+    {"model": model, "images": count, "side": side, "seconds": count / 50, "peak_mb": 900.0}
     | {"wide": wide}
-    for arm in ("features", *ARMS)
+    for model in ("features", *MODELS)
     for count, side, wide in zip(
         (100, 400, 400, 480), (224, 224, 448, 224), (False, False, False, True), strict=True
     )

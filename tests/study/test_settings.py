@@ -6,7 +6,7 @@ import pytest
 
 from anomalylib.errors import UserError
 from study.book.notebooks import SOURCES, names
-from study.names import ARMS
+from study.names import MODELS
 from study.settings import begin, make_settings, settings_of
 
 LEFT_TO_THE_RUNNER = {"threads", "chosen", "results_dir"}
@@ -58,8 +58,8 @@ def test_a_text_that_papermill_read_as_a_number_is_refused_with_the_remedy(given
 
 
 def test_each_model_has_the_image_size_it_was_made_for():
-    sizes = {name: getattr(make_settings(name, {}), "image_size", None) for name in ARMS}
-    assert sizes == dict.fromkeys(ARMS, 224) | {"autoencoder": None, "combined_plus": 384}
+    sizes = {name: getattr(make_settings(name, {}), "image_size", None) for name in MODELS}
+    assert sizes == dict.fromkeys(MODELS, 224) | {"autoencoder": None, "knn_reconstruction": 384}
 
 
 def test_only_the_variables_that_are_parameters_are_read(tiny_root):

@@ -14,7 +14,7 @@ from anomalylib.images.category import load_category
 
 @pytest.fixture(scope="module")
 def detector_file(tiny_root, tmp_path_factory):
-    """A resnet arm on the package's backbone, fitted on drawn nuts."""
+    """A resnet model on the package's backbone, fitted on drawn nuts."""
     from anomalylib.detectors.combined import Combined
     from anomalylib.features.extractor import FeatureExtractor
     from anomalylib.features.weights import resolve_backbone

@@ -6,7 +6,7 @@ import torch
 from anomalylib import __version__
 from anomalylib.deploy import onnx as export
 from anomalylib.deploy.onnx import onnx_scores, to_onnx
-from anomalylib.detectors.combined_plus import CombinedPlus
+from anomalylib.detectors.knn_reconstruction import KNNReconstruction
 from anomalylib.detectors.pooled import Pooled
 from anomalylib.detectors.registry import DETECTORS
 from anomalylib.errors import UserError
@@ -160,7 +160,7 @@ def test_what_has_not_learned_or_not_in_single_precision_is_refused(small, tmp_p
 
 
 def test_a_file_follows_its_detectors_settings(program, tmp_path):
-    detector = CombinedPlus(program, bank=4, dimensions=8, neighbours=9, ridge=2, top_k=999)
+    detector = KNNReconstruction(program, bank=4, dimensions=8, neighbours=9, ridge=2, top_k=999)
     assert_judges_alike(detector.fit(NORMAL), to_onnx(detector, tmp_path / "x.onnx"), NEW)
 
 

@@ -9,7 +9,7 @@ from anomalylib.metrics import intervals
 
 @pytest.fixture
 def judged():
-    """Labels, and scores of two related arms that know a little."""
+    """Labels, and scores of two related models that know a little."""
     random = np.random.default_rng(0)
     labels = np.array([0] * 25 + [1] * 40)
     first = random.normal(size=65) + 1.2 * labels
@@ -90,7 +90,7 @@ def test_the_paired_test_is_delongs_with_the_covariance(judged):
     assert p == pytest.approx(2 * stats.norm.sf(abs(z)), abs=1e-12)
 
 
-def test_equal_arms_are_not_told_apart(judged):
+def test_equal_models_are_not_told_apart(judged):
     labels, scores, _ = judged
     wins = intervals.win_matrix(labels, scores)
     assert intervals.paired_p(wins, wins) == 1

@@ -11,7 +11,7 @@ from study.book.notebooks import chapters
 from study.names import PARTS
 
 
-def test_each_category_gets_its_chapter_and_its_arms():
+def test_each_category_gets_its_chapter_and_its_models():
     contents = yaml.safe_load(book.contents((SOURCE / "_toc.yml").read_text(), ("a", "b")))
     (build,) = [part for part in contents["parts"] if part["caption"] == "This build"]
     files = build["chapters"]

@@ -141,8 +141,8 @@ def test_a_kernel_that_never_started_gets_a_second_chance(
 def test_a_run_cut_short_does_not_leave_its_result_to_an_earlier_one(sources, tmp_path):
     result = tmp_path / "result.json"
     save = f"open({str(result)!r}, 'w').write(str(x))"
-    sources("arm", "x = 1", save, "1 / (x - 3)")
-    first = task_in(tmp_path, "arm", makes=result)
+    sources("model", "x = 1", save, "1 / (x - 3)")
+    first = task_in(tmp_path, "model", makes=result)
     assert run_stages([[first]], Inline()) == [first.page]
     assert not first.stale and result.read_text() == "2"
     other = replace(first, key="other", parameters={"x": 3})  # fails once it has saved

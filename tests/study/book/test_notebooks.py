@@ -9,7 +9,7 @@ from anomalylib.errors import UserError
 from anomalylib.images.category import load_category
 from study.book import notebooks
 from study.book.notebooks import chapters, code_key, names, plan, split_parameters, tables_read
-from study.names import ARMS, PARTS
+from study.names import MODELS, PARTS
 
 
 def test_parameters_go_to_those_who_know_them():
@@ -38,10 +38,10 @@ def changed(before, after):
 
 def test_the_plan_has_every_notebook_and_follows_what_it_depends_on(tiny_root, tmp_path):
     before = keys(tmp_path, tiny_root)
-    of_a_category = len(ARMS) + 3  # the look at the data, the learning curve, the ablation
+    of_a_category = len(MODELS) + 3  # the look at the data, the learning curve, the ablation
     assert len(before) == 2 * of_a_category + 1 + len(chapters()) - 1 + len(PARTS)
     assert keys(tmp_path, tiny_root) == before
-    builds = {*ARMS, "learning_curve", "ablation", "summary"}
+    builds = {*MODELS, "learning_curve", "ablation", "summary"}
     assert changed(before, keys(tmp_path, tiny_root, "v")) == builds
     after = keys(tmp_path, tiny_root, combined={"latent": 9})
     assert changed(before, after) == {"combined", "ablation", "summary"}
@@ -120,19 +120,19 @@ def edited(tiny_root, tmp_path, monkeypatch):
 def test_an_edit_of_a_figure_makes_again_the_pages_that_draw_it(edited):
     assert edited("study.figures.cost") == {"cost"}
     assert edited("study.figures.networks") == {"models", "where_it_fails"}
-    assert edited("study.figures.build") >= set(ARMS)
-    assert edited("study.figures.style") >= {*chapters(), *ARMS} - {"category"}
+    assert edited("study.figures.build") >= set(MODELS)
+    assert edited("study.figures.style") >= {*chapters(), *MODELS} - {"category"}
     assert edited("study.book.pdf") == set()
 
 
 def test_an_edit_of_a_detector_makes_again_what_uses_it_and_no_autoencoder(edited):
     again = edited("anomalylib.detectors.patchcore")
-    assert again >= {"patchcore", "combined_plus", "ablation", "summary", "your_parts"}
+    assert again >= {"patchcore", "knn_reconstruction", "ablation", "summary", "your_parts"}
     assert not again & {"autoencoder", "resnet", "combined", "learning_curve", "data", "claims"}
     assert "learning_curve" in edited("anomalylib.detectors.combined")
 
 
-@pytest.mark.parametrize("name", ARMS)
+@pytest.mark.parametrize("name", MODELS)
 def test_what_a_detector_has_learned_depends_on_no_code_of_the_study(name):
     depends = sources.closure([DETECTORS.module(name)], notebooks.PACKAGES)
     assert depends and not [module for module in depends if module.startswith("study")]

@@ -14,7 +14,7 @@ from anomalylib.images.category import MARKER
 from study.book import options as study
 from study.book.notebooks import chapters
 from study.book.options import Options, open_study, parse_parameters
-from study.names import ARMS, alike
+from study.names import MODELS, alike
 from study.settings import typed
 
 
@@ -104,7 +104,7 @@ def test_categories_of_two_data_sets_are_called_by_their_folder(opened, tiny_roo
 def test_a_command_for_notebooks_alone_has_no_chapter(opened, tiny_root):
     options = Options.read({"categories": "screw", "data_root": str(tiny_root)})
     planned = [task.notebook for task in open_study(options, with_chapters=False).tasks]
-    assert planned == ["data", *ARMS, "learning_curve", "ablation", "summary"]
+    assert planned == ["data", *MODELS, "learning_curve", "ablation", "summary"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_command_for_notebooks_alone_has_no_chapter(opened, tiny_root):
         ("resnet.normalise=false", "normalise=True beside resnet.normalise=False: no table"),
     ],
 )
-def test_a_parameter_that_is_read_in_two_ways_or_parts_the_arms_is_one_line(
+def test_a_parameter_that_is_read_in_two_ways_or_parts_the_models_is_one_line(
     opened, params, message
 ):
     with pytest.raises(UserError, match=message) as caught:
@@ -135,12 +135,14 @@ def test_a_parameter_that_is_read_in_two_ways_or_parts_the_arms_is_one_line(
 
 def test_a_parameter_is_taken_as_it_was_typed(opened, tmp_path):
     params = f"reference_dir={tmp_path} learning_curve.sizes=10 latent=9 sigma=1e-1 normalise=FALSE"
-    params += " combined_plus.image_size=64 learning_curve.image_size=96 coreset=+0.5 arm=resnet"
+    params += (
+        " knn_reconstruction.image_size=64 learning_curve.image_size=96 coreset=+0.5 model=resnet"
+    )
     tasks = {task.notebook: task.parameters for task in opened(params=params).tasks}
-    curve = {"sizes": "10", "sigma": 0.1, "normalise": False, "image_size": 96, "arm": "resnet"}
+    curve = {"sizes": "10", "sigma": 0.1, "normalise": False, "image_size": 96, "model": "resnet"}
     assert tasks["learning_curve"] | curve == tasks["learning_curve"]
     assert (tasks["combined"]["latent"], tasks["patchcore"]["coreset"]) == (9, 0.5)
-    assert tasks["combined_plus"]["image_size"] == 64 and "image_size" not in tasks["resnet"]
+    assert tasks["knn_reconstruction"]["image_size"] == 64 and "image_size" not in tasks["resnet"]
     assert tasks["claims"]["reference_dir"] == str(tmp_path)
 
 
@@ -175,13 +177,13 @@ def test_a_parameter_of_the_whole_study_has_one_place(opened):
 def test_each_notebook_gets_the_seed_and_only_what_it_knows(opened):
     looks, models, (ablation,), (summary,) = opened(seed="3").stages
     first = [*looks, *models]
-    arms = [task for task in first if task.notebook not in chapters()]
-    assert {task.parameters["seed"] for task in (*arms, ablation, summary)} == {3}
+    models = [task for task in first if task.notebook not in chapters()]
+    assert {task.parameters["seed"] for task in (*models, ablation, summary)} == {3}
     given = [task.parameters for task in first if task.notebook in chapters()]
     assert {"category": "screw"} in given and all(set(names) <= {"category"} for names in given)
     assert "threads" not in ablation.parameters and "sigma" not in ablation.parameters
-    assert [task.notebook for task in arms] == ["data", *ARMS, "learning_curve"]
-    assert "weights" not in arms[0].parameters and "weights" not in arms[1].parameters
+    assert [task.notebook for task in models] == ["data", *MODELS, "learning_curve"]
+    assert "weights" not in models[0].parameters and "weights" not in models[1].parameters
 
 
 def test_a_study_remembers_what_was_asked_for(opened, tiny_root):
@@ -232,7 +234,7 @@ def test_a_wrong_option_is_one_line(given, message):
         ("Nut", "nut"),
         ("schräubchen", "schra\u0308ubchen"),
         ("GROẞ", "gross"),
-        ("nut_plus", "nut+"),
+        ("ﬁn_1", "fin-1"),
         ("ΣΑΣ_1", "σας-1"),
     ],
 )

@@ -6,7 +6,7 @@ from anomalylib.images.category import load_category
 from study.book import pages
 from study.book.notebooks import chapters
 from study.checkout import ROOT
-from study.names import ARMS
+from study.names import MODELS
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def footed(built):
 
 
 def test_every_foot_says_when_from_what_and_how_long(footed):
-    for notebook in (*chapters(), "data", *ARMS, "learning_curve", "ablation", "summary"):
+    for notebook in (*chapters(), "data", *MODELS, "learning_curve", "ablation", "summary"):
         text = footed(notebook)
         assert "## Rerun this page" in text and "make " in text
         for row in ("| executed | 2026-11-23 04:05 UTC |", "| wall time | 1.2 s |"):
@@ -34,7 +34,7 @@ def test_every_foot_says_when_from_what_and_how_long(footed):
         assert "| drawn with | python 3.11.9, numpy 1.2.3 |" in text
 
 
-def test_an_arm_names_its_data_weights_and_parameters(footed, built):
+def test_an_model_names_its_data_weights_and_parameters(footed, built):
     study, _, _ = built
     text = footed("combined")
     assert study.backbone.sha256[:16] in text

@@ -125,7 +125,7 @@ def test_the_data_of_every_figure_lies_beside_the_book(built):
     images = files["build/metal_nut/data.csv"].decode().splitlines()
     assert images[0].startswith("image,set,defect_type,label,format,") and len(images) == 1 + 13
     rows = files["build/metal_nut/learning_curve.csv"].decode().splitlines()
-    assert rows[0].startswith("category,arm,backbone,seed,images,") and len(rows) == 1 + 2 * 2
+    assert rows[0].startswith("category,model,backbone,seed,images,") and len(rows) == 1 + 2 * 2
     page = (index.parent / "chapters" / "claims.html").read_text()
     assert "summary.csv" in page and "_sources/chapters/claims.ipynb" in page
 
@@ -142,10 +142,10 @@ def test_a_page_with_a_repository_has_a_link_that_runs_it(built):
 def test_options_are_repeated_in_the_command(tiny_root):
     given = {"categories": "metal_nut", "data_root": str(tiny_root), "params": "latent=9"}
     study = open_study(Options.read(given | {"backbone": "efficientnet_lite0", "seed": "2"}))
-    arm = SimpleNamespace(notebook="combined", subject="metal_nut", parameters={})
-    caption = pages.made_by(arm, study)
+    model = SimpleNamespace(notebook="combined", subject="metal_nut", parameters={})
+    caption = pages.made_by(model, study)
     assert caption == "Drawn by `make notebooks CATEGORIES=metal_nut`, with the settings below."
-    assert pages.command(arm, study)[1:] == [
+    assert pages.command(model, study)[1:] == [
         f"DATA_ROOT={tiny_root}",
         "BACKBONE=efficientnet_lite0",
         "SEED=2",

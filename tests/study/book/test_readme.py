@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from anomalylib.errors import UserError
 from study.book import readme as headline
-from study.names import ARMS, CLAIMS, CONTROL
+from study.names import CLAIMS, CONTROL, MODELS
 from study.tables import comparisons
 from study.tables import reference as tables
 
@@ -22,12 +22,14 @@ def cells():
     """The rows of the README's table, each cell by the name of its column."""
     lines = [line for line in BLOCK.splitlines() if line.startswith("| ")]
     names, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0].replace("+", "_plus"): dict(zip(names, row, strict=True)) for row in rows}
+    return {
+        row[0].lower().replace("knn ", "knn_"): dict(zip(names, row, strict=True)) for row in rows
+    }
 
 
-def chosen_row(category, arm):
-    backbone = headline.BACKBONE if arm in ARMS[1:] else ""
-    return {"category": category, "variant": "plain", "arm": arm, "backbone": backbone}
+def chosen_row(category, model):
+    backbone = headline.BACKBONE if model in MODELS[1:] else ""
+    return {"category": category, "variant": "plain", "model": model, "backbone": backbone}
 
 
 def test_the_readme_shows_what_the_tables_say():
@@ -35,40 +37,40 @@ def test_the_readme_shows_what_the_tables_say():
 
 
 @pytest.mark.parametrize("category", ["metal_nut", "screw"])
-@pytest.mark.parametrize("arm", [*ARMS, CONTROL])
-def test_every_mean_of_the_readme_follows_from_the_scores(arm, category):
-    by_seed = tables.select(SCORES, **chosen_row(category, arm)).groupby("seed")
+@pytest.mark.parametrize("model", [*MODELS, CONTROL])
+def test_every_mean_of_the_readme_follows_from_the_scores(model, category):
+    by_seed = tables.select(SCORES, **chosen_row(category, model)).groupby("seed")
     aurocs = [roc_auc_score(seed.label, seed.score_top10) for _, seed in by_seed]
-    cell = cells()[arm][category.replace("_", " ")]
+    cell = cells()[model][category.replace("_", " ")]
     assert re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", cell)
     mean, low, high = map(float, re.findall(r"[\d.]+", cell))
     assert mean == pytest.approx(np.mean(aurocs), abs=5.1e-4)
     assert low <= mean <= high
 
 
-def test_the_table_has_the_claims_and_one_row_an_arm():
+def test_the_table_has_the_claims_and_one_row_an_model():
     rows = cells()
-    assert list(rows) == [*ARMS, CONTROL]
-    claimed = {arm: row["claimed"] for arm, row in rows.items()}
+    assert list(rows) == [*MODELS, CONTROL]
+    claimed = {model: row["claimed"] for model, row in rows.items()}
     assert claimed == dict.fromkeys(rows, "–") | {a: f"{v:.2f}" for a, v in CLAIMS.items()}
 
 
 def test_the_sentences_below_the_table_hold():
     rows = {
-        (part, arm): comparisons.row_of(SUMMARY, **chosen_row(part, arm))
+        (part, model): comparisons.row_of(SUMMARY, **chosen_row(part, model))
         for part in ("metal_nut", "screw")
-        for arm in (*ARMS, CONTROL)
+        for model in (*MODELS, CONTROL)
     }
-    pairs = comparisons.between_arms(SCORES, headline.BACKBONE).set_index(["category", "first"])
+    pairs = comparisons.between_models(SCORES, headline.BACKBONE).set_index(["category", "first"])
     better = (pairs.difference > 0) & (pairs.p < comparisons.CERTAIN)
-    for arm, claim in CLAIMS.items():
-        row = rows["metal_nut", arm]
+    for model, claim in CLAIMS.items():
+        row = rows["metal_nut", model]
         assert row.auroc_ci_low <= claim <= row.auroc_ci_high
     assert better["metal_nut", "resnet"] and better["metal_nut", "combined"]
     assert rows["screw", "combined"].auroc_ci_high < CLAIMS["combined"]
     assert better["screw", "patchcore"]
     brightness = rows["screw", CONTROL].auroc_mean
-    assert all(rows["screw", arm].auroc_mean < brightness for arm in ARMS)
+    assert all(rows["screw", model].auroc_mean < brightness for model in MODELS)
 
 
 def test_the_chart_was_drawn_from_these_tables():

@@ -5,7 +5,7 @@ from matplotlib.colors import to_hex
 from anomalylib.images.category import load_category
 from study.figures import build as plots
 from study.figures import style as look
-from study.names import ARMS, CONTROL, plain
+from study.names import CONTROL, MODELS, plain
 from tests.study.drawn import make_result as make
 
 
@@ -34,11 +34,14 @@ def test_claims_are_marked_only_where_they_belong():
     assert "claimed 0.99" in with_claims and "claimed" not in without
 
 
-def test_the_chart_has_a_panel_a_category_and_a_row_an_arm():
-    results = [make(arm, category=name) for name in ("a", "b") for arm in ARMS]
+def test_the_chart_has_a_panel_a_category_and_a_row_an_model():
+    results = [make(model, category=name) for name in ("a", "b") for model in MODELS]
     panels = plots.ablation_chart(results).axes
     assert len(panels) == 2
-    assert [text.get_text() for text in panels[0].get_yticklabels()] == [*map(plain, ARMS), CONTROL]
+    assert [text.get_text() for text in panels[0].get_yticklabels()] == [
+        *map(plain, MODELS),
+        CONTROL,
+    ]
     assert "0.750" in [text.get_text() for text in panels[1].texts]
 
 
@@ -56,10 +59,10 @@ def test_heat_maps_show_pictures_over_maps(category_folder):
     assert [len(axes.images) for axes in figure.axes] == [1] * 4 + [2] * 4
 
 
-def test_every_arm_has_its_histogram_below_the_other():
-    figure = plots.histograms([make(arm) for arm in ARMS])
-    assert [axes.get_title(loc="left") for axes in figure.axes] == list(map(plain, ARMS))
-    assert [bool(axes.get_xlabel()) for axes in figure.axes] == [False] * (len(ARMS) - 1) + [True]
+def test_every_model_has_its_histogram_below_the_other():
+    figure = plots.histograms([make(model) for model in MODELS])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(map(plain, MODELS))
+    assert [bool(axes.get_xlabel()) for axes in figure.axes] == [False] * (len(MODELS) - 1) + [True]
 
 
 def test_losses_are_drawn_epoch_by_epoch():

@@ -7,7 +7,7 @@ import pytest
 
 from anomalylib.metrics import intervals
 from study.figures.explorer import explorer, panels
-from study.names import ARMS
+from study.names import MODELS
 from study.tables.reference import read_tables, scores_of
 from tests.study.book.test_browser import Reader, browser, site
 
@@ -22,9 +22,9 @@ def data():
 
 def test_a_panel_holds_every_test_image_and_the_reports_threshold(data):
     scores, nominal, found = data
-    names = ["autoencoder", "resnet", "combined", "patchcore", "combined+"]
-    assert [panel["name"] for panel in found[: len(ARMS)]] == [f"metal nut, {n}" for n in names]
-    own = {"category": "screw", "arm": "combined", "backbone": "resnet50"}
+    names = ["autoencoder", "resnet", "combined", "patchcore", "kNN reconstruction"]
+    assert [panel["name"] for panel in found[: len(MODELS)]] == [f"metal nut, {n}" for n in names]
+    own = {"category": "screw", "model": "combined", "backbone": "resnet50"}
     labels, values = scores_of(scores, **own)
     panel = found[7]
     assert panel["name"] == "screw, combined" and panel["labels"] == labels.tolist()

@@ -35,8 +35,8 @@ def test_without_anomalous_images_the_auroc_has_no_panel(table):
     assert len(curve_figures.curve(normal).axes) == 2
 
 
-def test_two_trainings_of_one_arm_are_filled_and_hollow_beside_each_other(table):
-    usual = table[table.arm == "combined"]
+def test_two_trainings_of_one_model_are_filled_and_hollow_beside_each_other(table):
+    usual = table[table.model == "combined"]
     both = pd.concat([usual, usual.assign(category="metal_nut")])
     equal = both[both.images < 40].assign(auroc=0.95, unlearned_alarms=6)
     figure = curve_figures.equal_training(both, equal)

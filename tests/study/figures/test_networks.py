@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from anomalylib.detectors.combined_plus import rebuilding_errors
+from anomalylib.detectors.knn_reconstruction import rebuilding_errors
 from study.figures import networks
 from study.figures.style import COLOURS
 
@@ -34,6 +34,6 @@ def test_what_is_left_of_the_points_is_what_the_models_leave():
 
 
 def test_the_idea_has_a_bar_for_each_point_in_either_panel():
-    for axes, model in zip(networks.idea().axes, ("combined", "combined_plus"), strict=True):
+    for axes, model in zip(networks.idea().axes, ("combined", "knn_reconstruction"), strict=True):
         bars = [line for line in axes.lines if line.get_linewidth() == 3.5]
         assert [line.get_color() for line in bars] == [COLOURS[model]] * 2

@@ -42,9 +42,9 @@ def test_errors_by_place_have_a_panel_a_type_and_one_scale():
 
 def test_places_are_drawn_for_both_reconstructions():
     rows = [
-        {"category": "metal_nut", "arm": arm, "backbone": backbone, "image": f"{i}"}
+        {"category": "metal_nut", "model": model, "backbone": backbone, "image": f"{i}"}
         | {"inside": 2.0 + i, "usual": 1.0}
-        for arm, backbone in (("autoencoder", ""), ("combined", "resnet50"))
+        for model, backbone in (("autoencoder", ""), ("combined", "resnet50"))
         for i in range(5)
     ]
     (axes,) = diagnostics.places(pd.DataFrame(rows), "resnet50").axes
@@ -54,7 +54,7 @@ def test_places_are_drawn_for_both_reconstructions():
 def test_sensitivity_has_a_panel_a_factor_with_numbers_in_order(made):
     _, _, summary, _ = made
     rows = [
-        {"category": "metal_nut", "arm": "combined", "factor": factor, "value": value}
+        {"category": "metal_nut", "model": "combined", "factor": factor, "value": value}
         | {"usual": usual, "auroc": 0.8, "auroc_ci_low": 0.7, "auroc_ci_high": 0.9}
         for factor, values in (("epochs", ("20", "5", "10")), ("batch norm", ("off", "on")))
         for value, usual in [(value, value in ("10", "on")) for value in values]

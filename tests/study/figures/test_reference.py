@@ -4,10 +4,10 @@ import pytest
 
 from study.figures import reference as charts
 from study.figures.style import COLOURS
-from study.names import ARMS, plain
+from study.names import MODELS, plain
 
 
-def test_every_arm_and_control_has_a_row_in_its_colour(made):
+def test_every_model_and_control_has_a_row_in_its_colour(made):
     scores, _, summary, _ = made
     (axes,) = charts.measured(summary, scores).axes
     rows = [text.get_text() for text in axes.get_yticklabels()]
@@ -30,7 +30,7 @@ def test_controls_show_each_variant_once(made):
     _, _, summary, _ = made
     (axes,) = charts.controls(summary, "resnet50").axes
     diamonds = [line for line in axes.lines if line.get_marker() == "D"]
-    assert len(diamonds) == len(summary[summary.variant == "grey-matched"])
+    assert len(diamonds) == len(summary[summary.variant == "brightness-normalised"])
 
 
 def test_only_the_backbones_asked_for_are_shown(made):
@@ -60,11 +60,11 @@ def test_differences_have_a_mark_a_pair_and_backbone():
     assert said == ["resnet\nover autoencoder", "combined\nover resnet"]
 
 
-def test_each_defect_type_has_a_row_with_every_arm():
+def test_each_defect_type_has_a_row_with_every_model():
     rows = [
-        {"category": "nut", "defect_type": kind, "arm": arm, "auroc": 0.1 * at}
+        {"category": "nut", "defect_type": kind, "model": model, "auroc": 0.1 * at}
         for kind in ("bent", "scratch_head")
-        for at, arm in enumerate(ARMS)
+        for at, model in enumerate(MODELS)
     ]
     (axes,) = charts.by_type(pd.DataFrame(rows), "nut").axes
     assert [text.get_text() for text in axes.get_yticklabels()] == ["bent", "scratch head"]
@@ -75,11 +75,12 @@ def test_each_defect_type_has_a_row_with_every_arm():
 def test_published_methods_are_grey_and_ours_in_colour():
     rows = [{"method": "FRE (linear)", "metal_nut": 0.9, "screw": 0.8, "source": "somewhere"}]
     rows += [
-        {"method": arm, "metal_nut": 0.9, "screw": 0.6, "source": "this study"} for arm in ARMS
+        {"method": model, "metal_nut": 0.9, "screw": 0.6, "source": "this study"}
+        for model in MODELS
     ]
     rows += [{"method": "unknown", "metal_nut": np.nan, "screw": 0.5, "source": "somewhere"}]
     (axes,) = charts.published(pd.DataFrame(rows)).axes
     grey, *ours = [line for line in axes.lines if line.get_marker() in "oD"]
     assert len(grey.get_xdata()) == 1
-    assert [line.get_color() for line in ours] == [COLOURS[arm] for arm in ARMS]
+    assert [line.get_color() for line in ours] == [COLOURS[model] for model in MODELS]
     assert "FRE (linear)" in [text.get_text() for text in axes.texts]

@@ -11,8 +11,8 @@ def table():
     rows = []
     for number, name in enumerate(("as chosen", "without")):
         for category in ("metal_nut", "screw"):
-            values = {"pasted": 0.7 - 0.1 * number, "plain": 0.9, "grey_matched": 0.8}
-            own = {"family": "combined+", "trial": name, "category": category}
+            values = {"pasted": 0.7 - 0.1 * number, "plain": 0.9, "brightness_normalised": 0.8}
+            own = {"family": "kNN reconstruction", "trial": name, "category": category}
             rows.append(own | values)
     return pd.DataFrame(rows)
 
@@ -43,7 +43,7 @@ def test_the_choice_is_a_star_and_the_others_are_dots(table):
 def test_normal_patches_and_defects_have_a_line_each():
     rows = [
         {"family": family, "trial": "t", "kind": kind, "above": above, "patches": 9, "error": error}
-        for family in ("FeatCAE", "combined+")
+        for family in ("FeatCAE", "kNN reconstruction")
         for kind, error in (("normal", 1.0), ("defect", 2.0))
         for above in EDGES[:-1]
     ]

@@ -25,7 +25,7 @@ def test_a_small_reference_is_measured_from_end_to_end(tiny_root, tmp_path, monk
     said = commands.carry_out("reference", **given)
     assert said.startswith("4 of 4 runs measured now")
     scores = pd.read_csv(tmp_path / "tables" / "scores.csv", keep_default_na=False)
-    assert set(scores.arm) == {"autoencoder", "resnet", "mean grey", "contrast", "file size"}
+    assert set(scores.model) == {"autoencoder", "resnet", "mean grey", "contrast", "file size"}
     assert {"efficientnet_lite0", "resnet50", ""} == set(scores.backbone)
     assert commands.carry_out("reference", **given).startswith("0 of 4 runs measured now")
 
@@ -35,12 +35,12 @@ def small_experiment(folder):
 
 
 def small_plan(opened, categories):
-    small = {"changes": {"image_size": 64}, "arm": "resnet"}
+    small = {"changes": {"image_size": 64}, "model": "resnet"}
     return [
         run
         for name in categories
         for run in (
-            Run(category=name, arm="autoencoder", changes={"epochs": 1}),
+            Run(category=name, model="autoencoder", changes={"epochs": 1}),
             Run(category=name, backbone="efficientnet_lite0", **small),
             Run(category=name, backbone=opened.first_backbone, **small),
             Run(category=name, backbone=opened.first_backbone, variant=UNTRAINED, **small),

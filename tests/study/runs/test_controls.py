@@ -12,14 +12,14 @@ def bolt(category_folder):
 
 def test_every_image_gets_the_mean_grey_of_the_training_set(bolt):
     level = mean_grey(bolt.train).mean()
-    matched = controls.grey_matched(bolt)
+    matched = controls.brightness_normalised(bolt)
     assert not np.allclose(mean_grey(bolt.test), level, atol=0.5)
     assert np.allclose(mean_grey(matched.test), level, atol=0.5)
     assert np.allclose(mean_grey(matched.train), level, atol=0.5)
 
 
 def test_matching_multiplies_and_keeps_labels_and_masks(bolt):
-    matched = controls.grey_matched(bolt)
+    matched = controls.brightness_normalised(bolt)
     before, after = bolt.test[0].astype(float), matched.test[0].astype(float)
     factor = matched.test.level / before.mean()
     assert np.abs(after - np.minimum(before * factor, 255)).max() <= 0.5
@@ -28,9 +28,9 @@ def test_matching_multiplies_and_keeps_labels_and_masks(bolt):
 
 
 def test_matched_images_have_a_fingerprint_of_their_own(bolt):
-    matched = controls.grey_matched(bolt)
+    matched = controls.brightness_normalised(bolt)
     assert matched.test.fingerprint != bolt.test.fingerprint
-    again = controls.grey_matched(bolt)
+    again = controls.brightness_normalised(bolt)
     assert matched.test.fingerprint == again.test.fingerprint
 
 

@@ -18,10 +18,10 @@ def collected(tiny_root, resnet18_file, tmp_path_factory):
     experiment = Experiment(str(tiny_root), {"small": backbone}, folder=folder / "runs")
     shared = {"category": "screw", "backbone": "small"}
     runs = [
-        Run(arm="patchcore", **shared),
-        Run(arm="patchcore", images=3, **shared),
-        Run(arm="combined", images=2, **shared),
-        Run(arm="combined", images=2, changes={"epochs": 12}, **shared),
+        Run(model="patchcore", **shared),
+        Run(model="patchcore", images=3, **shared),
+        Run(model="combined", images=2, **shared),
+        Run(model="combined", images=2, changes={"epochs": 12}, **shared),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measurement, "FEATURES", folder)
@@ -37,7 +37,7 @@ def test_every_model_learns_from_every_size_and_from_all(collected):
     assert len({run.name for run in runs}) == len(runs)
     assert len(curves) == 2 * 3 * sum(SEEDS.values())
     assert len(again) == 2 * 2 * SEEDS["combined"]  # with all images the steps are equal anyway
-    assert {run.arm for run in again} == {"combined"} and {run.images for run in again} == {2, 4}
+    assert {run.model for run in again} == {"combined"} and {run.images for run in again} == {2, 4}
     assert {run.changes["epochs"] for run in again} == {6, 12}  # 4 over 6 images
     assert {run.images for run in runs} == {2, 4, 0}
     assert [run.seed for run in runs] == sorted(run.seed for run in runs)
@@ -46,7 +46,7 @@ def test_every_model_learns_from_every_size_and_from_all(collected):
 def test_the_table_is_sorted_and_read_back(collected):
     _, _, made, folder = collected
     curve = made["learning_curve"]
-    assert curve.arm.tolist() == ["combined", "patchcore", "patchcore"]
+    assert curve.model.tolist() == ["combined", "patchcore", "patchcore"]
     assert curve.images.tolist() == [2, 3, 6] and curve.n_unlearned.tolist() == [4, 3, 0]
     read = tables.read_table("learning_curve", folder / "tables")
     assert read.threshold.to_numpy() == pytest.approx(curve.threshold.to_numpy())

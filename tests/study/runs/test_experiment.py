@@ -16,7 +16,7 @@ from study.runs.controls import random_resnet50
 from study.runs.experiment import Experiment, resolve_backbones
 from study.runs.measurement import Run
 
-RUNS = [Run(category=category, arm="autoencoder") for category in ("metal_nut", "screw")]
+RUNS = [Run(category=category, model="autoencoder") for category in ("metal_nut", "screw")]
 
 
 class Record(BaseModel):
@@ -81,14 +81,14 @@ def test_two_workers_on_one_run_measure_it_once(counting):
 
 def test_a_failed_run_is_named_and_the_others_are_kept(counting, monkeypatch):
     monkeypatch.setattr("study.runs.experiment.workers", Here)
-    unlucky = Run(category="screw", arm="autoencoder", seed=13)
+    unlucky = Run(category="screw", model="autoencoder", seed=13)
     with pytest.raises(UserError, match=r"^screw-plain-autoencoder-seed13: no luck.*run again"):
         counting.carry_out([unlucky, RUNS[0]], jobs=1)
     assert counting.path(RUNS[0]).is_file() and not counting.path(unlucky).is_file()
 
 
 def test_the_key_follows_data_settings_and_weights(counting, tiny_root, resnet18_file):
-    run = Run(category="metal_nut", arm="resnet", backbone="small")
+    run = Run(category="metal_nut", model="resnet", backbone="small")
     layer1 = resolve_backbone("resnet18", str(resnet18_file), "layer1")
     others = [
         Experiment(str(tiny_root), {"small": layer1}).key(run),
@@ -101,8 +101,8 @@ def test_the_key_follows_data_settings_and_weights(counting, tiny_root, resnet18
 
 
 def test_an_edited_detector_moves_the_keys_of_what_uses_it(tiny_root, monkeypatch):
-    runs = [Run(category="screw", arm=arm) for arm in ("autoencoder", "resnet", "combined")]
-    runs += [Run(category="screw", arm=arm) for arm in ("patchcore", "combined_plus")]
+    runs = [Run(category="screw", model=model) for model in ("autoencoder", "resnet", "combined")]
+    runs += [Run(category="screw", model=model) for model in ("patchcore", "knn_reconstruction")]
 
     def keys():
         return [Experiment(str(tiny_root), {}).key(run) for run in runs]

@@ -31,7 +31,7 @@ def test_sizes_that_a_category_does_not_have_give_way_to_all():
 
 
 def test_a_curve_has_a_row_a_size_and_seed(category, extractor):
-    given = {"sizes": "3,99", "repeats": 2, "seed": 5, "arm": "resnet", "sigma": 0.0}
+    given = {"sizes": "3,99", "repeats": 2, "seed": 5, "model": "resnet", "sigma": 0.0}
     table = curve.follow(extractor, category, make_settings("learning_curve", given))
     assert table[["seed", "images"]].values.tolist() == [[5, 3], [5, 6], [6, 3], [6, 6]]
     assert table.n_unlearned.tolist() == [3, 0, 3, 0]
@@ -46,7 +46,7 @@ def test_a_curve_has_a_row_a_size_and_seed(category, extractor):
 def test_a_category_without_defects_has_a_curve_too(category, extractor):
     good = [path for path in category.test.paths if path.parent.name == "good"]
     test = ImageSet(category.test.folder, tuple(good), ("good",) * len(good), (None,) * len(good))
-    settings = make_settings("learning_curve", {"sizes": "3", "repeats": 1, "arm": "resnet"})
+    settings = make_settings("learning_curve", {"sizes": "3", "repeats": 1, "model": "resnet"})
     table = curve.follow(extractor, replace(category, test=test), settings)
     assert table.auroc.isna().all() and table.n_anomalous.tolist() == [0, 0]
     assert table.n_normal.tolist() == [3, 3] and table.n_unlearned.tolist() == [3, 0]

@@ -37,32 +37,32 @@ def screws(tiny_root):
 
 
 def test_every_setting_has_a_name_of_its_own():
-    given = {"category": "screw", "arm": "combined", "backbone": "resnet50"}
+    given = {"category": "screw", "model": "combined", "backbone": "resnet50"}
     changes = [{}, {"seed": 1}, {"changes": {"latent": 9}}, {"variant": "held-out"}, {"images": 9}]
     assert len({Run(**given, **change).name for change in changes}) == 5
 
 
 @pytest.mark.parametrize(
-    ("arm", "changes"),
+    ("model", "changes"),
     [
         ("autoencoder", {"code": 7, "epochs": 3, "learning_rate": 0.01, "batch_size": 5}),
         ("resnet", {"top_k": 2, "seed": 9}),
         ("combined", {"latent": 5, "batch_norm": False, "scale": False, "sigma": 1.0}),
         ("patchcore", {"coreset": 0.3}),
-        ("combined_plus", {"neighbours": 3, "bank": 200, "dimensions": 8, "ridge": 0.5}),
+        ("knn_reconstruction", {"neighbours": 3, "bank": 200, "dimensions": 8, "ridge": 0.5}),
     ],
 )
-def test_a_detector_takes_its_settings_by_their_names(arm, changes, backbone, folder):
-    given = backbone if arm != "autoencoder" else None
-    detector = make_detector(arm, make_settings(arm, changes), given)
+def test_a_detector_takes_its_settings_by_their_names(model, changes, backbone, folder):
+    given = backbone if model != "autoencoder" else None
+    detector = make_detector(model, make_settings(model, changes), given)
     assert {name: getattr(detector, name) for name in changes} == changes
     assert detector.cache == folder and not detector.keep
-    default = {"resnet": 224, "combined": 224, "patchcore": 224, "combined_plus": 384}
-    assert detector.side == default.get(arm, 128)
+    default = {"resnet": 224, "combined": 224, "patchcore": 224, "knn_reconstruction": 384}
+    assert detector.side == default.get(model, 128)
 
 
 def test_a_run_is_scored_by_every_aggregation_and_at_the_pixels(nuts, backbone, tmp_path):
-    run = Run(category="metal_nut", arm="patchcore", backbone="x")
+    run = Run(category="metal_nut", model="patchcore", backbone="x")
     found, maps = measure(run, nuts, backbone, tmp_path)
     flat = maps.reshape(len(maps), -1)
     assert found.scores_by_k["1"] == pytest.approx(flat.max(axis=1))
@@ -76,7 +76,7 @@ def test_a_run_is_scored_by_every_aggregation_and_at_the_pixels(nuts, backbone, 
 
 @pytest.mark.parametrize(("which", "learned"), [({"variant": "held-out"}, 5), ({"images": 2}, 2)])
 def test_held_out_images_are_not_learned_from(which, learned, nuts, backbone, tmp_path):
-    shared = {"category": "metal_nut", "arm": "resnet", "backbone": "x", "changes": SMALL}
+    shared = {"category": "metal_nut", "model": "resnet", "backbone": "x", "changes": SMALL}
     found, _ = measure(Run(**shared, **which), nuts, backbone, tmp_path)
     assert (len(found.result.nominal_scores), len(found.held_out_scores)) == (learned, 6 - learned)
     assert min(found.held_out_scores) > 0  # distance 0 would mean that it is in the bank
@@ -84,7 +84,7 @@ def test_held_out_images_are_not_learned_from(which, learned, nuts, backbone, tm
 
 
 def test_a_changed_layer_is_the_one_recorded(nuts, backbone, tmp_path):
-    run = Run(category="metal_nut", arm="resnet", changes=SMALL | {"layers": "layer1,layer2"})
+    run = Run(category="metal_nut", model="resnet", changes=SMALL | {"layers": "layer1,layer2"})
     found, _ = measure(run, nuts, backbone, tmp_path)
     assert found.result.backbone["layers"] == ["layer1", "layer2"]
 
@@ -117,9 +117,9 @@ def test_a_cell_that_touches_the_defect_belongs_to_it(screws):
         assert coarse[row, column] == block.any()
 
 
-def test_grey_matched_parts_are_what_is_scored(screws, backbone, tmp_path):
-    shared = {"category": "screw", "arm": "combined", "backbone": "x", "changes": LEARNED}
-    matched, _ = measure(Run(**shared, variant="grey-matched"), screws, backbone, tmp_path)
+def test_brightness_normalised_parts_are_what_is_scored(screws, backbone, tmp_path):
+    shared = {"category": "screw", "model": "combined", "backbone": "x", "changes": LEARNED}
+    matched, _ = measure(Run(**shared, variant="brightness-normalised"), screws, backbone, tmp_path)
     plain, _ = measure(Run(**shared), screws, backbone, tmp_path)
     assert np.ptp(matched.result.mean_grey) < 1 < np.ptp(plain.result.mean_grey)
     assert matched.result.fingerprint != plain.result.fingerprint
@@ -142,7 +142,7 @@ def test_a_record_notes_scores_settings_and_provenance(category_folder, extracto
     detector = Pooled(extractor, cache=folder).fit(category.train)
     maps = detector.anomaly_maps(category.test)
     result = record(detector, category, maps, make_settings("resnet", given))
-    assert maps.shape == (4, 1, 1) and result.arm == "resnet"
+    assert maps.shape == (4, 1, 1) and result.model == "resnet"
     assert result.scores == detector.score_samples(category.test).tolist()
     assert result.labels == category.test.labels.tolist()
     assert result.mean_grey == pytest.approx(mean_grey(category.test).tolist())

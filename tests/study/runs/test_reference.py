@@ -9,7 +9,7 @@ from anomalylib.features.weights import resolve_backbone
 from anomalylib.images.category import load_category
 from study.runs import measurement, reference
 from study.runs.experiment import Experiment
-from study.runs.measurement import GREY, HELD_OUT, Run, cell_mask
+from study.runs.measurement import HELD_OUT, NORMALISED, Run, cell_mask
 from study.tables import reference as tables
 
 SMALL = {"image_size": 64}
@@ -23,11 +23,11 @@ def collected(tiny_root, resnet18_file, tmp_path_factory):
     experiment = Experiment(str(tiny_root), {"small": backbone}, folder=folder / "runs")
     own = {"category": "screw", "backbone": "small"}
     runs = [
-        Run(category="screw", arm="autoencoder", changes={"epochs": 1}),
-        Run(arm="resnet", changes=SMALL, **own),
-        Run(arm="resnet", variant=HELD_OUT, changes=SMALL, **own),
-        Run(arm="resnet", variant=GREY, changes=SMALL, **own),
-        Run(arm="combined", changes=SMALL | {"epochs": 1, "latent": 4}, **own),
+        Run(category="screw", model="autoencoder", changes={"epochs": 1}),
+        Run(model="resnet", changes=SMALL, **own),
+        Run(model="resnet", variant=HELD_OUT, changes=SMALL, **own),
+        Run(model="resnet", variant=NORMALISED, changes=SMALL, **own),
+        Run(model="combined", changes=SMALL | {"epochs": 1, "latent": 4}, **own),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measurement, "FEATURES", folder)
@@ -36,14 +36,14 @@ def collected(tiny_root, resnet18_file, tmp_path_factory):
     return experiment, runs, reference.collect(experiment, runs, folder / "tables"), folder
 
 
-def test_every_arm_seed_and_control_is_planned_once():
+def test_every_model_seed_and_control_is_planned_once():
     runs = reference.plan(Experiment("", {"first": None, "second": None}), ["a", "b"])
     names = [run.name for run in runs]
     assert len(set(names)) == len(names)
     plain = [run for run in runs if run.variant == "plain" and run.category == "a"]
     assert len(plain) == 5 * (1 + 3 * 2 + 1)
-    assert {run.backbone for run in runs if run.arm == "combined_plus"} == {"first"}
-    (larger,) = {run.arm for run in runs if run.variant == "384 pixels"}
+    assert {run.backbone for run in runs if run.model == "knn_reconstruction"} == {"first"}
+    (larger,) = {run.model for run in runs if run.variant == "384 pixels"}
     assert larger == "patchcore"
     assert {run.backbone for run in runs if run.variant != "plain"} == {"", "first"}
 
@@ -61,7 +61,7 @@ def test_the_tables_are_read_back_as_they_were_made(collected):
 def test_every_score_is_that_of_its_measurement(collected):
     experiment, runs, made, _ = collected
     for run in runs:
-        own = tables.select(made["scores"], arm=run.arm, variant=run.variant)
+        own = tables.select(made["scores"], model=run.model, variant=run.variant)
         result = experiment.load(run).result
         assert dict(zip(own.image, own.score_top10, strict=True)) == dict(
             zip(result.names, result.scores, strict=True)
@@ -71,21 +71,21 @@ def test_every_score_is_that_of_its_measurement(collected):
 def test_thresholds_learn_from_the_scores_meant_for_them(collected):
     experiment, runs, made, _ = collected
     plain, held_out = (
-        tables.select(made["nominal"], arm="resnet", variant=v).score.tolist()
+        tables.select(made["nominal"], model="resnet", variant=v).score.tolist()
         for v in ("plain", "held-out")
     )
     assert plain == experiment.load(runs[1]).result.nominal_scores
     assert held_out == experiment.load(runs[2]).held_out_scores
-    assert GREY not in set(made["nominal"].variant)
+    assert NORMALISED not in set(made["nominal"].variant)
 
 
 def test_controls_are_scored_without_a_detector(collected, tiny_root):
     _, _, made, _ = collected
     category = load_category(tiny_root, "screw")
-    own = tables.select(made["scores"], arm="file size", variant="plain")
+    own = tables.select(made["scores"], model="file size", variant="plain")
     sizes = [float(path.stat().st_size) for path in category.test.paths]
     assert own.score_top10.tolist() == sizes
-    row = tables.select(made["summary"], arm="file size").iloc[0]
+    row = tables.select(made["summary"], model="file size").iloc[0]
     assert row.auroc_mean == pytest.approx(roc_auc_score(category.test.labels, sizes))
 
 
@@ -95,7 +95,7 @@ def test_errors_are_placed_by_the_masks(collected, tiny_root):
     index = int(np.flatnonzero(category.test.labels)[0])
     mask = cell_mask(category, index, maps.shape[-1])
     assert mask.any() and not mask.all()
-    row = tables.select(made["places"], arm="combined", image=category.test.names[index]).iloc[0]
+    row = tables.select(made["places"], model="combined", image=category.test.names[index]).iloc[0]
     assert row.inside == pytest.approx(maps[index][mask].mean())
     assert row.outside == pytest.approx(maps[index][~mask].mean())
     assert row.usual == pytest.approx(maps[category.test.labels == 0].mean(axis=0)[mask].mean())

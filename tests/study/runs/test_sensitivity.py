@@ -14,18 +14,18 @@ def offline(tiny_root, tmp_path):
     return Experiment(str(tiny_root), {"lite0": lite0}, folder=tmp_path)
 
 
-def test_every_level_is_a_setting_that_its_arms_know():
+def test_every_level_is_a_setting_that_its_models_know():
     for level in sensitivity.LEVELS:
-        for arm in level.arms:
-            make_settings(arm, level.changes)
+        for model in level.models:
+            make_settings(model, level.changes)
         assert level.factor in sensitivity.USUAL
 
 
 def test_no_level_repeats_the_usual_value():
     for level in sensitivity.LEVELS:
         if not level.exported:
-            for arm in level.arms:
-                assert make_settings(arm, level.changes) != make_settings(arm, {})
+            for model in level.models:
+                assert make_settings(model, level.changes) != make_settings(model, {})
 
 
 def test_levels_of_an_exported_backbone_need_one(offline):
@@ -43,7 +43,7 @@ def test_the_table_compares_with_the_usual_value():
     labels = np.array([0] * 10 + [1] * 12)
     frames = []
     for value, strength in (("50", 1.0), ("200", 3.0)):
-        own = {"category": "nut", "arm": "combined", "factor": "latent channels", "value": value}
+        own = {"category": "nut", "model": "combined", "factor": "latent channels", "value": value}
         own |= {"seed": 0, "image": [f"{i:02d}" for i in range(22)], "label": labels}
         frames.append(
             pd.DataFrame(own | {"score_top10": random.normal(size=22) + strength * labels})

@@ -58,13 +58,20 @@ def test_costs_are_medians_and_the_peer_stands_beside():
 
 def test_a_ratio_is_of_runs_beside_each_other():
     rows = [
-        {"category": "nut", "repeat": repeat, "arm": arm, "fit": fit, "score": 1.0, "peak_mb": 900}
+        {
+            "category": "nut",
+            "repeat": repeat,
+            "model": model,
+            "fit": fit,
+            "score": 1.0,
+            "peak_mb": 900,
+        }
         for repeat, fits in enumerate([(1.0, 3.0, 7.0), (3.0, 5.0, 8.0), (9.0, 29.0, 9.0)])
-        for arm, fit in zip(("combined", "combined_plus", "patchcore"), fits, strict=True)
+        for model, fit in zip(("combined", "knn_reconstruction", "patchcore"), fits, strict=True)
     ]
     (row,) = benchmarks.beside(pd.DataFrame(rows)).to_dict("records")
     assert (row["ratio"], row["low"], row["high"]) == (2.0, 1.5, 3.0)
-    assert (row["combined"], row["combined_plus"], row["patchcore"]) == (4.0, 6.0, 9.0)
+    assert (row["combined"], row["knn_reconstruction"], row["patchcore"]) == (4.0, 6.0, 9.0)
     assert row["peak_gb"] == 0.9
 
 
@@ -78,7 +85,7 @@ def test_latency_of_the_peer_joins_its_repeats():
 
 def test_a_change_of_precision_is_that_of_one_seed():
     rows = [
-        {"category": "a", "arm": "combined", "seed": seed, "precision": p, "auroc": value}
+        {"category": "a", "model": "combined", "seed": seed, "precision": p, "auroc": value}
         for seed, both in enumerate([(0.9, 0.91), (0.8, 0.79)])
         for p, value in zip(("float32", "bfloat16"), both, strict=True)
     ]

@@ -10,7 +10,7 @@ from scipy import stats
 
 from study.book.build import SOURCE
 from study.book.notebooks import chapters, tables_read
-from study.names import ARMS
+from study.names import MODELS
 from study.runs import sensitivity
 from study.tables import reference as tables
 from study.tables.comparisons import verdicts
@@ -21,7 +21,7 @@ NOMINAL = tables.read_table("nominal")
 RUNS = tables.read_table("runs")
 SUMMARY = tables.read_table("summary")
 DECIDED = tables.read_table("thresholds")
-MODEL = ["category", "arm", "backbone"]
+MODEL = ["category", "model", "backbone"]
 RESAMPLES = 20_000
 """Ten times as many as the intervals were made with, so that most of the error is theirs."""
 
@@ -130,7 +130,7 @@ def test_every_decision_follows_from_the_scores():
     rows = []
     for row in DECIDED.itertuples():
         rule = next(rule for rule in tables.RULES if rule.name == row.threshold_rule)
-        key = (row.category, rule.variant, row.arm, row.backbone)
+        key = (row.category, rule.variant, row.model, row.backbone)
         labels, scores = judged[key]
         nominal = learned[key].groupby("seed").score
         thresholds = np.array([threshold(rule.name, each.to_numpy()) for _, each in nominal])
@@ -140,7 +140,7 @@ def test_every_decision_follows_from_the_scores():
         normal, anomalous = (labels == 0).sum(), (labels == 1).sum()
         most, least = math.ceil(alarms), math.floor(hits)
         rows.append(
-            {"category": row.category, "arm": row.arm, "backbone": row.backbone}
+            {"category": row.category, "model": row.model, "backbone": row.backbone}
             | {"threshold_rule": rule.name, "threshold": thresholds.mean()}
             | {"n_normal": normal, "false_alarms": alarms, "fpr": alarms / normal}
             | {"n_anomalous": anomalous, "hits": hits, "recall": hits / anomalous}
@@ -161,18 +161,18 @@ def test_every_decision_follows_from_the_scores():
 
 def test_the_summary_carries_the_original_rule():
     rows = DECIDED[DECIDED.threshold_rule == tables.RULES[0].name]
-    plain = SUMMARY[(SUMMARY.variant == "plain") & SUMMARY.arm.isin(ARMS)]
-    both = plain.merge(rows, on=["category", "arm", "backbone", "threshold_rule"])
+    plain = SUMMARY[(SUMMARY.variant == "plain") & SUMMARY.model.isin(MODELS)]
+    both = plain.merge(rows, on=["category", "model", "backbone", "threshold_rule"])
     assert len(both) == len(plain) == len(rows)
     for column in ("fpr", "fpr_ci_high", "recall", "recall_ci_low"):
         assert np.allclose(both[f"{column}_x"], both[f"{column}_y"])
 
 
-def test_every_arm_has_five_seeds_on_both_parts_with_every_backbone():
-    plain = SUMMARY[(SUMMARY.variant == "plain") & SUMMARY.arm.isin(ARMS)]
-    counts = plain.groupby(["category", "arm"]).backbone.nunique().unstack()
+def test_every_model_has_five_seeds_on_both_parts_with_every_backbone():
+    plain = SUMMARY[(SUMMARY.variant == "plain") & SUMMARY.model.isin(MODELS)]
+    counts = plain.groupby(["category", "model"]).backbone.nunique().unstack()
     assert set(counts.index) == {"metal_nut", "screw"}
-    assert counts[["autoencoder", "combined_plus"]].eq(1).all().all()
+    assert counts[["autoencoder", "knn_reconstruction"]].eq(1).all().all()
     assert counts[["resnet", "combined", "patchcore"]].eq(3).all().all()
     assert plain.n_seeds.eq(5).all()
 
@@ -190,19 +190,19 @@ def test_all_rows_judge_the_same_images_and_the_parts_are_complete():
 
 
 def test_a_score_without_randomness_is_the_same_for_every_seed():
-    own = SCORES[(SCORES.arm == "resnet") & (SCORES.variant == "plain")]
+    own = SCORES[(SCORES.model == "resnet") & (SCORES.variant == "plain")]
     spread = own.groupby(["category", "backbone", "image"]).score_top10.agg(np.ptp)
     assert (spread == 0).all()
 
 
 def test_sensitivity_follows_from_its_scores():
     table, scores = tables.read_tables("sensitivity", "sensitivity_scores")
-    keys = ["category", "arm", "factor", "value"]
+    keys = ["category", "model", "factor", "value"]
     groups = by_group(scores, keys, "score_top10")
     found = {key: rank_auroc(labels, values).mean() for key, labels, values in groups}
     assert set(found) == set(table[keys].itertuples(index=False, name=None))
     for row in table.itertuples():
-        which = (row.category, row.arm, row.factor)
+        which = (row.category, row.model, row.factor)
         usual = sensitivity.USUAL[row.factor]
         assert row.auroc == pytest.approx(found[(*which, row.value)], abs=1e-6)
         assert row.usual == (row.value == usual)
@@ -213,7 +213,7 @@ def test_the_usual_values_are_the_reference_runs():
     scores = tables.read_table("sensitivity_scores")
     usual = scores[(scores.factor == "pooling") & (scores.value == "unpadded")]
     plain = SCORES[(SCORES.variant == "plain") & (SCORES.backbone == "resnet50")]
-    both = usual.merge(plain, on=["category", "arm", "seed", "image"])
+    both = usual.merge(plain, on=["category", "model", "seed", "image"])
     assert len(both) == len(usual) > 0
     assert (both.score_top10_x == both.score_top10_y).all()
 

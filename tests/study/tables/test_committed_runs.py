@@ -12,7 +12,7 @@ from tests.study.tables.formulas import by_group, rank_auroc, threshold
 
 SCORES = tables.read_table("scores")
 NOMINAL = tables.read_table("nominal")
-MODEL = ["category", "arm", "backbone"]
+MODEL = ["category", "model", "backbone"]
 
 
 def test_every_trial_is_there_on_both_parts():
@@ -22,7 +22,7 @@ def test_every_trial_is_there_on_both_parts():
         own = found[found.category == part]
         assert list(zip(own.family, own.trial, own.image_size, strict=True)) == names
     assert found[[*KINDS]].mean(axis=1).to_numpy() == pytest.approx(found.pasted.to_numpy())
-    assert found[["pasted", "plain", "grey_matched"]].to_numpy().min() > 0.5
+    assert found[["pasted", "plain", "brightness_normalised"]].to_numpy().min() > 0.5
 
 
 def test_rarity_is_counted_over_all_patches_of_the_good_test_images():
@@ -43,8 +43,8 @@ def test_with_all_images_the_learning_curve_is_the_reference_run():
     plain = {key: rest for key, *rest in by_group(SCORES, tables.GROUP, "score_top10")}
     learned = NOMINAL[NOMINAL.variant == "plain"].groupby([*MODEL, "seed"]).score
     for row in found[found.images == found.train_images].itertuples():
-        labels, scores = plain[row.category, "plain", row.arm, row.backbone]
-        nominal = learned.get_group((row.category, row.arm, row.backbone, row.seed)).to_numpy()
+        labels, scores = plain[row.category, "plain", row.model, row.backbone]
+        nominal = learned.get_group((row.category, row.model, row.backbone, row.seed)).to_numpy()
         assert len(nominal) == row.images
         assert row.threshold == pytest.approx(threshold("mean", nominal), rel=1e-5)
         assert row.auroc == pytest.approx(rank_auroc(labels, scores)[row.seed], abs=1e-8)
@@ -56,18 +56,18 @@ def test_with_all_images_the_learning_curve_is_the_reference_run():
 def test_the_learning_curve_has_every_size_and_seed_once():
     found = tables.read_table("learning_curve")
     assert (found.images + found.n_unlearned == found.train_images).all()
-    for (_, arm), own in found.groupby(["category", "arm"]):
+    for (_, model), own in found.groupby(["category", "model"]):
         sizes = [*SIZES, own.train_images.iloc[0]]
         pairs = sorted(zip(own.images, own.seed, strict=True))
-        assert pairs == [(size, seed) for size in sizes for seed in range(SEEDS[arm])]
-    assert set(found.category) == set(PARTS) and set(found.arm) == set(SEEDS)
+        assert pairs == [(size, seed) for size in sizes for seed in range(SEEDS[model])]
+    assert set(found.category) == set(PARTS) and set(found.model) == set(SEEDS)
 
 
 def test_equal_steps_are_of_the_same_images_in_more_passes():
     found = tables.read_table("equal_steps")
-    usual = tables.select(tables.read_table("learning_curve"), arm="combined")
+    usual = tables.select(tables.read_table("learning_curve"), model="combined")
     usual = usual[usual.images < usual.train_images]
-    same = ["category", "arm", "backbone", "seed", "images", "train_images", "n_unlearned"]
+    same = ["category", "model", "backbone", "seed", "images", "train_images", "n_unlearned"]
     assert (found[same].to_numpy() == usual[same].to_numpy()).all()
     steps = found.epochs * found.images / found.train_images  # in passes over all
     assert steps.between(4 * 0.9, 4 * 1.1).all()

@@ -31,7 +31,7 @@ def test_a_published_row_says_who_with_what_and_where():
 
 
 def test_a_rule_stands_in_one_line_with_its_bounds():
-    row = {"category": "metal_nut", "arm": "combined", "threshold_rule": "a rule", "recall": 0.55}
+    row = {"category": "metal_nut", "model": "combined", "threshold_rule": "a rule", "recall": 0.55}
     row |= {"recall_ci_low": 0.46, "fpr": 0.0, "fpr_ci_high": 0.127, "n_nominal": 44}
     text = prose.rule_table(pd.DataFrame([row | {"skewness": 4.778}])).data.replace("\u00a0", " ")
     for cell in ("metal nut", "a rule", "55% [≥ 46%]", "0% [≤ 13%]", "44", "4.8"):

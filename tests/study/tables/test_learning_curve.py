@@ -11,7 +11,7 @@ def table(learning_curve_table):
 
 
 def test_a_summary_has_means_spreads_and_bounds(table):
-    found = summarise(table).set_index(["arm", "images"])
+    found = summarise(table).set_index(["model", "images"])
     row = found.loc[("combined", 10)]
     assert (row.auroc_mean, row.auroc_low, row.n_seeds) == (pytest.approx(0.6), 0.5, 2)
     assert row.auroc_sd == pytest.approx(0.2 / np.sqrt(2))

@@ -15,20 +15,20 @@ LABELS = np.array([0] * 6 + [1] * 8)
 
 @pytest.fixture
 def made():
-    """Scores and nominal scores of two arms with two seeds, and of one control."""
+    """Scores and nominal scores of two models with two seeds, and of one control."""
     random = np.random.default_rng(0)
     scores, nominal, runs = [], [], []
-    arms = [("combined", "resnet50"), ("autoencoder", ""), ("mean grey", "")]
+    models = [("combined", "resnet50"), ("autoencoder", ""), ("mean grey", "")]
     for variant in ("plain", "held-out"):
-        for arm, backbone in arms:
-            for seed in (0,) if arm == "mean grey" else (0, 1):
-                own = {"category": "bolt", "variant": variant, "arm": arm}
+        for model, backbone in models:
+            for seed in (0,) if model == "mean grey" else (0, 1):
+                own = {"category": "bolt", "variant": variant, "model": model}
                 own |= {"backbone": backbone, "seed": seed}
                 value = random.normal(size=len(LABELS)) + LABELS
                 columns = {"image": IMAGES, "label": LABELS, "defect_type": "bent"}
                 columns |= dict.fromkeys(("score_top10", "score_mean", "score_max"), value)
                 scores.append(pd.DataFrame(own | columns).sample(frac=1, random_state=seed))
-                if arm == "mean grey":
+                if model == "mean grey":
                     continue
                 nominal.append(pd.DataFrame(own | {"score": random.normal(size=30)}))
                 runs.append(
@@ -40,18 +40,20 @@ def made():
 
 def test_images_of_all_seeds_are_aligned(made):
     scores, _, _ = made
-    labels, values = tables.scores_of(scores, category="bolt", arm="combined", backbone="resnet50")
+    labels, values = tables.scores_of(
+        scores, category="bolt", model="combined", backbone="resnet50"
+    )
     assert values.shape == (2, 14)
     assert labels.sum() == 8
-    own = scores.query("variant == 'plain' and arm == 'combined' and seed == 1")
+    own = scores.query("variant == 'plain' and model == 'combined' and seed == 1")
     assert roc_auc_score(labels, values[1]) == roc_auc_score(own.label, own.score_top10)
 
 
 def test_the_summary_says_what_the_scores_give(made):
     scores, nominal, runs = made
     summary = tables.summarise(scores, nominal, runs)
-    row = summary.query("variant == 'plain' and arm == 'combined'").iloc[0]
-    own = scores.query("variant == 'plain' and arm == 'combined'")
+    row = summary.query("variant == 'plain' and model == 'combined'").iloc[0]
+    own = scores.query("variant == 'plain' and model == 'combined'")
     found = [roc_auc_score(one.label, one.score_top10) for _, one in own.groupby("seed")]
     assert row.auroc_mean == pytest.approx(np.mean(found))
     assert row.auroc_sd == pytest.approx(abs(found[0] - found[1]) / math.sqrt(2))
@@ -61,20 +63,20 @@ def test_the_summary_says_what_the_scores_give(made):
 
 
 def test_a_control_has_neither_threshold_nor_spread(made):
-    row = tables.summarise(*made).query("arm == 'mean grey' and variant == 'plain'").iloc[0]
+    row = tables.summarise(*made).query("model == 'mean grey' and variant == 'plain'").iloc[0]
     assert row.n_seeds == 1
     assert np.isnan([row.auroc_sd, row.fpr, row.pixel_auroc_mean]).all()
 
 
 def test_each_rule_decides_with_its_own_scores(made):
     scores, nominal, _ = made
-    decided = tables.decisions(scores, nominal).query("arm == 'combined'")
+    decided = tables.decisions(scores, nominal).query("model == 'combined'")
     assert decided.threshold_rule.tolist() == [rule.name for rule in tables.RULES]
     alarms, hits = [], []
     for seed in (0, 1):
-        learned = nominal.query(f"variant == 'plain' and arm == 'combined' and seed == {seed}")
+        learned = nominal.query(f"variant == 'plain' and model == 'combined' and seed == {seed}")
         threshold = learned.score.mean() + 3 * learned.score.std(ddof=0)
-        own = scores.query(f"variant == 'plain' and arm == 'combined' and seed == {seed}")
+        own = scores.query(f"variant == 'plain' and model == 'combined' and seed == {seed}")
         called = own.score_top10 > threshold
         alarms.append((called & (own.label == 0)).sum())
         hits.append((called & (own.label == 1)).sum())
@@ -90,5 +92,5 @@ def test_each_rule_decides_with_its_own_scores(made):
 def test_what_is_not_there_is_named(tmp_path, made):
     with pytest.raises(UserError, match=r"scores\.csv: `make reference`"):
         tables.read_table("scores", tmp_path)
-    with pytest.raises(UserError, match="arm=sonar"):
-        tables.scores_of(made[0], arm="sonar")
+    with pytest.raises(UserError, match="model=sonar"):
+        tables.scores_of(made[0], model="sonar")

@@ -56,15 +56,15 @@ def test_what_is_missing_half_or_of_other_things_is_said(tmp_path):
     path.write_text(whole[:50])
     with pytest.raises(UserError, match="delete it and rerun"):
         load_result(tmp_path, NUT, "combined", 0)
-    for other in ({"fingerprint": "cd" * 4 + "0" * 56}, {"arm": "resnet"}, {"seed": 1}):
+    for other in ({"fingerprint": "cd" * 4 + "0" * 56}, {"model": "resnet"}, {"seed": 1}):
         path.write_text(make_result(**other).model_dump_json())
-        with pytest.raises(UserError, match="is of other images, arm or seed: delete it"):
+        with pytest.raises(UserError, match="is of other images, model or seed: delete it"):
             load_result(tmp_path, NUT, "combined", 0)
 
 
-def test_the_table_has_every_arm_and_the_control():
-    table = tabulate([make_result("autoencoder"), make_result(), make_result("combined_plus")])
-    assert table["arm"].tolist() == ["autoencoder", "combined", "combined+", CONTROL]
+def test_the_table_has_every_model_and_the_control():
+    table = tabulate([make_result("autoencoder"), make_result(), make_result("knn_reconstruction")])
+    assert table["model"].tolist() == ["autoencoder", "combined", "kNN reconstruction", CONTROL]
     assert table["AUROC"].tolist() == ["0.750"] * 3 + ["0.500"]
     assert table["false alarms"].tolist() == ["1 of 2"] * 3 + ["–"]
     assert set(table["category"]) == {"metal nut"}
@@ -100,7 +100,10 @@ def test_a_table_joins_what_is_equal_or_says_which_two_differ_in_what(
 
 def test_what_is_a_models_own_or_a_categorys_does_not_part_them():
     plus = {"settings": SETTINGS | {"image_size": 384}, "usual_size": 384}
-    results = [make_result(settings=SETTINGS, usual_size=224), make_result("combined_plus", **plus)]
+    results = [
+        make_result(settings=SETTINGS, usual_size=224),
+        make_result("knn_reconstruction", **plus),
+    ]
     other = {
         "category": "bolt",
         "dataset": "other",
@@ -122,14 +125,14 @@ def test_each_defect_type_is_ranked_against_all_normal_images():
     own["defect_types"] = ["good", "good", "bent", "cut", "bent"]
     results = [
         make_result("autoencoder", scores=[2.0, 4.0, 1.0, 3.0, 5.0], **own),
-        make_result("combined_plus", scores=[1.0, 2.0, 3.0, 4.0, 5.0], **own),
+        make_result("knn_reconstruction", scores=[1.0, 2.0, 3.0, 4.0, 5.0], **own),
     ]
     table = defect_table(results)
     assert table.to_dict("list") == {
         "defect type": ["bent", "cut"],
         "images": [2, 1],
         "autoencoder": [0.5, 0.5],
-        "combined+": [1.0, 1.0],
+        "kNN reconstruction": [1.0, 1.0],
         CONTROL: [0.75, 0.5],
     }
     normal = {name: values[:2] for name, values in own.items()} | {"scores": [2.0, 4.0]}
@@ -144,7 +147,7 @@ def test_shared_provenance_is_said_once():
     assert file.startswith("metal nut combined, metal nut patchcore: f.pth, SHA-256 abab")
 
 
-def test_every_image_has_its_score_by_each_arm():
+def test_every_image_has_its_score_by_each_model():
     table = image_table([make_result("autoencoder"), make_result(scores=[1.0, 2.0, 3.0, 4.0])])
     assert list(table.combined) == [1.0, 2.0, 3.0, 4.0]
     assert list(table.autoencoder) == make_result().scores

@@ -9,9 +9,9 @@ from study.tables.reference import read_tables
 def summary_rows():
     rows = []
     for category, value in (("metal_nut", 0.9), ("screw", 0.6)):
-        for arm in ("autoencoder", "resnet", "combined", "patchcore", "mean grey"):
-            row = {"category": category, "variant": "plain", "arm": arm, "n_seeds": 5}
-            row |= {"backbone": "" if arm in ("autoencoder", "mean grey") else "small"}
+        for model in ("autoencoder", "resnet", "combined", "patchcore", "mean grey"):
+            row = {"category": category, "variant": "plain", "model": model, "n_seeds": 5}
+            row |= {"backbone": "" if model in ("autoencoder", "mean grey") else "small"}
             rows.append(row | {"auroc_mean": value, "auroc_ci_low": 0.5, "auroc_ci_high": 0.95})
     return pd.DataFrame(rows)
 
@@ -25,8 +25,8 @@ def test_tiny_p_values_are_not_written_out():
     assert prose.p_value(0.0421) == "0.042"
 
 
-def test_decisions_are_named_by_part_arm_and_rule():
-    row = {"category": "nut", "arm": "combined", "threshold_rule": "long name", "recall": 0.5}
+def test_decisions_are_named_by_part_model_and_rule():
+    row = {"category": "nut", "model": "combined", "threshold_rule": "long name", "recall": 0.5}
     row |= {"fpr": 0.04, "fpr_ci_high": 0.126, "skewness": 4.92, "n_nominal": 44, "n_normal": 22}
     other = row | {"threshold_rule": "not asked for"}
     said = prose.decided(pd.DataFrame([row, other]), {"short": "long name"})
@@ -62,7 +62,7 @@ def test_our_rows_stand_among_the_published_ones_by_the_harder_part():
 def test_other_backbones_are_told_from_the_tables():
     said = numbers.other_backbones(*read_tables("scores", "thresholds"))
     row = read_tables("thresholds")[0]
-    row = row[(row.category == "metal_nut") & (row.arm == "combined")]
+    row = row[(row.category == "metal_nut") & (row.model == "combined")]
     row = row[(row.backbone == "resnet50-v2") & (row.threshold_rule == "mean + 3σ, training")].iloc[
         0
     ]

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from anomalylib.detectors.combined_plus import CombinedPlus
+from anomalylib.detectors.knn_reconstruction import KNNReconstruction
 from anomalylib.detectors.patchcore import PatchCore
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import resolve_backbone
@@ -21,7 +21,7 @@ def collected(tiny_root, resnet18_file, tmp_path_factory):
     experiment = opened(tiny_root, {"small": backbone}, folder)
     small = [
         trials.Trial("patchcore", "224 pixels", PatchCore, 64, {"coreset": 0.1}),
-        trials.Trial("combined+", trials.CHOSEN, CombinedPlus, 64, {"bank": 100}),
+        trials.Trial("kNN reconstruction", trials.CHOSEN, KNNReconstruction, 64, {"bank": 100}),
     ]
     runs = [trials.TrialRun(trial, "screw", "small") for trial in reversed(small)]
     return experiment, runs, measured(experiment, runs, folder), folder
@@ -40,9 +40,9 @@ def measured(experiment, runs, folder):
 def test_every_trial_has_a_name_of_its_own_and_one_is_chosen():
     names = [(trial.family, trial.name) for trial in trials.TRIALS]
     assert len(set(names)) == len(names)
-    assert [family for family, name in names if name == trials.CHOSEN] == ["combined+"]
+    assert [family for family, name in names if name == trials.CHOSEN] == ["kNN reconstruction"]
     chosen = next(trial for trial in trials.TRIALS if trial.name == trials.CHOSEN)
-    assert chosen.settings == {}  # the defaults of the arm are what was chosen
+    assert chosen.settings == {}  # the defaults of the model are what was chosen
 
 
 def test_runs_that_share_an_image_size_follow_each_other(collected):
@@ -55,7 +55,7 @@ def test_runs_that_share_an_image_size_follow_each_other(collected):
 
 def test_the_rows_come_in_the_order_of_the_list(collected):
     made = collected[2]["trials"]
-    assert made.family.tolist() == ["patchcore", "combined+"]
+    assert made.family.tolist() == ["patchcore", "kNN reconstruction"]
     assert made[[*KINDS]].mean(axis=1).to_numpy() == pytest.approx(made.pasted.to_numpy())
 
 
@@ -98,7 +98,7 @@ def test_test_images_are_scored_bare_and_matched(collected, fitted):
     detector, category, known = fitted
     row = collected[2]["trials"].set_index("family").loc["patchcore"]
     labels = category.test.labels
-    for images, column in ((category.test, "plain"), (known.matched, "grey_matched")):
+    for images, column in ((category.test, "plain"), (known.matched, "brightness_normalised")):
         scores = detector.score_samples(images)
         expected = share_of_wins(scores[labels == 1], scores[labels == 0])
         assert row[column] == pytest.approx(expected), column

@@ -3,9 +3,9 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from anomalylib.detectors import combined_plus
-from anomalylib.detectors.combined_plus import (
-    CombinedPlus,
+from anomalylib.detectors import knn_reconstruction
+from anomalylib.detectors.knn_reconstruction import (
+    KNNReconstruction,
     prefer,
     principal_axes,
     rebuilding_errors,
@@ -60,7 +60,7 @@ def test_a_patch_of_the_bank_costs_next_to_nothing():
 
 
 def test_axes_against_scikit_learn(monkeypatch):
-    monkeypatch.setattr(combined_plus, "GATHERED", 50)
+    monkeypatch.setattr(knn_reconstruction, "GATHERED", 50)
     features = np.random.default_rng(1).normal(size=(6, 4, 5, 7)) * np.arange(1, 8)
     features = features.astype(np.float16)
     patches = np.arange(3, 118)
@@ -73,7 +73,7 @@ def test_axes_against_scikit_learn(monkeypatch):
 
 
 def test_maps_are_the_errors_of_their_patches(extractor):
-    detector = CombinedPlus(extractor, bank=60, dimensions=8, neighbours=3).fit(NORMAL)
+    detector = KNNReconstruction(extractor, bank=60, dimensions=8, neighbours=3).fit(NORMAL)
     image = spoiled(NORMAL[0])
     features = detector.prepare([image]).astype(np.float32)
     rows = torch.from_numpy(features.reshape(-1, features.shape[-1]))
@@ -84,13 +84,13 @@ def test_maps_are_the_errors_of_their_patches(extractor):
 
 
 def test_a_nominal_image_is_rebuilt_from_the_others(extractor):
-    detector = CombinedPlus(extractor, bank=2**16, dimensions=16, top_k=1).fit(NORMAL)
+    detector = KNNReconstruction(extractor, bank=2**16, dimensions=16, top_k=1).fit(NORMAL)
     assert len(detector.model_.bank) == 8 * 64  # all there are
     assert detector.nominal_scores_.min() > 2 * detector.score_samples(NORMAL).max()
 
 
 def test_a_bank_from_one_image_alone_is_refused(extractor):
-    detector = CombinedPlus(extractor, bank=3, dimensions=4)
+    detector = KNNReconstruction(extractor, bank=3, dimensions=4)
     blank = np.zeros((2, 4, 4, 6), dtype=np.float16)
     detector.restore(detector._learn(blank) | {"image": torch.zeros(3, dtype=torch.int64)})
     with pytest.raises(UserError, match="one training image"):
@@ -98,8 +98,8 @@ def test_a_bank_from_one_image_alone_is_refused(extractor):
 
 
 def test_a_seed_gives_one_result_and_another_seed_another(extractor, monkeypatch):
-    monkeypatch.setattr(combined_plus, "CANDIDATES", 200)
-    fits = [CombinedPlus(extractor, bank=50, seed=seed).fit(NORMAL) for seed in (3, 3, 4)]
+    monkeypatch.setattr(knn_reconstruction, "CANDIDATES", 200)
+    fits = [KNNReconstruction(extractor, bank=50, seed=seed).fit(NORMAL) for seed in (3, 3, 4)]
     scores = [fit.score_samples(NORMAL) for fit in fits]
     assert np.array_equal(scores[0], scores[1])
     assert not np.array_equal(scores[0], scores[2])
@@ -115,9 +115,9 @@ def test_rare_patches_are_preferred():
 
 
 def test_the_bank_covers_what_is_rare(extractor, monkeypatch):
-    monkeypatch.setattr(combined_plus, "CANDIDATES", 40)
-    monkeypatch.setattr(combined_plus, "SEEDS", 5)
-    detector = CombinedPlus(extractor, bank=12, dimensions=4)
+    monkeypatch.setattr(knn_reconstruction, "CANDIDATES", 40)
+    monkeypatch.setattr(knn_reconstruction, "SEEDS", 5)
+    detector = KNNReconstruction(extractor, bank=12, dimensions=4)
     features = np.random.default_rng(0).normal(0, 0.01, (10, 8, 8, 6)).astype(np.float16)
     features[7, 2:4, 2:4] += 5  # four patches of 640
     learned = detector._learn(features)

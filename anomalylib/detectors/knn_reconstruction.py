@@ -1,4 +1,4 @@
-"""Every feature vector, rebuilt from its normal neighbours: the model *combined+*."""
+"""Every feature vector, rebuilt from its normal neighbours: the model *kNN reconstruction*."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -46,7 +46,7 @@ class NearestCombination(nn.Module):
 
 
 @estimator
-class CombinedPlus(FeatureDetector):
+class KNNReconstruction(FeatureDetector):
     """Error of rebuilding each feature vector from normal ones that resemble it.
 
     FeatCAE squeezes every patch through one narrow code, so that what is rare

@@ -1,4 +1,4 @@
-"""An arm fitted and judged on a category, timed: the work that several benchmarks share."""
+"""A model fitted and judged on a category, timed: the work that several benchmarks share."""
 
 import time
 from collections.abc import Iterable
@@ -11,21 +11,21 @@ from sklearn.metrics import roc_auc_score
 from anomalylib.detectors.base import Detector
 from anomalylib.features.weights import resolve_backbone
 from anomalylib.images.category import Category, ImageSet, load_category
-from study.names import ARMS
+from study.names import MODELS
 from study.runs.measurement import make_detector
 from study.settings import make_settings
 from tests.benchmarks.common import Row, Setup
 
-__all__ = ["ARMS", "build", "fit_and_score", "images", "load"]
+__all__ = ["MODELS", "build", "fit_and_score", "images", "load"]
 
 
-def build(setup: Setup, arm: str, changes: dict[str, Any], folder: Path) -> Detector:
+def build(setup: Setup, model: str, changes: dict[str, Any], folder: Path) -> Detector:
     """A model as the study makes it, its files in a folder of the benchmark's own."""
-    small = {"autoencoder": {"epochs": 1}, "combined": {"epochs": 1}}.get(arm, {})
-    settings = make_settings(arm, changes | (small if setup.quick else {}))
-    on_features = arm != "autoencoder"
+    small = {"autoencoder": {"epochs": 1}, "combined": {"epochs": 1}}.get(model, {})
+    settings = make_settings(model, changes | (small if setup.quick else {}))
+    on_features = model != "autoencoder"
     backbone = resolve_backbone("auto", setup.weights, setup.layers) if on_features else None
-    return make_detector(arm, settings, backbone).set_params(cache=folder)
+    return make_detector(model, settings, backbone).set_params(cache=folder)
 
 
 def load(setup: Setup, name: str) -> Category:
@@ -44,7 +44,7 @@ def images(whole: ImageSet, numbers: Iterable[int]) -> ImageSet:
 def fit_and_score(
     setup: Setup,
     name: str,
-    arm: str,
+    model: str,
     threads: int,
     folder: Path,
     changes: dict[str, Any],
@@ -56,14 +56,14 @@ def fit_and_score(
     category = load(setup, name)
     train = images(category.train, range(count or len(category.train)))
     start = time.perf_counter()
-    detector = build(setup, arm, changes, folder).set_params(keep=keep)
+    detector = build(setup, model, changes, folder).set_params(keep=keep)
     detector.fit(train)
     fitted = time.perf_counter()
     scores = detector.score_samples(category.test)
     done = time.perf_counter()
     return {
         "category": name,
-        "arm": arm,
+        "model": model,
         "threads": threads,
         "fit": fitted - start,
         "score": done - fitted,
