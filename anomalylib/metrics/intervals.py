@@ -122,7 +122,7 @@ def bootstrap(wins: np.ndarray, seed: int = 0) -> Interval:
     """Percentile interval over images drawn anew, within each class; two at least of each."""
 
     def mean_of(rows: np.ndarray, columns: np.ndarray, axis: int) -> np.ndarray:
-        drawn = (_counts(rows, wins.shape[0]) @ wins) * _counts(columns, wins.shape[1])  # (R, M)
+        drawn = (counts(rows, wins.shape[0]) @ wins) * counts(columns, wins.shape[1])  # (R, M)
         return drawn.sum(axis=-1) / wins.size
 
     ends = stats.bootstrap(
@@ -137,7 +137,7 @@ def bootstrap(wins: np.ndarray, seed: int = 0) -> Interval:
     return Interval(float(wins.mean()), float(ends.low), float(ends.high))
 
 
-def _counts(drawn: np.ndarray, size: int) -> np.ndarray:
+def counts(drawn: np.ndarray, size: int) -> np.ndarray:
     """How often each of `size` things is among those drawn, (R, K) or (K,): (R, size)."""
     rows = np.atleast_2d(drawn)  # (R, K)
     cells = rows + size * np.arange(len(rows))[:, None]
