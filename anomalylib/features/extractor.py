@@ -14,7 +14,14 @@ from torchvision.models import ResNet, get_model
 
 from anomalylib.errors import UserError, first_line
 from anomalylib.features.exported import load_program
-from anomalylib.features.weights import EXPORTED, LITE0, Backbone, load_tensors, without_prefix
+from anomalylib.features.weights import (
+    EXPORTED,
+    LITE0,
+    Backbone,
+    load_tensors,
+    network_of,
+    without_prefix,
+)
 
 
 class FeatureExtractor(nn.Module):
@@ -164,7 +171,7 @@ def _architecture(name: str) -> nn.Module:
             import timm
 
             return timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        return get_model(name, weights=None)
+        return get_model(network_of(name)[0], weights=None)
 
 
 def _truncate(full: nn.Module, backbone: Backbone) -> nn.Sequential:

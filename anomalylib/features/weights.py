@@ -21,10 +21,11 @@ RESNETS = {
     "resnet34": "resnet34-b627a593.pth",
     "resnet50": "resnet50-0676ba61.pth",
     "wide_resnet50_2": "wide_resnet50_2-95faca4d.pth",
+    "resnet50-imagenet1k-v2": "resnet50-11ad3fa6.pth",
 }
-"""torchvision's IMAGENET1K_V1 files; the name ends in the hash's first digits.
+"""torchvision's files; the name ends in the hash's first digits.
 
-V1 and not DEFAULT, which moves between torchvision releases.
+IMAGENET1K_V1 where the name says no other, and not DEFAULT, which moves between releases.
 """
 DEFAULT_LAYERS = {LITE0: ("blocks.2", "blocks.4")} | dict.fromkeys(RESNETS, ("layer2", "layer3"))
 KNOWN_SHA256 = {
@@ -46,7 +47,7 @@ DOWNLOAD_TIMEOUT = 5  # seconds without an answer
 class Backbone:
     """A pretrained network: which one, which layers, which file."""
 
-    name: str  # a torchvision ResNet, "efficientnet_lite0" or "exported"
+    name: str  # one of `RESNETS`, "efficientnet_lite0" or "exported"
     layers: tuple[str, ...]  # modules; for an exported program numbers of its maps, empty for all
     path: Path  # the weights file
     sha256: str  # its hash
@@ -72,8 +73,9 @@ def resolve_backbone(
     ----------
     name : str
         A backbone's name: it is never silently replaced. ``"auto"`` takes the
-        given file, else ResNet-50 if its weights are at hand or can be
-        downloaded, else EfficientNet-Lite0 from its pip package.
+        given file for the backbone that it is known to be of, and without one
+        ResNet-50 if its weights are at hand or can be downloaded, else
+        EfficientNet-Lite0 from its pip package.
     weights : str
         A file: ``.safetensors`` or ``.pth`` with torchvision's tensor names,
         or ``.pt2``, a `torch.export` program that maps ImageNet-normalised
@@ -93,8 +95,6 @@ def resolve_backbone(
         raise UserError(f"no backbone {name!r}; known: {', '.join(known)}")
     if weights:
         path, who = Path(weights), "given file"
-        if name == "auto":
-            name = EXPORTED if path.suffix == ".pt2" else "resnet50"
     elif name == EXPORTED:
         raise UserError("backbone 'exported' needs WEIGHTS, a .pt2 file")
     elif name == "auto":
@@ -102,8 +102,17 @@ def resolve_backbone(
     else:
         path, who = _file_of(name), "asked for by name"
     sha256 = _verified(path)
+    if name == "auto":
+        name = _name_of(path)
     normalisation = HALF if name == LITE0 else IMAGENET
     return Backbone(name, _layers(name, path, layers), path, sha256, *normalisation, chosen or who)
+
+
+def _name_of(path: Path) -> str:
+    """What `auto` takes a given file for."""
+    if path.suffix == ".pt2":
+        return EXPORTED
+    return next((name for name, file in RESNETS.items() if file == path.name), "resnet50")
 
 
 def _choose() -> tuple[str, Path, str]:
@@ -128,12 +137,19 @@ def _file_of(name: str) -> Path:
     return path
 
 
+def network_of(name: str) -> tuple[str, str]:
+    """What torchvision calls the network and the weights of one of `RESNETS`."""
+    network, _, version = name.partition("-imagenet1k-")
+    return network, f"IMAGENET1K_{version.upper() or 'V1'}"
+
+
 def _download(name: str, path: Path) -> None:
-    """Fetch torchvision's V1 weights, or say how to do without them."""
+    """Fetch torchvision's weights, or say how to do without them."""
     import torch
     import torchvision
 
-    url = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
+    network, version = network_of(name)
+    url = torchvision.models.get_model_weights(network)[version].url
     path.parent.mkdir(parents=True, exist_ok=True)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
