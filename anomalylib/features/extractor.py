@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -15,8 +16,10 @@ from torchvision.models import ResNet, get_model
 from anomalylib.errors import UserError, first_line
 from anomalylib.features.exported import load_program
 from anomalylib.features.weights import (
-    EXPORTED,
+    DEFAULT_LAYERS,
+    HE,
     LITE0,
+    PROGRAMS,
     Backbone,
     load_tensors,
     network_of,
@@ -49,8 +52,8 @@ class FeatureExtractor(nn.Module):
     Raises
     ------
     UserError
-        If a layer does not exist or the weights lack its tensors, or another
-        precision is asked of an exported program.
+        If a layer does not exist or the weights lack its tensors, a program
+        gives other maps than its name says, or another precision is asked of it.
 
     References
     ----------
@@ -72,7 +75,7 @@ class FeatureExtractor(nn.Module):
         self.pool_padding = pool_padding
         self.normalise = normalise
         self.precision = precision
-        if backbone.name != EXPORTED:
+        if backbone.name not in PROGRAMS:
             self.trunk = HookedTrunk(backbone).to(getattr(torch, precision))
         elif precision == "float32":
             self.trunk = _exported(backbone)
@@ -230,7 +233,11 @@ def _exported(backbone: Backbone) -> nn.Module:
         why = first_line(error)
         raise UserError(f"{backbone.path} is no exported program ({why})") from None
 
-    wanted = [int(number) for number in backbone.layers]
+    if backbone.name == HE:
+        _check_pair(program, backbone.path)
+        wanted = [DEFAULT_LAYERS[HE].index(layer) for layer in backbone.layers]
+    else:
+        wanted = [int(number) for number in backbone.layers]
 
     class Maps(nn.Module):
         def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -241,3 +248,16 @@ def _exported(backbone: Backbone) -> nn.Module:
             return [maps[number] for number in wanted] or maps
 
     return Maps()
+
+
+def _check_pair(program: nn.Module, path: Path) -> None:
+    """Refuse a program that does not give the maps of `HE`, by those of a black image."""
+    try:
+        with torch.no_grad():
+            found = [tuple(m.shape) for m in program(torch.zeros(1, 3, 64, 64))]
+    except Exception as error:  # whatever the program provokes
+        found = first_line(error)
+    expected = [(1, 512, 8, 8), (1, 1024, 4, 4)]
+    if found != expected:
+        wrong = f"of an image of 64 pixels a side it gives {found}, not {expected}"
+        raise UserError(f"{path} is not resnet50-he: {wrong}")

@@ -128,6 +128,22 @@ def test_a_given_file_decides_backbone_and_layers(tmp_path):
     assert backbone.describe()["path"] == "part.safetensors"
 
 
+def test_programs_are_known_by_their_hash(tmp_path, monkeypatch):
+    path = tmp_path / "resnet50-he2015-layer2-layer3.pt2"
+    path.write_bytes(b"a program")
+    other = resolve_backbone("auto", str(path))
+    assert (other.name, other.layers) == ("exported", ())
+    monkeypatch.setattr(weights, "HE_SHA256", (other.sha256,))
+    known = resolve_backbone("auto", str(path))
+    assert (known.name, known.layers) == ("resnet50-he", ("layer2", "layer3"))
+    assert (known.mean, known.std, known.sha256) == (*IMAGENET, other.sha256)
+    assert str(known) == "resnet50-he, layer2 + layer3 (given file)"
+    assert resolve_backbone("exported", str(path)).name == "exported"
+    assert resolve_backbone("auto", str(path), "layer3").layers == ("layer3",)
+    with pytest.raises(UserError, match="gives layer2 and layer3, no 'layer1': see LAYERS"):
+        resolve_backbone("resnet50-he", str(path), "layer1,layer2")
+
+
 def test_a_wrong_hash_is_refused(tmp_path):
     path = tmp_path / "resnet50-0676ba61.pth"
     path.write_bytes(b"cut short")
@@ -141,6 +157,7 @@ def test_a_wrong_hash_is_refused(tmp_path):
         (("resnet51",), "no backbone 'resnet51'; known: auto"),
         (("auto", "nowhere.pth"), r"no weights file at nowhere\.pth"),
         (("exported",), "needs WEIGHTS"),
+        (("resnet50-he",), r"cannot be downloaded: make it with `python -m study weights"),
     ],
 )
 def test_what_cannot_be_found_is_said(arguments, message):
