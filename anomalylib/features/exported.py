@@ -35,7 +35,7 @@ SHAPES = {None, "builtins.tuple", "builtins.list", "builtins.dict"}
 def save_program(program: torch.export.ExportedProgram, path: Path) -> None:
     """Write of an exported program what `load_program` reads, and no note of where it was made.
 
-    One version of PyTorch gives the same bytes on any machine.
+    The same program has the same bytes, wherever one version of PyTorch has exported it.
     """
     whole = io.BytesIO()
     torch.export.save(program, whole)
