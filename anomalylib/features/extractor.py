@@ -26,6 +26,9 @@ from anomalylib.features.weights import (
     without_prefix,
 )
 
+HE_MAPS = [((1, 512, 8, 8), 0.83), ((1, 1024, 4, 4), 1.37)]
+"""Shapes and means of the maps of `HE` where 64 x 64 normalised pixels are zero."""
+
 
 class FeatureExtractor(nn.Module):
     """Feature maps of chosen layers, pooled, aligned and concatenated.
@@ -251,13 +254,13 @@ def _exported(backbone: Backbone) -> nn.Module:
 
 
 def _check_pair(program: nn.Module, path: Path) -> None:
-    """Refuse a program that does not give the maps of `HE`, by those of a black image."""
+    """Refuse a program whose maps of one input are not those of `HE`."""
     try:
         with torch.no_grad():
-            found = [tuple(m.shape) for m in program(torch.zeros(1, 3, 64, 64))]
+            maps = program(torch.zeros(1, 3, 64, 64))
+            found = [(tuple(m.shape), round(m.mean().item(), 2)) for m in maps]
     except Exception as error:  # whatever the program provokes
         found = first_line(error)
-    expected = [(1, 512, 8, 8), (1, 1024, 4, 4)]
-    if found != expected:
-        wrong = f"of an image of 64 pixels a side it gives {found}, not {expected}"
-        raise UserError(f"{path} is not resnet50-he: {wrong}")
+    if found != HE_MAPS:
+        wrong = f"where 64 x 64 pixels are zero, shapes and means of its maps are {found}"
+        raise UserError(f"{path} is not resnet50-he: {wrong}, not {HE_MAPS}")

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from anomalylib.errors import UserError
+from anomalylib.features import extractor
 from anomalylib.features.exported import load_program
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import IMAGENET, resolve_backbone
@@ -115,12 +116,19 @@ def test_the_program_computes_what_the_authors_network_does(shape, made, blobs):
         assert (one - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
-def test_a_file_that_was_made_is_a_backbone(made):
-    extractor = FeatureExtractor(resolve_backbone("resnet50-he", str(made[0])), image_size=64)
+def test_a_file_that_was_made_is_a_backbone_and_of_other_tensors_another(made, monkeypatch):
+    backbone = resolve_backbone("resnet50-he", str(made[0]))
+    with pytest.raises(UserError, match=r"random\.pt2 is not resnet50-he: .*means of its maps are"):
+        FeatureExtractor(backbone)
+    program = torch.export.load(made[0]).module()
+    own = [(tuple(m.shape), round(m.mean().item(), 2)) for m in program(torch.zeros(1, 3, 64, 64))]
+    assert [shape for shape, _ in own] == [shape for shape, _ in extractor.HE_MAPS]
+    monkeypatch.setattr(extractor, "HE_MAPS", own)
     images = np.zeros((2, 64, 64, 3), dtype=np.uint8)
-    assert extractor(images).shape == (2, 512 + 1024, 8, 8)
-    whole = torch.export.load(made[0]).module()(normalised(images).contiguous())
-    assert torch.equal(extractor.trunk(normalised(images))[1], whole[1])
+    features = FeatureExtractor(backbone, image_size=64)
+    assert features(images).shape == (2, 512 + 1024, 8, 8)
+    whole = program(normalised(images).contiguous())
+    assert torch.equal(features.trunk(normalised(images))[1], whole[1])
 
 
 def test_a_file_is_made_twice_in_the_same_bytes(made, blobs, tmp_path):

@@ -139,14 +139,15 @@ def test_another_program_is_not_resnet50_he(he_file, tmp_path):
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
-    others = [Pair((512, 512)), Pair(strides=(16, 2)), Pair(strides=(8, 4)), Pair().first]
+    others = [Pair((512, 512)), Pair(strides=(16, 2)), Pair(strides=(8, 4))]
+    others += [Pair(means=(0.83, 1.4)), Pair(means=(0.02, 1.37)), Pair().first]
     for number, other in enumerate(others):
         path = tmp_path / f"{number}.pt2"
         if other is others[-1]:
             torch.export.save(torch.export.export(other, (torch.zeros(1, 3, 64, 64),)), path)
         else:
             saved_program(other, path)
-        assert f"{path} is not resnet50-he: of an image of 64 pixels" in complaint(path)
+        assert f"{path} is not resnet50-he: where 64 x 64 pixels are" in complaint(path)
     large = saved_program(Pair(), tmp_path / "large.pt2", size=128)
     assert "large.pt2 is not resnet50-he" in complaint(large)
     (tmp_path / "x.safetensors").write_bytes(b"no archive")
