@@ -18,6 +18,7 @@ BUILDING = {
     "pdf": "execute the stale notebooks and print the book",
 }
 OTHERS = {"data": "fetch MVTec AD (5 GB)", "headline": "write the README's chart and table"}
+MAKING = "make the weights file of a backbone that cannot be downloaded"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,6 +50,12 @@ def _carry_out(command: str, given: dict[str, str]) -> None:
         readme.write()
         written = [path.relative_to(ROOT) for path in (readme.PICTURE, readme.README)]
         print(f"written: {written[0]}, {written[1]}")
+    elif command == "weights":
+        from study.weights import FILE, make
+
+        path = Path(given["output"] or FILE)
+        print(*make(given["name"], Path(given["folder"]), path), sep="\n")
+        print(f"now: make book BACKBONE={given['name']} WEIGHTS={path}")
     elif command in COMMANDS:
         _measure(command, Options.read(given))
     else:
@@ -63,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         for option, field in Options.model_fields.items() if name not in OTHERS else ():
             command.add_argument(f"--{option.replace('_', '-')}", help=field.description)
+    weights = commands.add_parser("weights", help=MAKING)
+    weights.add_argument("name", help="resnet50-he")
+    weights.add_argument("folder", help="of its tensors, as book/methods.md says")
+    weights.add_argument("--output", help="file to write; without it, one in data/weights")
     return parser
 
 

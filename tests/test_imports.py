@@ -24,6 +24,7 @@ LIBRARY["detectors"] = LIBRARY["features"] | {"features"}
 LIBRARY["deploy"] = LIBRARY["detectors"] | {"detectors"}
 """What a room of the library may import from, besides itself."""
 STUDY = {"checkout": set(), "names": set()}
+STUDY["weights"] = {"checkout"}
 STUDY["parts"] = {"checkout", "names"}
 STUDY["settings"] = STUDY["tables"] = STUDY["parts"] | {"parts"}
 STUDY["datacheck"] = STUDY["tables"] | {"tables"}

@@ -23,7 +23,7 @@ from anomalylib.detectors.registry import DETECTORS
 from anomalylib.detectors.thresholds import RULES
 from anomalylib.errors import UserError, first_line
 from anomalylib.features.extractor import FeatureExtractor
-from anomalylib.features.weights import EXPORTED, RESNETS, Backbone, resolve_backbone
+from anomalylib.features.weights import PROGRAMS, RESNETS, Backbone, resolve_backbone
 from anomalylib.files import written_whole
 from anomalylib.parameters import parameters_of
 
@@ -176,7 +176,7 @@ def _read(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
 def _extractor(path: Path, card: Card, weights: str) -> FeatureExtractor:
     """The extractor that the detector was fitted with, or an error."""
     name, file, sha256 = (card.backbone[key] for key in ("name", "path", "sha256"))
-    from_a_file = name == EXPORTED or (name in RESNETS and file != RESNETS[name])
+    from_a_file = name in PROGRAMS or (name in RESNETS and file != RESNETS[name])
     if from_a_file and not weights:
         which = f"{file}, SHA-256 {sha256[:12]}…"
         raise UserError(f"{path} was fitted with a weights file of its own ({which}): give it too")

@@ -15,12 +15,14 @@ from typing import Any
 import torch
 
 from anomalylib.errors import UserError
+from anomalylib.files import written_whole
 
 PLAIN = r"\.data/\w+|archive_format|archive_version|byteorder|version"
 TENSORS = r"data/weights/weight_\d+|data/constants/tensor_\d+"
 LISTS = r"data/(weights/model_weights|constants/model_constants)_config\.json"
 PROGRAM = "models/model.json"
 INPUTS = "data/sample_inputs/model.pt"  # of an example: pickled, and not needed
+NOTES = r"extra/|\.data/serialization_id$"  # members that say where the file came from
 NOT_NEEDED = {"metadata": {}, "guards_code": [], "torch_version": "", "stack_trace": None}
 """What is read in place of parts of the program that say where it came from, or are code."""
 OPERATION = r"torch\.ops\.aten\.(?!(save|from_file)\.)\w+\.\w+|_operator\.(getitem|add|sub|mul)"
@@ -28,6 +30,17 @@ NAME = r"[\w.:+-]*"
 SYMBOL = r"Symbol|[a-z]+\d+|positive|nonnegative|integer|nonzero|True|False"
 FORMULA = r"Integer|Rational|Add|Mul|Pow|Max|Min|Mod|PythonMod|FloorDiv|CleanDiv|CeilDiv"
 SHAPES = {None, "builtins.tuple", "builtins.list", "builtins.dict"}
+
+
+def save_program(program: torch.export.ExportedProgram, path: Path) -> None:
+    """Write of an exported program what `load_program` reads, and no note of where it was made.
+
+    The same program has the same bytes, wherever one version of PyTorch has exported it.
+    """
+    whole = io.BytesIO()
+    torch.export.save(program, whole)
+    with zipfile.ZipFile(whole) as archive, written_whole(path) as beside:
+        beside.write_bytes(_checked(archive).getbuffer())
 
 
 def load_program(path: Path) -> Any:
@@ -54,8 +67,9 @@ def _checked(archive: zipfile.ZipFile) -> io.BytesIO:
     with zipfile.ZipFile(content, "w") as kept:
         for name in names:
             inner = name.partition("/")[2]
-            if not inner.startswith("extra/"):
-                kept.writestr(f"program/{inner}", _member(archive, name, inner))
+            if not re.match(NOTES, inner):
+                undated = zipfile.ZipInfo(f"program/{inner}")
+                kept.writestr(undated, _member(archive, name, inner))
     content.seek(0)
     return content
 

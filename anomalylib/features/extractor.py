@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,7 +15,19 @@ from torchvision.models import ResNet, get_model
 
 from anomalylib.errors import UserError, first_line
 from anomalylib.features.exported import load_program
-from anomalylib.features.weights import EXPORTED, LITE0, Backbone, load_tensors, without_prefix
+from anomalylib.features.weights import (
+    DEFAULT_LAYERS,
+    HE,
+    LITE0,
+    PROGRAMS,
+    Backbone,
+    load_tensors,
+    network_of,
+    without_prefix,
+)
+
+HE_MAPS = [((1, 512, 8, 8), 0.83), ((1, 1024, 4, 4), 1.37)]
+"""Shapes and means of the maps of `HE` where 64 x 64 normalised pixels are zero."""
 
 
 class FeatureExtractor(nn.Module):
@@ -42,8 +55,8 @@ class FeatureExtractor(nn.Module):
     Raises
     ------
     UserError
-        If a layer does not exist or the weights lack its tensors, or another
-        precision is asked of an exported program.
+        If a layer does not exist or the weights lack its tensors, a program
+        gives other maps than its name says, or another precision is asked of it.
 
     References
     ----------
@@ -65,7 +78,7 @@ class FeatureExtractor(nn.Module):
         self.pool_padding = pool_padding
         self.normalise = normalise
         self.precision = precision
-        if backbone.name != EXPORTED:
+        if backbone.name not in PROGRAMS:
             self.trunk = HookedTrunk(backbone).to(getattr(torch, precision))
         elif precision == "float32":
             self.trunk = _exported(backbone)
@@ -164,7 +177,7 @@ def _architecture(name: str) -> nn.Module:
             import timm
 
             return timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        return get_model(name, weights=None)
+        return get_model(network_of(name)[0], weights=None)
 
 
 def _truncate(full: nn.Module, backbone: Backbone) -> nn.Sequential:
@@ -223,7 +236,11 @@ def _exported(backbone: Backbone) -> nn.Module:
         why = first_line(error)
         raise UserError(f"{backbone.path} is no exported program ({why})") from None
 
-    wanted = [int(number) for number in backbone.layers]
+    if backbone.name == HE:
+        _check_pair(program, backbone.path)
+        wanted = [DEFAULT_LAYERS[HE].index(layer) for layer in backbone.layers]
+    else:
+        wanted = [int(number) for number in backbone.layers]
 
     class Maps(nn.Module):
         def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -234,3 +251,16 @@ def _exported(backbone: Backbone) -> nn.Module:
             return [maps[number] for number in wanted] or maps
 
     return Maps()
+
+
+def _check_pair(program: nn.Module, path: Path) -> None:
+    """Refuse a program whose maps of one input are not those of `HE`."""
+    try:
+        with torch.no_grad():
+            maps = program(torch.zeros(1, 3, 64, 64))
+            found = [(tuple(m.shape), round(m.mean().item(), 2)) for m in maps]
+    except Exception as error:  # whatever the program provokes
+        found = first_line(error)
+    if found != HE_MAPS:
+        wrong = f"where 64 x 64 pixels are zero, shapes and means of its maps are {found}"
+        raise UserError(f"{path} is not resnet50-he: {wrong}, not {HE_MAPS}")

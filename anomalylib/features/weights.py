@@ -16,26 +16,36 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 LITE0 = "efficientnet_lite0"
 EXPORTED = "exported"
+HE = "resnet50-he"
+PROGRAMS = (EXPORTED, HE)
+"""Backbones that are `torch.export` programs; the second is ResNet-50 as He et al. published it."""
+HE_SHA256 = (
+    "453e14239125321c6c360ab9d035bd96ee2e98c7b4aad367f5e9982d8617bc57",
+    "b7bfc5d0fc338a169dd0e027de62ba18d66d4357391f4fba6e89e5063d7cafcc",
+)
+"""Known files of `HE`: the one the study was measured with, and what `study.weights` writes.
+
+No other is refused for its hash: another PyTorch writes the same program in other bytes.
+"""
 RESNETS = {
     "resnet18": "resnet18-f37072fd.pth",
     "resnet34": "resnet34-b627a593.pth",
     "resnet50": "resnet50-0676ba61.pth",
     "wide_resnet50_2": "wide_resnet50_2-95faca4d.pth",
+    "resnet50-imagenet1k-v2": "resnet50-11ad3fa6.pth",
 }
-"""torchvision's IMAGENET1K_V1 files; the name ends in the hash's first digits.
+"""torchvision's files; the name ends in the hash's first digits.
 
-V1 and not DEFAULT, which moves between torchvision releases.
+IMAGENET1K_V1 where the name says no other, and not DEFAULT, which moves between releases.
 """
-DEFAULT_LAYERS = {LITE0: ("blocks.2", "blocks.4")} | dict.fromkeys(RESNETS, ("layer2", "layer3"))
+DEFAULT_LAYERS = {LITE0: ("blocks.2", "blocks.4")}
+DEFAULT_LAYERS |= dict.fromkeys((*RESNETS, HE), ("layer2", "layer3"))
 KNOWN_SHA256 = {
     "efficientnet-lite0-57934424.pth": (
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
     ),
     "resnet50-imagenet1k_v1-through-layer2.safetensors": (
         "d34cf00c1acd275c687efdcecda5180f1b9c5e6eb154ed9316084db220af22e1"
-    ),
-    "resnet50v2-imagenet-layer2-layer3.pt2": (
-        "59a0247da2264e4eb59ae06669f1dadae6e618c43e9bd4fb568ac6074ac39c8e"
     ),
 }
 """Weights files the study has been run with."""
@@ -46,8 +56,8 @@ DOWNLOAD_TIMEOUT = 5  # seconds without an answer
 class Backbone:
     """A pretrained network: which one, which layers, which file."""
 
-    name: str  # a torchvision ResNet, "efficientnet_lite0" or "exported"
-    layers: tuple[str, ...]  # modules; for an exported program numbers of its maps, empty for all
+    name: str  # one of `RESNETS`, "efficientnet_lite0", "resnet50-he" or "exported"
+    layers: tuple[str, ...]  # modules; for "exported" numbers of its maps, empty for all
     path: Path  # the weights file
     sha256: str  # its hash
     mean: tuple[float, float, float]  # per channel, for pixel values in 0 to 1: the normalisation
@@ -72,12 +82,14 @@ def resolve_backbone(
     ----------
     name : str
         A backbone's name: it is never silently replaced. ``"auto"`` takes the
-        given file, else ResNet-50 if its weights are at hand or can be
-        downloaded, else EfficientNet-Lite0 from its pip package.
+        given file for the backbone that it is known to be of, and without one
+        ResNet-50 if its weights are at hand or can be downloaded, else
+        EfficientNet-Lite0 from its pip package.
     weights : str
         A file: ``.safetensors`` or ``.pth`` with torchvision's tensor names,
         or ``.pt2``, a `torch.export` program that maps ImageNet-normalised
-        (N, 3, H, W) to feature maps.
+        (N, 3, H, W) to feature maps. ``"resnet50-he"`` and ``"exported"``
+        need one.
     layers : str
         Comma-separated; empty for the usual layers that the file holds.
     chosen : str
@@ -88,22 +100,32 @@ def resolve_backbone(
     UserError
         If the name is unknown, or the file is missing or has the wrong hash.
     """
-    known = ("auto", LITE0, EXPORTED, *RESNETS)
+    known = ("auto", LITE0, *PROGRAMS, *RESNETS)
     if name not in known:
         raise UserError(f"no backbone {name!r}; known: {', '.join(known)}")
     if weights:
         path, who = Path(weights), "given file"
-        if name == "auto":
-            name = EXPORTED if path.suffix == ".pt2" else "resnet50"
     elif name == EXPORTED:
         raise UserError("backbone 'exported' needs WEIGHTS, a .pt2 file")
+    elif name == HE:
+        make = "make it with `python -m study weights resnet50-he FOLDER` and give it as WEIGHTS"
+        raise UserError(f"the file of resnet50-he cannot be downloaded: {make}")
     elif name == "auto":
         name, path, who = _choose()
     else:
         path, who = _file_of(name), "asked for by name"
     sha256 = _verified(path)
+    if name == "auto":
+        name = _name_of(path, sha256)
     normalisation = HALF if name == LITE0 else IMAGENET
     return Backbone(name, _layers(name, path, layers), path, sha256, *normalisation, chosen or who)
+
+
+def _name_of(path: Path, sha256: str) -> str:
+    """What `auto` takes a given file for."""
+    if path.suffix == ".pt2":
+        return HE if sha256 in HE_SHA256 else EXPORTED
+    return next((name for name, file in RESNETS.items() if file == path.name), "resnet50")
 
 
 def _choose() -> tuple[str, Path, str]:
@@ -128,12 +150,19 @@ def _file_of(name: str) -> Path:
     return path
 
 
+def network_of(name: str) -> tuple[str, str]:
+    """What torchvision calls the network and the weights of one of `RESNETS`."""
+    network, _, version = name.partition("-imagenet1k-")
+    return network, f"IMAGENET1K_{version.upper() or 'V1'}"
+
+
 def _download(name: str, path: Path) -> None:
-    """Fetch torchvision's V1 weights, or say how to do without them."""
+    """Fetch torchvision's weights, or say how to do without them."""
     import torch
     import torchvision
 
-    url = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
+    network, version = network_of(name)
+    url = torchvision.models.get_model_weights(network)[version].url
     path.parent.mkdir(parents=True, exist_ok=True)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
@@ -172,6 +201,11 @@ def _layers(name: str, path: Path, layers: str) -> tuple[str, ...]:
             raise UserError(f"{path.name} fixes its maps: give LAYERS their numbers, from 0")
         return asked
     usual = DEFAULT_LAYERS[name]
+    if name == HE:
+        if other := set(asked) - set(usual):
+            both = " and ".join(usual)
+            raise UserError(f"resnet50-he gives {both}, no {min(other)!r}: see LAYERS")
+        return asked or usual
     if asked or path.suffix != ".safetensors":
         return asked or usual
     held = {part for key in tensor_names(path) for part in key.split(".")}

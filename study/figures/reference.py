@@ -16,6 +16,7 @@ from study.tables.reference import CONTROLS, GROUP, select
 BACKBONES = {
     "": "no backbone",
     "resnet50": "ResNet-50, layer2",
+    "resnet50-he": "ResNet-50 of He et al., layer2 + layer3",
     "resnet50-v2": "ResNet-50 v2, layer2 + layer3",
     "efficientnet_lite0": "EfficientNet-Lite0",
 }

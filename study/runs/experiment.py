@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from tqdm import tqdm
 
 from anomalylib.errors import UserError, first_line
-from anomalylib.features.weights import LITE0, Backbone, resolve_backbone
+from anomalylib.features.weights import HE, LITE0, Backbone, resolve_backbone
 from anomalylib.files import written_whole
 from anomalylib.images.category import load_category
 from anomalylib.sources import code_hash
@@ -139,6 +139,7 @@ def resolve_backbones(given: Sequence[str]) -> dict[str, Backbone]:
     for word in given or ["resnet50="]:
         name, equals, path = word.rpartition("=")
         layers = "" if path.endswith(".pt2") else "layer2"
-        backbone = resolve_backbone("auto" if path else name, path, layers)
+        asked = name if name == HE or not path else "auto"
+        backbone = resolve_backbone(asked, path, layers)
         backbones[name if equals else backbone.name] = backbone
     return backbones | {LITE0: resolve_backbone(LITE0)}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from anomalylib.features.weights import EXPORTED
+from anomalylib.features.weights import HE
 from anomalylib.metrics import intervals
 from study.runs.experiment import Experiment
 from study.runs.measurement import Run
@@ -27,7 +27,7 @@ class Level(NamedTuple):
     value: str
     models: tuple[str, ...]  # those that the factor touches
     changes: dict[str, Any]  # settings that differ from the defaults
-    exported: bool = False  # whether it takes the exported backbone in place of the first
+    exported: bool = False  # whether it takes `HE` in place of the first backbone
 
 
 def _levels(factor: str, setting: str, values: tuple, models: tuple[str, ...]) -> list[Level]:
@@ -46,9 +46,9 @@ LEVELS = [
     *_levels("image size", "image_size", (160, 320), ON_FEATURES),
     # A coreset of layer1 has four times the rows and costs sixteen times as much.
     Level("weights and layers", "V1 layer1", ("resnet", "combined"), {"layers": "layer1"}),
-    Level("weights and layers", "V2 layer2", ON_FEATURES, {"layers": "0"}, exported=True),
-    Level("weights and layers", "V2 layer3", ON_FEATURES, {"layers": "1"}, exported=True),
-    Level("weights and layers", "V2 both", ON_FEATURES, {}, exported=True),
+    Level("weights and layers", "He layer2", ON_FEATURES, {"layers": "layer2"}, exported=True),
+    Level("weights and layers", "He layer3", ON_FEATURES, {"layers": "layer3"}, exported=True),
+    Level("weights and layers", "He both", ON_FEATURES, {}, exported=True),
 ]
 _DEFAULT = make_settings("combined", {})
 USUAL = {  # the value of each factor in all other pages
@@ -78,7 +78,7 @@ def plan(experiment: Experiment, categories: Iterable[str]) -> list[Run]:
 def level_runs(experiment: Experiment, categories: Iterable[str]) -> list[tuple[Level, Run]]:
     """What is planned, each run with the level that it measures."""
     backbones = experiment.backbones.items()
-    exported = next((name for name, backbone in backbones if backbone.name == EXPORTED), None)
+    exported = next((name for name, backbone in backbones if backbone.name == HE), None)
     usual = Level("", "", (*ON_FEATURES, "autoencoder"), {})
     runs = []
     for level in (usual, *LEVELS):

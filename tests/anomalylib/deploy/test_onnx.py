@@ -96,6 +96,16 @@ def test_a_file_is_one_valid_file_that_says_what_it_is(exported):
         assert said["weights_sha256"] == detector.features.backbone.sha256
 
 
+def test_a_backbone_that_is_a_program_is_exported_by_its_name(he_file, tmp_path):
+    extractor = FeatureExtractor(resolve_backbone("resnet50-he", he_file, "layer3"), image_size=64)
+    detector = Pooled(extractor, cache=tmp_path).fit(NORMAL)
+    path = to_onnx(detector, tmp_path / "pair.onnx")
+    assert_judges_alike(detector, path, NEW)
+    said = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    assert (said["backbone"], said["layers"]) == ("resnet50-he", "layer3")
+    assert said["weights_sha256"] == extractor.backbone.sha256
+
+
 def test_efficientnet_is_exported_and_nothing_is_said_but_progress(tmp_path, capfd):
     extractor = FeatureExtractor(resolve_backbone(LITE0, layers="blocks.1,blocks.2"), image_size=64)
     detector = every_detector(extractor)["combined"].fit(NORMAL)

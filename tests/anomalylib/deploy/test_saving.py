@@ -91,6 +91,18 @@ def test_the_card_says_what_it_was_made_of(category_folder, extractor, resnet18_
     }
 
 
+def test_a_detector_on_a_program_is_loaded_with_its_file(he_file, tmp_path):
+    features = al.FeatureExtractor(al.resolve_backbone("resnet50-he", he_file), image_size=64)
+    before = al.Pooled(features, cache=tmp_path).fit(NORMAL)
+    path = al.save(before, tmp_path / "a.safetensors")
+    assert describe(before).backbone["layers"] == ["layer2", "layer3"]
+    with pytest.raises(al.UserError, match=r"weights file of its own \(pair.pt2"):
+        al.load(path)
+    after = al.load(path, he_file)
+    assert after.features.backbone == before.features.backbone
+    assert (after.score_samples(NEW) == before.score_samples(NEW)).all()
+
+
 def test_other_weights_are_refused(extractor, tmp_path):
     path = al.save(al.Pooled(extractor).fit(NORMAL), tmp_path / "x.safetensors")
     with pytest.raises(al.UserError, match=r"weights file of its own \(random18.safetensors"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from anomalylib.errors import UserError
-from anomalylib.features.exported import load_program
+from anomalylib.features.exported import load_program, save_program
 
 PROGRAM = "models/model.json"
 
@@ -47,6 +47,21 @@ def changed(saved, tmp_path):
 def test_a_program_computes_what_it_computes_in_torch(saved):
     x = torch.rand(5, 3, 64, 64)
     assert torch.equal(load_program(saved).module()(x), torch.export.load(saved).module()(x))
+
+
+def test_what_is_saved_has_no_notes_and_the_same_bytes_each_time(saved, changed, tmp_path):
+    def edit(said):
+        for node in said["graph_module"]["graph"]["nodes"]:
+            node["metadata"] = {"stack_trace": "File <there>, line 1"}
+
+    files = [tmp_path / "a.pt2", tmp_path / "other" / "b.pt2"]
+    for file, source in zip(files, (saved, changed(edit=edit)), strict=True):
+        save_program(torch.export.load(source), file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert b"File <" not in files[0].read_bytes() and b"serialization" not in files[0].read_bytes()
+    x, expected = torch.rand(5, 3, 64, 64), torch.export.load(saved).module()
+    for load in (torch.export.load, load_program):
+        assert torch.equal(load(files[1]).module()(x), expected(x))
 
 
 def test_notes_and_guards_are_left_out(changed):

@@ -8,6 +8,7 @@ import torchvision
 from anomalylib.errors import UserError
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import LITE0, resolve_backbone
+from tests.anomalylib.drawn import Pair, saved_program
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
 
@@ -118,6 +119,41 @@ def test_an_exported_program_is_a_backbone(tmp_path):
         resolve_backbone("auto", str(path), "layer2")
     with pytest.raises(UserError, match="returns 2 maps"):
         FeatureExtractor(resolve_backbone("auto", str(path), "2"), image_size=64)(IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("layers", "numbers"),
+    [("", ""), ("layer2", "0"), ("layer3", "1"), ("layer3,layer2", "1,0")],
+)
+def test_maps_of_resnet50_he_are_asked_for_by_name(layers, numbers, he_file):
+    named = FeatureExtractor(resolve_backbone("resnet50-he", he_file, layers), image_size=64)
+    plain = FeatureExtractor(resolve_backbone("exported", he_file, numbers), image_size=64)
+    assert named.backbone.layers == tuple(layers.split(",") if layers else ("layer2", "layer3"))
+    assert torch.equal(named(IMAGES), plain(IMAGES)) and named.key != plain.key
+
+
+def test_another_program_is_not_resnet50_he(he_file, tmp_path):
+    def complaint(path, **settings):
+        with pytest.raises(UserError) as caught:
+            FeatureExtractor(resolve_backbone("resnet50-he", str(path)), **settings)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    others = [Pair((512, 512)), Pair(strides=(16, 2)), Pair(strides=(8, 4))]
+    others += [Pair(means=(0.83, 1.4)), Pair(means=(0.02, 1.37)), Pair().first]
+    for number, other in enumerate(others):
+        path = tmp_path / f"{number}.pt2"
+        if other is others[-1]:
+            torch.export.save(torch.export.export(other, (torch.zeros(1, 3, 64, 64),)), path)
+        else:
+            saved_program(other, path)
+        assert f"{path} is not resnet50-he: where 64 x 64 pixels are" in complaint(path)
+    large = saved_program(Pair(), tmp_path / "large.pt2", size=128)
+    assert "large.pt2 is not resnet50-he" in complaint(large)
+    (tmp_path / "x.safetensors").write_bytes(b"no archive")
+    assert "no exported program" in complaint(tmp_path / "x.safetensors")
+    refusal = "an exported program computes as it was exported: no bfloat16"
+    assert complaint(he_file, precision="bfloat16") == refusal
 
 
 def test_a_damaged_export_is_refused(tmp_path):

@@ -1,4 +1,6 @@
+import email.message
 import hashlib
+import io
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from anomalylib.errors import UserError
 from anomalylib.features import weights
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import HALF, IMAGENET, resolve_backbone
+
+DOWNLOAD = torch.hub.download_url_to_file
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +49,76 @@ def test_auto_takes_what_torch_hub_has_cached(tmp_path, monkeypatch):
     assert (backbone.mean, backbone.std) == IMAGENET
 
 
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """Answer PyTorch's downloads with some bytes; give what was asked for."""
+    asked = []
+
+    def serve(content):
+        def answer(request):
+            asked.append(request.full_url)
+            page = io.BytesIO(content)
+            page.info = email.message.Message
+            return page
+
+        monkeypatch.setattr(torch.hub, "urlopen", answer)
+        monkeypatch.setattr(torch.hub, "download_url_to_file", DOWNLOAD)
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+        return asked
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("resnet50", "resnet50-0676ba61.pth"),
+        ("resnet50-imagenet1k-v2", "resnet50-11ad3fa6.pth"),
+    ],
+)
+def test_torchvisions_files_are_downloaded_once_and_checked(
+    name, file, served, tmp_path, monkeypatch
+):
+    folder, content = tmp_path / "hub" / "checkpoints", b"stands in for the weights"
+    asked = served(content)
+    with pytest.raises(UserError, match=rf"cannot download the weights of {name}.*invalid hash"):
+        resolve_backbone(name)
+    assert asked == [f"https://download.pytorch.org/models/{file}"]
+    assert list(folder.iterdir()) == []
+    digest = hashlib.sha256(content).hexdigest()
+    monkeypatch.setitem(weights.RESNETS, name, f"resnet50-{digest[:8]}.pth")
+    backbone = resolve_backbone(name)
+    assert (backbone.name, backbone.layers) == (name, ("layer2", "layer3"))
+    assert (backbone.path, backbone.sha256) == (folder / f"resnet50-{digest[:8]}.pth", digest)
+    assert (backbone.mean, backbone.std) == IMAGENET
+    assert resolve_backbone(name) == backbone and len(asked) == 2
+
+
+def test_a_file_of_torchvision_is_called_by_its_own_name(tmp_path, monkeypatch):
+    digest = hashlib.sha256(b"v2").hexdigest()
+    path = tmp_path / f"resnet50-{digest[:8]}.pth"
+    path.write_bytes(b"v2")
+    assert resolve_backbone("auto", str(path)).name == "resnet50"
+    monkeypatch.setitem(weights.RESNETS, "resnet50-imagenet1k-v2", path.name)
+    assert resolve_backbone("auto", str(path)).name == "resnet50-imagenet1k-v2"
+    assert resolve_backbone("resnet50", str(path)).name == "resnet50"
+
+
+def test_the_second_weights_are_of_the_same_network(tmp_path):
+    import torchvision
+
+    state = torchvision.models.resnet50(weights=None).state_dict()
+    kept = {name: t for name, t in state.items() if name.startswith(("conv1", "bn1", "layer1"))}
+    path = tmp_path / "x.safetensors"
+    safetensors.torch.save_file(kept, path)
+    images = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+    first, second = (
+        FeatureExtractor(resolve_backbone(name, str(path), "layer1"), image_size=64)
+        for name in ("resnet50", "resnet50-imagenet1k-v2")
+    )
+    assert torch.equal(first(images), second(images)) and first.key != second.key
+
+
 def test_a_given_file_decides_backbone_and_layers(tmp_path):
     path = tmp_path / "part.safetensors"
     safetensors.torch.save_file({"conv1.weight": torch.zeros(1), "layer2.0": torch.ones(1)}, path)
@@ -52,6 +126,22 @@ def test_a_given_file_decides_backbone_and_layers(tmp_path):
     assert (backbone.name, backbone.layers) == ("resnet50", ("layer2",))
     assert resolve_backbone("auto", str(path), "layer1,layer2").layers == ("layer1", "layer2")
     assert backbone.describe()["path"] == "part.safetensors"
+
+
+def test_programs_are_known_by_their_hash(tmp_path, monkeypatch):
+    path = tmp_path / "resnet50-he2015-layer2-layer3.pt2"
+    path.write_bytes(b"a program")
+    other = resolve_backbone("auto", str(path))
+    assert (other.name, other.layers) == ("exported", ())
+    monkeypatch.setattr(weights, "HE_SHA256", (other.sha256,))
+    known = resolve_backbone("auto", str(path))
+    assert (known.name, known.layers) == ("resnet50-he", ("layer2", "layer3"))
+    assert (known.mean, known.std, known.sha256) == (*IMAGENET, other.sha256)
+    assert str(known) == "resnet50-he, layer2 + layer3 (given file)"
+    assert resolve_backbone("exported", str(path)).name == "exported"
+    assert resolve_backbone("auto", str(path), "layer3").layers == ("layer3",)
+    with pytest.raises(UserError, match="gives layer2 and layer3, no 'layer1': see LAYERS"):
+        resolve_backbone("resnet50-he", str(path), "layer1,layer2")
 
 
 def test_a_wrong_hash_is_refused(tmp_path):
@@ -67,6 +157,7 @@ def test_a_wrong_hash_is_refused(tmp_path):
         (("resnet51",), "no backbone 'resnet51'; known: auto"),
         (("auto", "nowhere.pth"), r"no weights file at nowhere\.pth"),
         (("exported",), "needs WEIGHTS"),
+        (("resnet50-he",), r"cannot be downloaded: make it with `python -m study weights"),
     ],
 )
 def test_what_cannot_be_found_is_said(arguments, message):

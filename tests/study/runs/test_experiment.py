@@ -132,3 +132,9 @@ def test_backbones_are_named_by_the_caller_or_by_themselves(tmp_path):
     backbones = resolve_backbones([str(file), f"mine={file}"])
     assert list(backbones) == ["resnet50", "mine", "efficientnet_lite0"]
     assert backbones["resnet50"].layers == ("layer2",)
+    program = tmp_path / "made.pt2"
+    program.write_bytes(b"by a reader, with another PyTorch")
+    backbones = resolve_backbones([f"resnet50-he={program}", f"mine={program}"])
+    named = {name: (each.name, each.layers) for name, each in backbones.items()}
+    assert named["resnet50-he"] == ("resnet50-he", ("layer2", "layer3"))
+    assert named["mine"] == ("exported", ())

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anomalylib.features.weights import EXPORTED, resolve_backbone
+from anomalylib.features.weights import DEFAULT_LAYERS, HE, resolve_backbone
 from study.runs import sensitivity
 from study.runs.experiment import Experiment
 from study.settings import make_settings
@@ -28,14 +28,24 @@ def test_no_level_repeats_the_usual_value():
                 assert make_settings(model, level.changes) != make_settings(model, {})
 
 
-def test_levels_of_an_exported_backbone_need_one(offline):
+def test_levels_of_resnet50_he_need_one(offline):
     runs = sensitivity.level_runs(offline, ["screw"])
     assert sensitivity.plan(offline, ["screw"]) == [run for _, run in runs]
     assert not any(level.exported for level, _ in runs)
     assert {run.backbone for _, run in runs} == {"lite0", ""}
     names = [run.name for _, run in runs]
     assert len(set(names)) == len(names)
-    assert EXPORTED not in names
+    assert HE not in names
+
+
+def test_levels_of_resnet50_he_name_its_layers(offline, tmp_path):
+    path = tmp_path / "made.pt2"
+    path.write_bytes(b"a program")
+    offline.backbones["he"] = resolve_backbone(HE, str(path))
+    runs = sensitivity.level_runs(offline, ["screw"])
+    taken = {level.value: (run.backbone, run.changes) for level, run in runs if level.exported}
+    one, two = ({"layers": layer} for layer in DEFAULT_LAYERS[HE])
+    assert taken == {"He layer2": ("he", one), "He layer3": ("he", two), "He both": ("he", {})}
 
 
 def test_the_table_compares_with_the_usual_value():
