@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 CATEGORIES ?= metal_nut screw
+MODELS ?=
+SEEDS ?=
+VARIANTS ?=
 DATA_ROOT ?=
 BACKBONE ?= auto
 WEIGHTS ?=
@@ -20,7 +23,7 @@ PEERS ?= .venv-peers
 # A setting is text: neither make nor the shell may look for commands in it. It reaches
 # the commands below by the environment, as it was given.
 SETTINGS = CATEGORIES DATA_ROOT BACKBONE WEIGHTS LAYERS SEED PROFILE JOBS SCHEDULER PARAMS \
-	OUTPUT ONLY
+	OUTPUT ONLY MODELS SEEDS VARIANTS
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
 export $(SETTINGS)
 
@@ -29,7 +32,7 @@ STUDY = --categories "$$CATEGORIES" --data-root "$$DATA_ROOT" --backbone "$$BACK
 	--weights "$$WEIGHTS" --layers "$$LAYERS" --seed "$$SEED" --profile "$$PROFILE" \
 	--jobs "$$JOBS" --scheduler "$$SCHEDULER" --params "$$PARAMS"
 
-.PHONY: help setup book notebooks reference sensitivity trials curve bench bench-peers headline pdf test faults data lint format clean
+.PHONY: help setup book notebooks reference sensitivity trials curve layers bench bench-peers headline pdf test faults data lint format clean
 
 help:
 	@echo "make setup       create the environment in $(VENV)"
@@ -43,6 +46,7 @@ help:
 	@echo "make sensitivity measure what each setting does, one at a time; needs DATA_ROOT"
 	@echo "make trials      measure what was tried on the way to kNN reconstruction; needs DATA_ROOT"
 	@echo "make curve       measure how many normal images are needed; needs DATA_ROOT"
+	@echo "make layers      measure what each layer of the backbone brings to FeatCAE; needs DATA_ROOT"
 	@echo "make bench       measure times and memory, e.g. ONLY=\"extraction growth\""
 	@echo "make bench-peers measure anomalib's PatchCore in an environment of its own"
 	@echo "make headline    write the README's chart and table from data/reference"
@@ -52,6 +56,8 @@ help:
 	@echo "settings: CATEGORIES DATA_ROOT BACKBONE WEIGHTS LAYERS SEED PROFILE=quick JOBS"
 	@echo "          PARAMS=\"latent=100 autoencoder.epochs=20\""
 	@echo "          SCHEDULER=tcp://host:port, a Dask cluster in place of this machine"
+	@echo "          a part of the reference: MODELS=\"combined patchcore\" SEEDS=1"
+	@echo "          VARIANTS=\"plain,384 pixels\""
 
 setup: $(VENV)/installed
 
@@ -66,8 +72,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 book pdf notebooks: setup
 	@$(RUN) -m study $@ $(STUDY)
 
-reference sensitivity trials curve: setup
-	@$(RUN) -m study $@ $(STUDY) --output "$$OUTPUT"
+reference sensitivity trials curve layers: setup
+	@$(RUN) -m study $@ $(STUDY) --output "$$OUTPUT" --models "$$MODELS" --seeds "$$SEEDS" \
+		--variants "$$VARIANTS"
 
 bench: setup
 	@$(RUN) -m pytest tests/benchmarks/selfcheck.py

@@ -82,9 +82,12 @@ def _measure(command: str, options: Options) -> None:
     from study.runs.commands import carry_out
     from study.runs.workers import cores
 
-    given = options.model_dump(include={"categories", "data_root", "scheduler", "output"})
+    names = {"categories", "data_root", "scheduler", "output", "models", "seeds", "variants"}
     jobs = options.jobs or (None if options.scheduler else cores())
-    print(carry_out(command, **given, weights=options.weights.split(), jobs=jobs))
+    weights = options.weights.split()
+    if not weights and options.backbone != "auto":
+        weights = [f"{options.backbone}="]
+    print(carry_out(command, **options.model_dump(include=names), weights=weights, jobs=jobs))
 
 
 def _build(command: str, options: Options) -> None:

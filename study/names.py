@@ -5,10 +5,12 @@ import unicodedata
 from anomalylib.detectors.registry import DETECTORS
 
 MODELS = tuple(DETECTORS)
-PARTS = ("metal_nut", "screw")
-"""The categories of the study."""
-MAIN = "resnet50"
-"""The backbone of the text: ResNet-50 cut after layer2."""
+REPORTED = ("metal_nut", "screw")
+"""The categories that the report is about, and of the synthetic parts."""
+MAIN = "resnet50-he"
+"""The backbone of the text: ResNet-50 as He et al. published it, layer2 and layer3."""
+LARGER = "384 pixels"
+"""The variant of patchcore with images as large as those of knn_reconstruction."""
 CONTROL = "mean grey"
 """The row of a table that says what brightness alone would score."""
 CLAIMS = {"autoencoder": 0.33, "combined": 0.99}

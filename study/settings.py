@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from anomalylib.detectors.registry import DETECTORS
 from anomalylib.errors import UserError
 from anomalylib.parameters import first_refusal, parameters_of
-from study.names import PARTS
+from study.names import REPORTED
 
 
 class Checked(BaseModel):
@@ -23,8 +23,8 @@ class Checked(BaseModel):
 
 # What a notebook may be given: of each parameter its type, and its default with its range.
 REFERENCE = {"reference_dir": (str, "data/reference")}
-CATEGORY = {"category": (str, Field(PARTS[0], min_length=1))}
-CATEGORIES = {"categories": (list[str], Field([*PARTS], min_length=1))}
+CATEGORY = {"category": (str, Field(REPORTED[0], min_length=1))}
+CATEGORIES = {"categories": (list[str], Field([*REPORTED], min_length=1))}
 SEED = {"seed": (int, Field(0, ge=0, lt=2**31))}
 RESULTS = {"results_dir": (str, "results")}
 BUILD = CATEGORY | SEED | {"data_root": (str, "")} | RESULTS

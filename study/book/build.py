@@ -107,17 +107,20 @@ def assemble(study: Study) -> dict[str, bytes]:
     options = config["sphinx"]["config"].setdefault("html_theme_options", {})
     options["announcement"] = html.escape(study.banner)
     pages["_config.yml"] = yaml.safe_dump(config, allow_unicode=True).encode()
-    pages["_toc.yml"] = contents(pages["_toc.yml"].decode(), study.options.categories).encode()
+    named = [task.page for task in study.tasks if task.notebook == "category"]
+    parts = [page.rpartition("/")[2] for page in named]
+    categories = study.options.categories
+    pages["_toc.yml"] = contents(pages["_toc.yml"].decode(), categories, parts).encode()
     for task in study.tasks:
         notebook = page(task, study, config["repository"])
         pages[f"{task.page}.ipynb"] = json.dumps(notebook, indent=1).encode()
     return pages
 
 
-def contents(template: str, categories: Sequence[str]) -> str:
+def contents(template: str, categories: Sequence[str], parts: Sequence[str]) -> str:
     """The table of contents: what stands between lines that begin with ## is repeated."""
     return jinja2.Template(template, line_statement_prefix="##").render(
-        categories=categories, models=MODELS
+        categories=categories, models=MODELS, parts=parts
     )
 
 

@@ -15,9 +15,10 @@ from anomalylib.files import sha256_of
 from anomalylib.images.category import Category
 from anomalylib.sources import code_hash, imported
 from study.checkout import ROOT, from_root
-from study.names import MODELS, PARTS
+from study.names import MODELS
 from study.settings import APART, make_settings, settings_of, typed, unknown_parameter
 from study.tables.benchmarks import FILE as BENCHMARKS
+from study.tables.reference import parts
 from study.tables.results import data_key, result_path, shared_features
 
 SOURCES = ROOT / "notebooks"
@@ -159,7 +160,8 @@ def plan(
         own = [t.key for t in models if t.subject == each.name and t.notebook in MODELS]
         ablations.append(task("ablation", each, own))
     if with_chapters:
-        looks += [chapter("category", name) for name in PARTS]
+        reference = make_settings("category", given["category"]).reference_dir
+        looks += [chapter("category", name) for name in parts(reference)]
         models += [chapter(notebook) for notebook in chapters() if notebook != "category"]
     return [looks, models, ablations, [task("summary", None, [each.key for each in ablations])]]
 

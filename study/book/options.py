@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from anomalylib.errors import UserError
 from anomalylib.features.weights import Backbone, resolve_backbone
@@ -16,7 +23,7 @@ from anomalylib.files import written_whole
 from anomalylib.images.category import Category, load_category
 from study.book.notebooks import Task, key_of, plan, split_parameters
 from study.checkout import ROOT, from_root
-from study.names import PARTS, alike
+from study.names import MODELS, REPORTED, alike
 from study.parts.synthetic import QUICK_COUNTS, QUICK_FOLDER, ensure_synthetic
 from study.settings import settings_of, typed
 
@@ -31,7 +38,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    categories: tuple[str, ...] = Field(PARTS, description="names, spaced")
+    categories: tuple[str, ...] = Field(REPORTED, description="names, spaced")
     data_root: str = Field("", description="folder of categories; empty: drawn parts")
     backbone: str = Field("auto", description="auto or a backbone's name")
     weights: str = Field("", description="weights file; to measure, files, spaced, as name=path")
@@ -42,6 +49,9 @@ class Options(BaseModel):
     scheduler: str = Field("", description="address of a Dask cluster")
     params: dict[str, Any] = Field({}, description="more parameters, as name=value, spaced")
     output: str = Field("", description="folder of the tables that are measured")
+    models: tuple[Literal[MODELS], ...] = Field((), description="to measure only these, spaced")
+    seeds: int | None = Field(None, ge=1, le=100, description="to measure only so many")
+    variants: tuple[str, ...] = Field((), description="to measure only these, with commas")
 
     @field_validator("categories", mode="before")
     @classmethod
@@ -55,6 +65,14 @@ class Options(BaseModel):
                 twins = f"{first!r} and {name!r} are one name to pages or to a file system"
                 raise UserError(f"CATEGORIES: {twins}: rename one of the folders")
         return tuple(seen.values())
+
+    @field_validator("models", "variants", mode="before")
+    @classmethod
+    def _words(cls, given: Any, info: ValidationInfo) -> Any:
+        if not isinstance(given, str):
+            return given
+        words = given.replace(",", " ").split() if info.field_name == "models" else given.split(",")
+        return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
 
     @field_validator("params", mode="before")
     @classmethod
@@ -73,7 +91,7 @@ class Options(BaseModel):
     def read(cls, given: dict[str, Any]) -> "Options":
         """Check what was given; an empty text is nothing."""
         given = {name: value for name, value in given.items() if value not in ("", None)}
-        for name in given.keys() & {"seed", "jobs"}:
+        for name in given.keys() & {"seed", "jobs", "seeds"}:
             given[name] = typed(name.upper(), int, given[name])
         try:
             return cls(**given)

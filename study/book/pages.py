@@ -138,7 +138,8 @@ def measured_by(notebook: str) -> str:
     """The commands that measure what a chapter reads, if it reads any table."""
     if notebook not in chapters():
         return ""
-    targets = dict.fromkeys(MEASURED_BY.get(name, "reference") for name in tables_read(notebook))
+    files = [Path(name).name for name in tables_read(notebook)]
+    targets = dict.fromkeys(MEASURED_BY.get(name, "reference") for name in files)
     *first, last = [f"`make {target}`" for target in targets if target] or [""]
     return f"{', '.join(first)} and {last}" if first else last
 
@@ -211,7 +212,8 @@ def _made_of(task: Task, study: Study) -> dict[str, Any]:
         return {"rows": {f"measured: {what}": str(text) for what, text in machine.items()}}
     if not tables_read(task.notebook):
         return {}
-    return {"reference": json.loads((_reference(task) / "provenance.json").read_text())}
+    folder = _reference(task) / Path(tables_read(task.notebook)[0]).parent  # of the first table
+    return {"reference": json.loads((folder / "provenance.json").read_text())}
 
 
 def _reference(task: Task) -> Path:

@@ -9,97 +9,98 @@ from matplotlib.figure import Figure
 
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, GREY, MARKERS, SMALL
-from study.names import CLAIMS, MODELS, plain
-from study.tables.comparisons import seed_spread
-from study.tables.reference import CONTROLS, GROUP, select
+from study.names import CLAIMS, CONTROL, LARGER, MODELS, plain
+from study.tables.reference import select
 
 BACKBONES = {
     "": "no backbone",
-    "resnet50": "ResNet-50, layer2",
     "resnet50-he": "ResNet-50 of He et al., layer2 + layer3",
-    "resnet50-v2": "ResNet-50 v2, layer2 + layer3",
+    "resnet50": "ResNet-50 of torchvision, layer2",
     "efficientnet_lite0": "EfficientNet-Lite0",
 }
 """What a page calls the backbones of the reference results."""
-VARIANTS = {
-    "plain": ("o", 1.0, "as it is"),
-    "brightness-normalised": ("D", 0.5, "one mean grey for all images"),
-    "untrained": ("X", 0.5, "untrained backbone"),
-}
-"""Marker, strength and name of each variant among the controls."""
 
 
-def measured(
-    summary: pd.DataFrame, scores: pd.DataFrame, backbones: Sequence[str] | None = None
-) -> Figure:
-    """AUROC of every model and control with its interval; small dots are seeds.
+def parts(summary: pd.DataFrame, backbone: str) -> Figure:
+    """AUROC of every model on every part with its interval: a band a part, a mark a model.
 
-    `backbones` are those to show, all where it is left out. The first has its
-    numbers written beside it.
+    Hollow: patchcore with larger images. Below the models brightness alone, with no detector.
     """
-    table = select(summary, variant="plain")
-    shown = backbones or table.backbone.unique()
-    named = [name for name in table.backbone.unique() if name and name in shown]
-    table = table[table.backbone.isin(["", *named])]
-    names = [name for name in (*MODELS, *CONTROLS) if name in set(table.model)]
-    height = (0.45 if len(named) > 1 else 0.36) * len(names) + 0.8
-    figure, panels = style.by_category(table.category.unique(), height)
-    for category, axes in panels:
-        for y, name in enumerate(names):
-            rows = table[(table.category == category) & (table.model == name)]
-            shifts = np.linspace(-0.2, 0.2, len(rows)) if len(rows) > 1 else [0.0]
-            for shift, row in zip(shifts, rows.itertuples(), strict=True):
-                marker = MARKERS[named.index(row.backbone)] if row.backbone else "o"
-                _auroc(axes, row, y + shift, marker)
-                seeds = seed_spread(scores, **{name: getattr(row, name) for name in GROUP})
-                if len(seeds) > 1:
-                    axes.plot(seeds, [y + shift] * len(seeds), ".", color=BLACK, markersize=2.5)
-            style.at_end(axes, name, f"{rows.auroc_mean.iloc[0]:.3f}", y)
-            if name in CLAIMS:
-                style.claim_mark(axes, CLAIMS[name], y, text=len(named) == 1)
-        style.auroc_rows(axes, names)
-    axes.set_xlabel("image-level AUROC")
-    if len(named) > 1:
-        style.key(figure, _marks(named) | {"claimed by the report": "|"})
+    rows = shown_rows(summary, backbone)
+    names = list(rows.category.unique())
+    figure, (axes,) = style.stack(1, 0.92 * len(names) + 1)
+    kinds = [*((model, "plain") for model in MODELS), ("patchcore", LARGER), (CONTROL, "plain")]
+    kinds.sort(key=lambda kind: (kind[0] == CONTROL, [*MODELS, CONTROL].index(kind[0])))
+    shifts = dict(zip(kinds, np.linspace(-0.36, 0.36, len(kinds)), strict=True))
+    for y in range(0, len(names), 2):
+        axes.axhspan(y - 0.5, y + 0.5, color="#F3F3F3", zorder=-2)
+    for row in rows.itertuples():
+        larger = {"markerfacecolor": "white"} if row.variant == LARGER else {}
+        y = names.index(row.category) + shifts[row.model, row.variant]
+        _auroc(axes, row, y, "o", size=5, **larger)
+    for claim in CLAIMS.values():
+        axes.axvline(claim, color=BLACK, linewidth=1, zorder=-1)
+        text = {"ha": "center", "va": "bottom", "fontsize": SMALL, "annotation_clip": False}
+        axes.annotate(f"claimed {claim:g}", (claim, -0.55), **text)
+    style.name_rows(axes, names)
+    axes.set(xlim=(0, 1.02), ylim=(len(names) - 0.5, -0.5), xlabel="image-level AUROC")
+    style.level(axes, 0.5, upright=True)
+    marks = {plain(name): {"color": COLOURS[name]} for name in (*MODELS, CONTROL)}
+    hollow = {"color": COLOURS["patchcore"], "markerfacecolor": "white"}
+    style.key(figure, marks | {"patchcore, 384 pixels": hollow}, columns=2)
     return figure
 
 
-def controls(summary: pd.DataFrame, backbone: str) -> Figure:
-    """Each model as it is and with every image at one mean grey; untrained features; controls."""
-    names = [*MODELS, *CONTROLS]
-    table = summary[summary.backbone.isin(["", backbone]) & summary.variant.isin(list(VARIANTS))]
-    figure, panels = style.by_category(summary.category.unique(), 0.5 * len(names) + 0.8)
-    for category, axes in panels:
-        for row in table[(table.category == category) & table.model.isin(names)].itertuples():
-            marker, strength, _ = VARIANTS[row.variant]
-            shift = 0.24 * (list(VARIANTS).index(row.variant) - 1)
-            _auroc(axes, row, names.index(row.model) + shift, marker, alpha=strength)
-        style.auroc_rows(axes, names)
-    axes.set_xlabel("image-level AUROC")
-    style.key(figure, {text: marker for marker, _, text in VARIANTS.values()})
-    return figure
+def shown_rows(summary: pd.DataFrame, backbone: str) -> pd.DataFrame:
+    """The rows of `parts`: models and brightness, parts by the AUROC of combined, best first."""
+    named = summary.model.isin([*MODELS, CONTROL]) & summary.variant.eq("plain")
+    larger = summary.model.eq("patchcore") & summary.variant.eq(LARGER)
+    rows = summary[(named | larger) & summary.backbone.isin(["", backbone])]
+    combined = select(rows, model="combined").set_index("category").auroc_mean
+    order = combined.sort_values(ascending=False, kind="stable").index
+    return rows.sort_values("category", key=lambda names: names.map(order.get_loc), kind="stable")
 
 
 def differences(pairs: pd.DataFrame) -> Figure:
-    """Gain in AUROC of one model over another, with its interval, a mark a backbone.
+    """Gain in AUROC of one model over another: a panel a pair, a row a part, a mark a backbone.
 
     `pairs` are those of `comparisons.between_models`, with a column ``backbone``.
     """
-    named = list(pairs.backbone.unique())
+    named, names = list(pairs.backbone.unique()), list(pairs.category.unique())
     steps = list(dict.fromkeys(zip(pairs["first"], pairs["second"], strict=True)))
-    height = 0.6 * len(steps) + 0.8
-    figure, panels = style.by_category(pairs.category.unique(), height, sharex=True)
-    for category, axes in panels:
-        for row in pairs[pairs.category == category].to_dict("records"):
-            number = named.index(row["backbone"])
-            at = steps.index((row["first"], row["second"])) + 0.2 * (number - (len(named) - 1) / 2)
-            ends, colour = (row["low"], row["high"]), COLOURS[row["first"]]
-            style.interval(axes, at, row["difference"], ends, colour, MARKERS[number], size=6)
+    figure, panels = style.stack(len(steps), 0.3 * len(names) + 0.8, sharex=True)
+    for (first, second), axes in zip(steps, panels, strict=True):
+        rows = pairs[(pairs["first"] == first) & (pairs["second"] == second)]
+        for row in rows.itertuples():
+            number = named.index(row.backbone)
+            at = names.index(row.category) + 0.22 * (number - (len(named) - 1) / 2)
+            ends, marker = (row.low, row.high), MARKERS[number]
+            style.interval(axes, at, row.difference, ends, COLOURS[first], marker, size=5)
         style.level(axes, 0, upright=True)
-        texts = [f"{plain(first)}\nover {plain(second)}" for first, second in steps]
-        style.name_rows(axes, [first for first, _ in steps], texts=texts)
+        style.name_rows(axes, names)
+        axes.set_title(f"{plain(first)} over {plain(second)}", loc="left")
     axes.set_xlabel("difference in image-level AUROC")
     style.key(figure, _marks(named))
+    return figure
+
+
+def layers(summary: pd.DataFrame, backbone: str) -> Figure:
+    """AUROC of *combined* and *patchcore* with each layer alone and with both: a band a part."""
+    models, names = ("combined", "patchcore"), list(summary.category.unique())
+    marks = {"layer2": "v", "layer3": "^", "plain": "o"}
+    rows = summary[summary.model.isin(models) & (summary.backbone == backbone)]
+    figure, (axes,) = style.stack(1, 0.55 * len(names) + 1.2)
+    for y in range(0, len(names), 2):
+        axes.axhspan(y - 0.5, y + 0.5, color="#F3F3F3", zorder=-2)
+    for row in rows[rows.variant.isin(list(marks))].itertuples():
+        y = names.index(row.category) + (0.18 if row.model == "patchcore" else -0.18)
+        shift = 0.08 * (list(marks).index(row.variant) - 1)
+        hollow = {} if row.variant == "plain" else {"markerfacecolor": "white"}
+        _auroc(axes, row, y + shift, marks[row.variant], size=5, **hollow)
+    style.name_rows(axes, names)
+    axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="image-level AUROC")
+    shapes = {"layer2 alone": "v", "layer3 alone": "^", "both": "o"}
+    style.key(figure, {plain(m): {"color": COLOURS[m]} for m in models} | shapes, columns=3)
     return figure
 
 

@@ -4,9 +4,10 @@ import importlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from anomalylib.errors import UserError
-from study.names import PARTS
+from study.names import REPORTED
 
 # Each module has ``open_experiment(data_root, backbones)``, ``plan(experiment, categories)``,
 # which gives the runs, and ``collect(experiment, runs, folder)``, which writes their tables.
@@ -15,6 +16,7 @@ COMMANDS = {
     "sensitivity": "study.runs.sensitivity",
     "curve": "study.runs.curve_runs",
     "trials": "study.trials.trials",
+    "layers": "study.trials.layers",
 }
 
 
@@ -27,6 +29,7 @@ def carry_out(
     jobs: int | None = None,  # see `study.runs.workers.workers`
     scheduler: str = "",
     output: str = "",  # folder of the tables; empty for the reference results of the book
+    **part: Any,  # of the plan, where it can be taken in part: see `study.runs.plan.plan`
 ) -> str:
     """Measure what is missing, write the tables of a command and say in one line what was done."""
     from anomalylib.images.category import load_category
@@ -36,15 +39,19 @@ def carry_out(
     if not data_root:
         raise UserError("real parts are needed: DATA_ROOT=data/mvtec, which `make data` fetches")
     categories = list(dict.fromkeys(categories))
-    if not output and sorted(categories) != list(PARTS):
-        raise UserError(f"the book's chapters are about {' and '.join(PARTS)}: give OUTPUT=folder")
+    part = {name: value for name, value in part.items() if value}
+    if part and command != "reference":
+        raise UserError(f"{', '.join(part).upper()}: only `make reference` is measured in part")
+    if not output and (part or not set(REPORTED) <= set(categories)):
+        both = " and ".join(REPORTED)
+        raise UserError(f"the book needs all runs, of {both} at least: give OUTPUT=folder")
     if not output and any(load_category(data_root, name).synthetic for name in categories):
         raise UserError("drawn parts give no reference results: give OUTPUT=folder to try it")
     folder = Path(output) if output else REFERENCE
     start = time.perf_counter()
     module = importlib.import_module(COMMANDS[command])
     experiment = module.open_experiment(data_root, resolve_backbones(weights))
-    runs = module.plan(experiment, categories)
+    runs = module.plan(experiment, categories, **part)
     measured = experiment.carry_out(runs, jobs, scheduler)
     module.collect(experiment, runs, folder)
     spent = time.perf_counter() - start

@@ -11,9 +11,14 @@ from anomalylib.files import written_whole
 from anomalylib.images.category import Category, ImageSet, mean_grey
 
 
-def contrast(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Standard deviation of the grey values of each image, shape (N,)."""
-    return np.array([images[i].mean(axis=-1).std() for i in range(len(images))])
+def greys(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean grey value of each image, and its contrast, their standard deviation: (N,) each."""
+    pairs = []
+    for i in range(len(images)):
+        image = images[i]  # (H, W, 3), decoded once
+        pairs.append((image.mean(), image.mean(axis=-1).std()))
+    mean, contrast = np.array(pairs).T
+    return mean, contrast
 
 
 def file_size(images: ImageSet) -> np.ndarray:
@@ -39,9 +44,9 @@ class BrightnessNormalised(ImageSet):
         return hashlib.sha256(matched.encode()).hexdigest()
 
 
-def brightness_normalised(category: Category) -> Category:
-    """A category whose images all have the mean grey value of its training set."""
-    level = float(mean_grey(category.train).mean())
+def brightness_normalised(category: Category, level: float | None = None) -> Category:
+    """A category whose images all have one mean grey value, by default that of its training set."""
+    level = float(mean_grey(category.train).mean()) if level is None else level
 
     def match(images: ImageSet) -> BrightnessNormalised:
         own = {field.name: getattr(images, field.name) for field in fields(ImageSet)}
@@ -51,7 +56,7 @@ def brightness_normalised(category: Category) -> Category:
 
 
 def random_resnet50(folder: Path, seed: int) -> Path:
-    """The file, in a folder, of a ResNet-50 through layer2 with torchvision's initial weights."""
+    """The file, in a folder, of a ResNet-50 through layer3 with torchvision's initial weights."""
     import safetensors.torch
     import torch
     import torchvision
@@ -60,7 +65,7 @@ def random_resnet50(folder: Path, seed: int) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tensors = torchvision.models.resnet50(weights=None).state_dict()
-    parts = ("conv1.", "bn1.", "layer1.", "layer2.")
+    parts = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.")
     kept = {name: tensor for name, tensor in tensors.items() if name.startswith(parts)}
     with written_whole(path) as beside:
         beside.write_bytes(safetensors.torch.save(kept))

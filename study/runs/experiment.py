@@ -133,13 +133,13 @@ def code_of(*modules: str) -> str:
 def resolve_backbones(given: Sequence[str]) -> dict[str, Backbone]:
     """The backbones of weights files given as ``path`` or ``name=path``, by name.
 
-    Without any, torchvision's ResNet-50. A ResNet is cut after layer2. EfficientNet-Lite0 joins.
+    Without any, torchvision's ResNet-50. Each has the usual layers that its file holds.
+    EfficientNet-Lite0 joins.
     """
     backbones = {}
     for word in given or ["resnet50="]:
         name, equals, path = word.rpartition("=")
-        layers = "" if path.endswith(".pt2") else "layer2"
         asked = name if name == HE or not path else "auto"
-        backbone = resolve_backbone(asked, path, layers)
+        backbone = resolve_backbone(asked, path)
         backbones[name if equals else backbone.name] = backbone
     return backbones | {LITE0: resolve_backbone(LITE0)}

@@ -40,8 +40,8 @@ class Run(BaseModel):
 
     Variants: "plain"; "brightness-normalised", every image rescaled to one mean grey;
     "held-out", fitted without a fifth of the training images, which then give nominal scores;
-    "untrained", with random backbone weights; "384 pixels", with `changes` to the image size of
-    kNN reconstruction.
+    "untrained", with a ResNet-50 of random weights, layer2 and layer3; "384 pixels", with
+    `changes` to the image size of kNN reconstruction; the name of a layer, with it alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -99,7 +99,7 @@ def measure(
     torch.set_num_threads(settings.threads)
     if run.variant == UNTRAINED:
         file, chosen = random_resnet50(folder, run.seed), f"untrained, seed {run.seed}"
-        backbone = resolve_backbone(backbone.name, str(file), ",".join(backbone.layers), chosen)
+        backbone = resolve_backbone("resnet50", str(file), "layer2,layer3", chosen)
     if layers := run.changes.get("layers"):
         backbone = replace(backbone, layers=tuple(layers.split(",")))
     if run.variant == NORMALISED:

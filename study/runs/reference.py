@@ -1,8 +1,7 @@
 """The reference results: which runs there are, and the tables made of them."""
 
-import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,54 +10,25 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from anomalylib.files import written_whole
-from anomalylib.images.category import Category, load_category, mean_grey
+from anomalylib.images.category import Category, load_category
 from anomalylib.metrics.image import auroc
 from study.checkout import commit
-from study.runs.controls import brightness_normalised, contrast, file_size
+from study.names import LARGER
+from study.runs.controls import brightness_normalised, file_size, greys
+from study.runs.examples import examples, write_arrays
 from study.runs.experiment import Experiment
-from study.runs.measurement import (
-    HELD_OUT,
-    NORMALISED,
-    PLAIN,
-    UNTRAINED,
-    Measurement,
-    Run,
-    cell_mask,
-)
+from study.runs.measurement import HELD_OUT, NORMALISED, PLAIN, Measurement, Run, cell_mask
+from study.runs.plan import plan as plan  # as the other commands have it
 from study.runs.writing import write_tables
-from study.settings import make_settings
 from study.tables.reference import CONTROLS, REFERENCE, decisions, summarise
 
-SEEDS = range(5)
-CONTROL_SEEDS = range(3)
-ON_FEATURES = ("resnet", "combined", "patchcore")
-FIRST_ONLY = ("knn_reconstruction",)  # with the first backbone, which its setting was chosen with
-LARGER = "384 pixels"  # patchcore at the size of kNN reconstruction, compared on one grid
 PLACES = 32  # side of the mean error maps that are kept
 AGGREGATED = ("score_top10", "score_mean", "score_max")
 
+TRAINING = "training"
+FROZEN = "6d00535"  # the commit that has the settings; five of seven parts were measured later
+
 open_experiment = Experiment
-
-
-def plan(experiment: Experiment, categories: Sequence[str]) -> list[Run]:
-    """All runs, seed by seed, so that a first look is there early; controls on one backbone."""
-    first = experiment.first_backbone
-    larger = {"image_size": make_settings("knn_reconstruction", {}).image_size}
-    runs = []
-    for seed in SEEDS:
-        controls = (NORMALISED, HELD_OUT, UNTRAINED) if seed in CONTROL_SEEDS else ()
-        for category in categories:
-            for variant in (PLAIN, *controls):
-                shared = {"category": category, "variant": variant, "seed": seed}
-                if variant != UNTRAINED:
-                    runs.append(Run(model="autoencoder", **shared))
-                for backbone in experiment.backbones if variant == PLAIN else [first]:
-                    models = ON_FEATURES + (FIRST_ONLY if backbone == first else ())
-                    runs += [Run(model=model, backbone=backbone, **shared) for model in models]
-            if controls:
-                shared = {"category": category, "variant": LARGER, "seed": seed}
-                runs.append(Run(model="patchcore", backbone=first, changes=larger, **shared))
-    return runs
 
 
 def collect(
@@ -68,22 +38,35 @@ def collect(
     measured = [experiment.load(run) for run in runs]
     names = dict.fromkeys(run.category for run in runs)
     categories = [load_category(experiment.data_root, name) for name in names]
-    plain = [run for run in runs if run.variant == PLAIN]
-    joined = functools.partial(pd.concat, ignore_index=True)
+    placed = [run for run in runs if run.backbone in ("", experiment.first_backbone)]
+    plain = [run for run in placed if run.variant == PLAIN]
+    shown = [run for run in placed if run.variant in (PLAIN, LARGER) and run.seed == 0]
+    lit = [light(category) for category in categories]
+    told = [examples(experiment, shown, category) for category in categories]
     tables = {
-        "scores": joined([*map(image_scores, measured), *map(control_scores, categories)]),
-        "nominal": joined(map(nominal_scores, measured)),
+        "scores": _joined([*map(image_scores, measured), *map(control_scores, categories, lit)]),
+        "nominal": _joined(map(nominal_scores, measured)),
+        "light": _joined(lit),
         "runs": pd.DataFrame(map(run_row, measured)),
-        "training": joined(map(watched_rows, measured)),
-        "places": joined(places(experiment, plain, category) for category in categories),
-        "error_maps": joined(mean_error_maps(experiment, plain, each) for each in categories),
+        "training": _joined(map(watched_rows, measured)),
+        "places": _joined(places(experiment, plain, category) for category in categories),
+        "error_maps": _joined(mean_error_maps(experiment, plain, each) for each in categories),
+        "examples": _joined(table for table, _ in told),
     }
     tables["summary"] = summarise(tables["scores"], tables["nominal"], tables["runs"])
     tables["thresholds"] = decisions(tables["scores"], tables["nominal"])
+    tables = {name: table for name, table in tables.items() if len(table)}  # of a part, some
     write_tables(tables, folder)
+    write_arrays({name: each for _, arrays in told for name, each in arrays.items()}, folder)
     with written_whole(folder / "provenance.json") as beside:
         beside.write_text(json.dumps(provenance(measured, categories), indent=1) + "\n")
     return tables
+
+
+def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Tables below each other; one without rows where all are."""
+    there = [table for table in tables if len(table)]
+    return pd.concat(there, ignore_index=True) if there else pd.DataFrame()
 
 
 def identity(run: Run) -> dict[str, Any]:
@@ -100,29 +83,44 @@ def image_scores(measurement: Measurement) -> pd.DataFrame:
     return pd.DataFrame(identity(measurement.run) | columns)
 
 
-def control_scores(category: Category) -> pd.DataFrame:
-    """Brightness, contrast and file size of the test images, taken as scores."""
+def light(category: Category) -> pd.DataFrame:
+    """Mean grey value and contrast of every image, in training and in test."""
     frames = []
-    for variant, test in (
-        (PLAIN, category.test),
-        (NORMALISED, brightness_normalised(category).test),
-    ):
-        images = {"image": test.names, "label": test.labels, "defect_type": test.defect_types}
-        for name, control in zip(CONTROLS, (mean_grey, contrast, file_size), strict=True):
-            if variant == PLAIN or control is not file_size:  # matched images have no files
-                which = {"category": category.name, "variant": variant, "model": name}
-                which |= {"backbone": "", "seed": 0}
-                scores = dict.fromkeys(AGGREGATED, control(test))
-                frames.append(pd.DataFrame(which | images | scores))
+    for split, images in (("train", category.train), ("test", category.test)):
+        mean, contrast = greys(images)
+        columns = {"category": category.name, "split": split, "image": images.names}
+        columns |= {"label": images.labels, "mean_grey": mean, "contrast": contrast}
+        frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def control_scores(category: Category, lit: pd.DataFrame) -> pd.DataFrame:
+    """Brightness, contrast and file size of the test images, taken as scores; `lit` is `light`."""
+    test, train = category.test, lit[lit.split == "train"]
+    level = float(train.mean_grey.mean())
+    usual = lit[lit.split == "test"]
+    scored = {
+        PLAIN: (usual.mean_grey, usual.contrast, file_size(test)),
+        NORMALISED: greys(brightness_normalised(category, level).test),  # which have no files
+    }
+    images = {"image": test.names, "label": test.labels, "defect_type": test.defect_types}
+    frames = []
+    for variant, values in scored.items():
+        for name, score in zip(CONTROLS, values, strict=False):
+            which = {"category": category.name, "variant": variant, "model": name}
+            which |= {"backbone": "", "seed": 0}
+            frames.append(pd.DataFrame(which | images | dict.fromkeys(AGGREGATED, np.array(score))))
     return pd.concat(frames, ignore_index=True)
 
 
 def nominal_scores(measurement: Measurement) -> pd.DataFrame:
-    """Scores that thresholds are learned from: of training or of held-out images."""
-    held_out = measurement.run.variant == HELD_OUT
-    score = measurement.held_out_scores if held_out else measurement.result.nominal_scores
-    kept = measurement.run.variant in (PLAIN, HELD_OUT)
-    return pd.DataFrame(identity(measurement.run) | {"score": score if kept else []})
+    """Scores of normal images, which thresholds are learned from: of training or held out."""
+    if measurement.run.variant not in (PLAIN, LARGER, HELD_OUT):
+        return pd.DataFrame()
+    scores = {TRAINING: measurement.result.nominal_scores, HELD_OUT: measurement.held_out_scores}
+    frames = [pd.DataFrame({"images": which, "score": each}) for which, each in scores.items()]
+    both = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
+    return pd.DataFrame(identity(measurement.run) | dict(both))
 
 
 def run_row(measurement: Measurement) -> dict[str, Any]:
@@ -189,6 +187,8 @@ def mean_error_maps(
 ) -> pd.DataFrame:
     """The autoencoder's error on a coarse grid, a mean over the seeds and images of a type."""
     same = [run for run in runs if run.model == "autoencoder" and run.category == category.name]
+    if not same:
+        return pd.DataFrame()
     maps = np.mean([experiment.maps(run) for run in same], axis=0)  # (N, H, W)
     cell = maps.shape[-1] // PLACES
     coarse = maps.reshape(len(maps), PLACES, cell, PLACES, cell).mean(axis=(2, 4))  # (N, P, P)
@@ -212,8 +212,9 @@ def provenance(measured: Sequence[Measurement], categories: Sequence[Category]) 
     }
     varying = {"category", "seed", "chosen", "backbone", "layers"}
     settings = {
-        each.model: {key: value for key, value in each.settings.items() if key not in varying}
-        for each in results
+        each.run.model: {k: v for k, v in each.result.settings.items() if k not in varying}
+        for each in measured
+        if not each.run.changes
     }
     return {
         "data": data,
@@ -225,4 +226,5 @@ def provenance(measured: Sequence[Measurement], categories: Sequence[Category]) 
         "processor_hours": round(sum(sum(r.seconds.values()) for r in results) / 3600, 2),
         "measured": [min(r.date for r in results), max(r.date for r in results)],
         "commit": commit(),
+        "settings_frozen_at": FROZEN,
     }

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from anomalylib.features.weights import HE
+from anomalylib.features.weights import LITE0
 from anomalylib.metrics import intervals
 from study.runs.experiment import Experiment
 from study.runs.measurement import Run
@@ -27,7 +27,7 @@ class Level(NamedTuple):
     value: str
     models: tuple[str, ...]  # those that the factor touches
     changes: dict[str, Any]  # settings that differ from the defaults
-    exported: bool = False  # whether it takes `HE` in place of the first backbone
+    second: bool = False  # whether it takes the second backbone in place of the first
 
 
 def _levels(factor: str, setting: str, values: tuple, models: tuple[str, ...]) -> list[Level]:
@@ -35,7 +35,7 @@ def _levels(factor: str, setting: str, values: tuple, models: tuple[str, ...]) -
 
 
 LEVELS = [
-    *_levels("latent channels", "latent", (10, 25, 100, 200), LEARNED),
+    *_levels("latent channels", "latent", (10, 25, 100, 200, 400), LEARNED),
     *_levels("epochs", "epochs", (1, 2, 8), LEARNED),
     *_levels("peak learning rate", "learning_rate", (0.001, 0.003, 0.03), LEARNED),
     *_levels("vectors per step", "batch_size", (128, 2048, 8192), LEARNED),
@@ -44,11 +44,9 @@ LEVELS = [
     Level("pooling", "padded", ON_FEATURES, {"pool_padding": 1}),
     Level("ImageNet normalisation", "off", ON_FEATURES, {"normalise": False}),
     *_levels("image size", "image_size", (160, 320), ON_FEATURES),
-    # A coreset of layer1 has four times the rows and costs sixteen times as much.
-    Level("weights and layers", "V1 layer1", ("resnet", "combined"), {"layers": "layer1"}),
-    Level("weights and layers", "He layer2", ON_FEATURES, {"layers": "layer2"}, exported=True),
-    Level("weights and layers", "He layer3", ON_FEATURES, {"layers": "layer3"}, exported=True),
-    Level("weights and layers", "He both", ON_FEATURES, {}, exported=True),
+    Level("weights and layers", "layer2", ON_FEATURES, {"layers": "layer2"}),
+    Level("weights and layers", "layer3", ON_FEATURES, {"layers": "layer3"}),
+    Level("weights and layers", "torchvision's", ON_FEATURES, {}, second=True),
 ]
 _DEFAULT = make_settings("combined", {})
 USUAL = {  # the value of each factor in all other pages
@@ -62,7 +60,7 @@ USUAL = {  # the value of each factor in all other pages
     "pooling": "unpadded",
     "ImageNet normalisation": "on",
     "image size": str(_DEFAULT.image_size),
-    "weights and layers": "V1 layer2",
+    "weights and layers": "both",
 }
 AGGREGATIONS = {"1": "maximum", "3": "top 3", "10": "top 10", "30": "top 30"}
 AGGREGATIONS |= {"100": "top 100", "300": "top 300", "all": "mean"}
@@ -77,17 +75,23 @@ def plan(experiment: Experiment, categories: Iterable[str]) -> list[Run]:
 
 def level_runs(experiment: Experiment, categories: Iterable[str]) -> list[tuple[Level, Run]]:
     """What is planned, each run with the level that it measures."""
-    backbones = experiment.backbones.items()
-    exported = next((name for name, backbone in backbones if backbone.name == HE), None)
+    first, *others = experiment.backbones
+    layers = experiment.backbones[first].layers
     usual = Level("", "", (*ON_FEATURES, "autoencoder"), {})
     runs = []
     for level in (usual, *LEVELS):
-        if level.exported and exported is None:
+        if level.changes.get("layers", layers[0]) not in layers:
             continue
-        backbone = exported if level.exported else experiment.first_backbone
+        if level.second and others[:1] in ([], [LITE0]):
+            continue
+        backbone = others[0] if level.second else first
         for seed, category, model in itertools.product(SEEDS, categories, level.models):
             which = {"category": category, "model": model, "seed": seed}
             which["backbone"] = "" if model == "autoencoder" else backbone
+            if set(level.changes) == {"layers"}:  # a run of the reference
+                which["variant"] = level.changes["layers"]
+            if set(level.changes) == {"layers"}:  # a run of the reference
+                which["variant"] = level.changes["layers"]
             runs.append((level, Run(changes=level.changes, **which)))
     return runs
 

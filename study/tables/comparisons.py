@@ -1,4 +1,4 @@
-"""Model against model, type against type, claim against number: read from the scores."""
+"""Model against model, variant against variant, type against type: read from the scores."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,11 +9,8 @@ from scipy import stats
 
 from anomalylib.metrics import image as metrics
 from anomalylib.metrics import intervals
-from study.names import CLAIMS, MODELS, plain
-from study.tables.reference import RULES, SCORE, of_model, scores_of, select, wins_of
-from study.tables.text import change_of, with_interval
-
-CERTAIN = 0.05  # p value below which a paired difference counts
+from study.names import MODELS
+from study.tables.reference import SCORE, of_model, scores_of, select, wins_of
 
 
 class Comparison(NamedTuple):
@@ -97,51 +94,6 @@ def shuffled(scores: pd.DataFrame, draws: int = 2000, seed: int = 0, **which: st
     anomalous = labels.sum()
     # Mann and Whitney: the mean rank of the anomalous images, less its least, over the normal ones
     return (dealt @ ranks / anomalous - (anomalous + 1) / 2) / (len(labels) - anomalous)
-
-
-def verdicts(scores: pd.DataFrame, summary: pd.DataFrame, backbone: str) -> pd.DataFrame:
-    """Each claim of the original report against the numbers, one row a claim.
-
-    A claim about a score holds in a category whose interval reaches it; one
-    about an order, where the paired difference is positive with p below 0.05;
-    the threshold, where recall is at least 0.9 and false alarms at most 0.05.
-    """
-    shown = summary[(summary.variant == "plain") & summary.backbone.isin(["", backbone])]
-    low, high = CLAIMS["autoencoder"], CLAIMS["combined"]
-    by_model = shown.set_index(["category", "model"])
-    by_model["at_low"] = (by_model.auroc_ci_low <= low) & (by_model.auroc_ci_high >= low)
-    by_model["at_high"] = by_model.auroc_ci_high >= high
-    by_model["works"] = (by_model.recall >= 0.9) & (by_model.fpr <= 0.05)
-    by_pair = between_models(scores, backbone).set_index(["category", "first"])
-    by_pair["better"] = (by_pair.difference > 0) & (by_pair.p < CERTAIN)
-
-    def of(table: pd.DataFrame, model: str) -> dict[str, pd.Series]:
-        return {name: table.loc[(name, model)] for name in shown.category.unique()}
-
-    alone, combined = of(by_model, "autoencoder"), of(by_model, "combined")
-    features, both = of(by_pair, "resnet"), of(by_pair, "combined")
-    better = "ResNet features alone: better than the autoencoder"
-    rule = f"{RULES[0].name.split(',')[0]} of the errors: a threshold to work with"
-    claims = (
-        (f"autoencoder alone: AUROC about {low}", alone, "at_low", with_interval, "below_chance"),
-        (better, features, "better", change_of, "measured"),
-        (f"combined: AUROC about {high}", combined, "at_high", with_interval, "measured"),
-        ("combined: better than ResNet features alone", both, "better", change_of, "measured"),
-        (rule, combined, "works", _rates, "thresholds"),
-    )
-    made = []
-    for claim, rows, holds, said, page in claims:
-        where = [plain(name) for name, row in rows.items() if row[holds]]
-        words = {0: "does not hold", len(rows): "holds"}
-        verdict = words.get(len(where), f"holds in part: on {', '.join(where)}")
-        numbers = {name: said(row) for name, row in rows.items()}
-        made.append({"claim": claim, "verdict": verdict} | numbers | {"page": page})
-    return pd.DataFrame(made)
-
-
-def _rates(row: pd.Series) -> str:
-    bounds = f"[at least {row.recall_ci_low:.0%}], false alarms {row.fpr:.1%}"
-    return f"recall {row.recall:.0%} {bounds} [at most {row.fpr_ci_high:.0%}]"
 
 
 def seed_spread(scores: pd.DataFrame, column: str = SCORE, **which: str) -> np.ndarray:

@@ -11,14 +11,20 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from anomalylib.metrics.intervals import conformal_bound
-from study.names import CONTROL, MAIN, MODELS, PARTS
-from study.tables import comparisons
+from study.names import CONTROL, LARGER, MAIN, MODELS, REPORTED, plain
+from study.tables import claims, comparisons
+from study.tables.across_parts import mean_over_parts
 from study.tables.comparisons import between_variants, by_defect_type, seed_spread
-from study.tables.reference import CONTROLS, RULES, of_model, scores_of, select
-from study.tables.text import Numbers, change_of, decided, p_value, with_interval
-
-LARGER = "384 pixels"
-"""The variant of PatchCore with images as large as those of kNN reconstruction."""
+from study.tables.light import lit_unlike
+from study.tables.reference import RULES, of_model, scores_of, select
+from study.tables.text import (
+    Numbers,
+    change_of,
+    decided,
+    interval_text,
+    p_value,
+    with_interval,
+)
 
 
 def row_of(summary: pd.DataFrame, category: str, model: str, **which: str) -> pd.Series:
@@ -37,69 +43,73 @@ def normal_counts(scores: pd.DataFrame) -> Numbers:
     return {f"{name}_normal": str(count) for name, count in rows.groupby("category").size().items()}
 
 
-def landing(summary: pd.DataFrame) -> Numbers:
-    """Of the landing page."""
+def of_parts(summary: pd.DataFrame) -> Numbers:
+    """The AUROC of every row of the summary, and what the report's threshold gives.
+
+    By ``<part>_<model>``, with ``_<backbone>`` behind it where that is not the main one and
+    ``_<variant>`` where it is not the plain one, *larger* for patchcore with larger images. The
+    threshold's rates have ``_recall``, ``_fpr`` and ``_bound``, of the latter, behind it.
+    """
     numbers: Numbers = {}
-    for part in PARTS:
-        for model in ("combined", "patchcore", "knn_reconstruction"):
-            numbers[f"{part}_{model}"] = row_of(summary, part, model).auroc_mean
-        larger = row_of(summary, part, "patchcore", variant=LARGER).auroc_mean
-        grey = row_of(summary, part, CONTROL).auroc_mean
-        recall = row_of(summary, part, "combined").recall
-        numbers |= {
-            f"{part}_larger": larger,
-            f"{part}_grey": grey,
-            f"{part}_recall": f"{recall:.0%}",
-        }
+    for row in summary.itertuples():
+        variant = {"plain": "", LARGER: "larger"}.get(row.variant, row.variant)
+        words = [row.category, row.model if variant != "larger" else "", variant]
+        words.insert(2, row.backbone if row.backbone != MAIN else "")
+        name = "_".join(word.replace(" ", "_") for word in words if word)
+        numbers[name] = with_interval(row)
+        if pd.notna(row.recall):
+            rates = {"recall": row.recall, "fpr": row.fpr, "bound": row.fpr_ci_high}
+            numbers |= {f"{name}_{rate}": f"{value:.0%}" for rate, value in rates.items()}
+    return numbers
+
+
+def across_parts(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
+    """Of every model the mean over parts, as ``mean_<model>``, and its best and worst part.
+
+    With what the report's threshold gives with *combined*, and the parts that are lit unlike.
+    """
+    numbers: Numbers = {"parts": str(scores.category.nunique())}
+    combined = select(summary, variant="plain", **of_model("combined", MAIN)).set_index("category")
+    for rate in ("recall", "fpr"):
+        ordered = combined[rate].sort_values()
+        for word, part in (("low", ordered.index[0]), ("high", ordered.index[-1])):
+            numbers[f"{rate}_{word}"] = f"{ordered[part]:.0%} ({plain(part)})"
+    lit = lit_unlike(summary)
+    pairs = [f"{plain(row.category)} ({row.auroc_mean:.3f})" for row in lit.itertuples()]
+    numbers["lit"] = " and ".join(pairs) or "none"
+    for model, variant in (*claims.kinds(), (CONTROL, "plain")):
+        name = model.replace(" ", "_") if variant == "plain" else "larger"
+        mean = mean_over_parts(claims.judged(scores, model, MAIN, variant=variant))
+        rows = select(summary, variant=variant, **of_model(model, MAIN)).set_index("category")
+        ordered = rows.auroc_mean.sort_values()
+        for word, part in (("worst", ordered.index[0]), ("best", ordered.index[-1])):
+            numbers[f"{word}_{name}"] = f"{ordered[part]:.3f} ({plain(part)})"
+        numbers[f"mean_{name}"] = interval_text(mean)
     return numbers
 
 
 def problem(summary: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[Numbers, pd.DataFrame]:
-    """Of the chapter on the question, and the table of its images."""
-    data = provenance["data"]
-    numbers = {f"{name}_normal": str(each["images"]["test/good"]) for name, each in data.items()}
-    numbers |= {f"{name}_grey": auroc(summary, name, CONTROL) for name in data}
-    rows = [
-        {"category": name, "folder": folder, "images": count}
-        for name, each in data.items()
-        for folder, count in each["images"].items()
-    ]
-    return numbers, pd.DataFrame(rows)
-
-
-def claims(scores: pd.DataFrame, summary: pd.DataFrame, thresholds: pd.DataFrame) -> Numbers:
-    """Of the chapter on the claims."""
-    numbers = other_backbones(scores, thresholds) | normal_counts(scores)
-    for part in PARTS:
-        numbers |= {f"{part}_{model}": auroc(summary, part, model) for model in MODELS}
-        numbers[f"{part}_larger"] = auroc(summary, part, "patchcore", variant=LARGER)
-        for control in CONTROLS:
-            name = f"{part}_{control.replace(' ', '_')}"
-            numbers[name] = row_of(summary, part, control).auroc_mean
-    return numbers
-
-
-def other_backbones(scores: pd.DataFrame, thresholds: pd.DataFrame) -> Numbers:
-    """What moves with the two other backbones: two gains, and what the report's rule decides."""
-    numbers: Numbers = {}
-    for short, backbone in (("v2", "resnet50-v2"), ("lite0", "efficientnet_lite0")):
-        pairs = comparisons.between_models(scores, backbone).set_index(["category", "first"])
-        for name, model in (("gain", "resnet"), ("over", "combined")):
-            pair = pairs.loc[("screw", model)]
-            numbers[f"{name}_{short}"] = f"{pair.difference:+.3f}, p {p_value(pair.p)}"
-        own = of_model("combined", backbone) | {"threshold_rule": RULES[0].name}
-        nut = select(thresholds, category="metal_nut", **own).iloc[0]
-        screw = select(thresholds, category="screw", **own).iloc[0]
-        numbers |= {f"recall_{short}": f"{nut.recall:.0%}", f"alarms_{short}": f"{nut.fpr:.0%}"}
-        numbers[f"screw_recall_{short}"] = f"{screw.recall:.0%}"
-    return numbers
+    """Of the chapter on the question, and the table of its images: a row a part."""
+    rows = []
+    for name, each in provenance["data"].items():
+        counts = dict(each["images"])
+        row = {"category": name, "training": counts.pop("train/good")}
+        row |= {"test, normal": counts.pop("test/good"), "test, anomalous": sum(counts.values())}
+        kinds = [plain(folder.rpartition("/")[2]) for folder in counts]
+        rows.append(row | {"defect types": ", ".join(kinds)})
+    images = pd.DataFrame(rows)
+    numbers = of_parts(select(summary, model=CONTROL)) | {"parts": str(len(rows))}
+    numbers["fewest"] = str(images["test, normal"].min())
+    return numbers | {"most": str(images["test, normal"].max())}, images
 
 
 def category(scores: pd.DataFrame, summary: pd.DataFrame, name: str) -> Numbers:
     """Of the chapter on one category."""
     numbers: Numbers = {"normal": normal_counts(scores)[f"{name}_normal"]}
+    numbers["larger"] = auroc(summary, name, "patchcore", variant=LARGER)
     for model in MODELS:
         row = row_of(summary, name, model)
+        numbers[f"{model}_count"] = str(row.n_seeds)
         seeds = seed_spread(scores, category=name, **of_model(model, MAIN))
         numbers |= {model: with_interval(row), f"{model}_recall": f"{row.recall:.0%}"}
         numbers[f"{model}_seeds"] = f"{seeds.min():.3f} to {seeds.max():.3f}"
@@ -131,7 +141,7 @@ def below_chance(
     """Of the chapter on the autoencoder below chance."""
     numbers: Numbers = {"nut": auroc(summary, "metal_nut", "autoencoder")}
     for column in ("score_top10", "score_mean", "score_max"):
-        for name in PARTS:
+        for name in REPORTED:
             seeds = seed_spread(scores, column, category=name, model="autoencoder")
             numbers[f"{name}_{column}"] = f"{seeds.min():.2f} to {seeds.max():.2f}"
     nut = places[(places.category == "metal_nut") & places.inside.notna()]
@@ -191,34 +201,19 @@ def thresholds(scores: pd.DataFrame, summary: pd.DataFrame, decisions: pd.DataFr
     return numbers | greys | {"spread": f"{bound:.0%}"}
 
 
-def controls(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
-    """Of the chapter on what else could explain it."""
+def width_of_chance(scores: pd.DataFrame) -> Numbers:
+    """AUROCs of *combined* on the report's parts against shuffled labels."""
     numbers: Numbers = {}
-    for part in PARTS:
-        for control in CONTROLS:
-            numbers[f"{part}_{control.replace(' ', '_')}"] = auroc(summary, part, control)
-        left = row_of(summary, part, CONTROL, variant="brightness-normalised").auroc_mean
-        contrast = auroc(summary, part, "contrast", variant="brightness-normalised")
-        numbers |= {f"{part}_grey_left": left, f"{part}_contrast_left": contrast}
-        numbers[f"{part}_ae"] = auroc(summary, part, "autoencoder")
-        drawn = comparisons.shuffled(scores, category=part, **of_model("combined", MAIN))
+    for name in REPORTED:
+        drawn = comparisons.shuffled(scores, category=name, **of_model("combined", MAIN))
         low, high = np.quantile(drawn, [0.025, 0.975])
-        numbers[f"{part}_shuffled"] = f"{drawn.mean():.3f}, 95 % of them in [{low:.3f}, {high:.3f}]"
-    light = between_variants(scores, "brightness-normalised", MAIN).set_index(["category", "model"])
-    for model in ("patchcore", "combined", "knn_reconstruction"):
-        numbers[f"{model}_change"] = change_of(light.loc[("screw", model)])
-    for short, where in (("resnet", ("screw", "resnet")), ("ae", ("metal_nut", "autoencoder"))):
-        numbers |= {f"{short}_before": light.loc[where].before}
-        numbers |= {f"{short}_after": light.loc[where].after}
-    untrained = between_variants(scores, "untrained", MAIN).set_index(["category", "model"])
-    for model in ("patchcore", "knn_reconstruction"):
-        numbers[f"screw_untrained_{model}"] = untrained.loc[("screw", model)].after
+        numbers[f"{name}_shuffled"] = f"{drawn.mean():.3f}, 95 % of them in [{low:.3f}, {high:.3f}]"
     return numbers
 
 
-def changes(scores: pd.DataFrame, variant: str) -> pd.DataFrame:
+def changes(scores: pd.DataFrame, variant: str, backbone: str = MAIN) -> pd.DataFrame:
     """Every model and control in one variant against itself as it is, as a page shows it."""
-    table = between_variants(scores, variant, MAIN)
+    table = between_variants(scores, variant, backbone)
     return table.assign(p=table.p.map(p_value)).drop(columns="backbone")
 
 
@@ -233,7 +228,7 @@ def limits(
     nut = row_of(summary, "metal_nut", "autoencoder")
     tenth = training[(training.category == "screw") & (training.aggregation == "all")]
     tenth = tenth[tenth.epoch == 10].auroc
-    usual = levels.usual.astype(bool)
+    usual, counts = levels.usual.astype(bool), normal_counts(scores)
     by_k = levels[levels.factor == "aggregation"].set_index("value").auroc
     return {
         "grey": row_of(summary, "screw", CONTROL).auroc_mean,
@@ -246,7 +241,9 @@ def limits(
         "mean_of_map": by_k["mean"],
         "levels": str((~usual).sum() + 1),
         **decided(decisions[decisions.backbone == MAIN], {"original": RULES[0].name}),
-        **normal_counts(scores),
+        "fewest": min(counts.values(), key=int),
+        "most": max(counts.values(), key=int),
+        **counts,
     }
 
 

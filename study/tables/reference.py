@@ -28,6 +28,11 @@ class Rule(NamedTuple):
     variant: str
     rule: MeanPlusSigma | Quantile | Conformal
 
+    @property
+    def images(self) -> str:
+        """Which normal images it learns from."""
+        return "held-out" if self.variant == "held-out" else "training"
+
 
 RULES = (
     Rule("mean + 3σ, training", "plain", MeanPlusSigma(sigma=3)),
@@ -62,8 +67,17 @@ def read_tables(*names: str, folder: str | Path = REFERENCE) -> list[pd.DataFram
 
 
 def read_provenance(folder: str | Path = REFERENCE) -> dict[str, Any]:
-    """What the reference results were made of."""
-    return json.loads((ROOT / folder / "provenance.json").read_text(encoding="utf-8"))
+    """What the reference results were made of; an error where there are none."""
+    path = ROOT / folder / "provenance.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UserError(f"no reference results at {path}: `make reference` makes them") from None
+
+
+def parts(folder: str | Path = REFERENCE) -> list[str]:
+    """The categories that the reference results are of, in order."""
+    return sorted(read_provenance(folder)["data"])
 
 
 def select(table: pd.DataFrame, **which: str) -> pd.DataFrame:
@@ -107,7 +121,7 @@ def seed_zero(
     """Of seed 0: labels and scores (N,), the nominal scores (M,), and the rule's threshold."""
     rows = which | {"variant": rule.variant}
     labels, values = scores_of(scores, **rows)
-    learned = select(nominal, seed=0, **rows).score.to_numpy()
+    learned = select(nominal, seed=0, images=rule.images, **rows).score.to_numpy()
     return labels, values[0], learned, rule.rule.fit(learned).threshold_
 
 
@@ -149,7 +163,10 @@ def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -
             "f1max_mean": np.mean([metrics.f1_max(labels, each) for each in values]),
         }
         rows.append(row)
-    decided = select(decisions(scores, nominal), threshold_rule=RULES[0].name)
+    decided = decisions(scores, nominal)
+    if decided.empty:
+        return pd.DataFrame(rows)
+    decided = decided[decided.threshold_rule == RULES[0].name]
     kept = ["threshold_rule", "fpr", "fpr_ci_high", "recall", "recall_ci_low"]
     first = decided.assign(variant=RULES[0].variant)[[*GROUP, *kept]]
     return pd.DataFrame(rows).merge(first, how="left", on=GROUP)
@@ -161,8 +178,8 @@ def decisions(scores: pd.DataFrame, nominal: pd.DataFrame) -> pd.DataFrame:
     Counts and rates are means over seeds.
     """
     keys, rows = ["category", "model", "backbone"], []
-    for rule in RULES:
-        there = nominal[nominal.variant == rule.variant]
+    for rule in RULES if len(nominal) else ():
+        there = nominal[(nominal.variant == rule.variant) & (nominal.images == rule.images)]
         for key in there[keys].drop_duplicates().itertuples(index=False):
             own = key._asdict()
             learned = select(there, **own).groupby("seed").score.apply(np.array)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from study.names import MODELS
+from anomalylib.metrics.intervals import Interval
+from study.names import MODELS, REPORTED
 
 Numbers = dict[str, Any]
 """What a page's text takes by name: texts, or numbers that get three digits."""
@@ -21,9 +23,18 @@ def put(numbers: Mapping[str, Any]) -> None:
         glue(name, value if isinstance(value, str) else f"{value:.3f}", display=False)
 
 
+def interval_text(interval: Interval, sign: str = "") -> str:
+    """A value with its interval, where it has one; a dash for none; `sign` "+" for differences."""
+    value, low, high = interval
+    if np.isnan(value):
+        return "–"
+    ends = f" [{low:{sign}.3f}, {high:{sign}.3f}]" if low <= high else ""
+    return f"{value:{sign}.3f}{ends}"
+
+
 def with_interval(row: Any) -> str:
     """Mean AUROC and its bootstrap interval, from a row of the summary."""
-    return f"{row.auroc_mean:.3f} [{row.auroc_ci_low:.3f}, {row.auroc_ci_high:.3f}]"
+    return interval_text(Interval(row.auroc_mean, row.auroc_ci_low, row.auroc_ci_high))
 
 
 def ranges(low: pd.Series, high: pd.Series, sign: str = "") -> list[str]:
@@ -67,6 +78,7 @@ def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Published numbers and our own in one table, sorted by the harder part."""
     rows = published.drop(columns=["repository", "commit", "key"])
     own = summary[(summary.variant == "plain") & summary.model.isin(MODELS)]
+    own = own[own.category.isin(REPORTED)]
     ours = []
     for (model, backbone), found in own.groupby(["model", "backbone"], sort=False):
         row = {"method": model, "backbone": backbone or "none", "source": "this study"}
@@ -74,6 +86,7 @@ def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
         said = [
             f"[{each.auroc_ci_low:.3f}, {each.auroc_ci_high:.3f}]" for each in found.itertuples()
         ]
-        ours.append(row | {"note": f"{found.n_seeds.max()} seeds; {', '.join(said)}"})
+        most = found.n_seeds.max()
+        ours.append(row | {"note": f"{most} seed{'s' * (most > 1)}; {', '.join(said)}"})
     both = pd.concat([rows, pd.DataFrame(ours)], ignore_index=True)
     return both.sort_values("screw", ascending=False, ignore_index=True)

@@ -1,14 +1,17 @@
 """Results, tables and benchmarks drawn at random for the tests of the study."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
-from study.names import MODELS
+from study.names import LARGER, MAIN, MODELS
 from study.tables import reference as tables
 from study.tables.results import Result
 
 LABELS = np.array([0] * 6 + [1] * 8)
 IMAGES = [f"test/{'bent' if label else 'good'}/{i}.png" for i, label in enumerate(LABELS)]
+VARIANTS = {"patchcore": (LARGER, "layer2", "layer3"), "combined": ("layer2", "layer3")}
 BACKBONE = {"name": "net", "layers": ["a"], "path": "f.pth", "sha256": "ab" * 32, "chosen": "me"}
 
 
@@ -37,26 +40,26 @@ def make_result(model="combined", **changes):
     return Result(**values | changes)
 
 
-def reference_tables():
-    """Tables of one category with every model and control."""
+def reference_tables(categories=("metal_nut",), times=1):
+    """Tables of some categories with every model, control and variant; `times` as many images."""
+    labels = np.tile(LABELS, times)
+    images = [f"test/{'bent' if label else 'good'}/{i:02d}.png" for i, label in enumerate(labels)]
     random = np.random.default_rng(0)
     scores, nominal = [], []
-    models = [("autoencoder", ""), *((model, "resnet50") for model in MODELS[1:])]
-    for model, backbone in [*models, *((name, "") for name in tables.CONTROLS)]:
-        for variant in ("plain", "held-out", "brightness-normalised"):
-            own = {
-                "category": "metal_nut",
-                "variant": variant,
-                "model": model,
-                "backbone": backbone,
-            }
-            value = np.exp(random.normal(size=14) + LABELS)
-            columns = {"seed": 0, "image": IMAGES, "label": LABELS, "defect_type": "bent"}
+    models = [("autoencoder", ""), *((model, MAIN) for model in MODELS[1:])]
+    models += [(name, "") for name in tables.CONTROLS]
+    usual = ("plain", "held-out", "brightness-normalised")
+    for category, (model, backbone) in itertools.product(categories, models):
+        for variant in (*usual, *VARIANTS.get(model, ())):
+            own = {"category": category, "variant": variant, "model": model, "backbone": backbone}
+            value = np.exp(random.normal(size=len(labels)) + labels)
+            columns = {"seed": 0, "image": images, "label": labels, "defect_type": "bent"}
             columns |= dict.fromkeys(("score_top10", "score_mean", "score_max"), value)
             scores.append(pd.DataFrame(own | columns))
-            if model in MODELS and variant != "brightness-normalised":
-                learned = {"seed": 0, "score": np.exp(random.normal(size=30))}
-                nominal.append(pd.DataFrame(own | learned))
+            if model in MODELS and variant in ("plain", "held-out", LARGER):
+                for which in ("training", "held-out")[: 1 + (variant == "held-out")]:
+                    learned = {"seed": 0, "images": which, "score": np.exp(random.normal(size=30))}
+                    nominal.append(pd.DataFrame(own | learned))
     scores, nominal = pd.concat(scores), pd.concat(nominal)
     runs = scores[[*tables.GROUP, "seed"]].drop_duplicates()
     runs = runs.assign(layers="", image_size=1, pixel_auroc=0.5, aupro=0.5)

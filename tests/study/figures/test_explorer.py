@@ -7,7 +7,7 @@ import pytest
 
 from anomalylib.metrics import intervals
 from study.figures.explorer import explorer, panels
-from study.names import MODELS
+from study.names import MAIN, MODELS, plain
 from study.tables.reference import read_tables, scores_of
 from tests.study.book.test_browser import Reader, browser, site
 
@@ -17,17 +17,18 @@ __all__ = ["browser", "site"]
 @pytest.fixture(scope="module")
 def data():
     scores, nominal = read_tables("scores", "nominal")
-    return scores, nominal, panels(scores, nominal, "resnet50")
+    return scores, nominal, panels(scores, nominal, MAIN)
 
 
 def test_a_panel_holds_every_test_image_and_the_reports_threshold(data):
     scores, nominal, found = data
-    names = ["autoencoder", "resnet", "combined", "patchcore", "kNN reconstruction"]
-    assert [panel["name"] for panel in found[: len(MODELS)]] == [f"metal nut, {n}" for n in names]
-    own = {"category": "screw", "model": "combined", "backbone": "resnet50"}
+    first = scores.category.iloc[0]
+    names = [plain(f"{first}, {name}") for name in MODELS]
+    assert [panel["name"] for panel in found[: len(MODELS)]] == names
+    own = {"category": "screw", "model": "combined", "backbone": MAIN}
     labels, values = scores_of(scores, **own)
-    panel = found[7]
-    assert panel["name"] == "screw, combined" and panel["labels"] == labels.tolist()
+    (panel,) = [panel for panel in found if panel["name"] == "screw, combined"]
+    assert panel["labels"] == labels.tolist()
     assert panel["scores"] == pytest.approx(values[0], rel=1e-5)
     rows = nominal[(nominal.variant == "plain") & (nominal.seed == 0)]
     for column, value in own.items():
@@ -45,7 +46,7 @@ def test_the_data_survive_the_way_into_the_page(data):
         def handle_starttag(self, tag, attributes):
             read.update({k: v for k, v in attributes if k == "data-panels"})
 
-    Page().feed(explorer(scores, nominal, "resnet50").data)
+    Page().feed(explorer(scores, nominal, MAIN).data)
     assert json.loads(read["data-panels"]) == found
 
 

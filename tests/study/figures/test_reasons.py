@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 
 from study.figures import reasons as diagnostics
+from study.names import MAIN
 from tests.study.drawn import LABELS
 
 
@@ -44,10 +45,10 @@ def test_places_are_drawn_for_both_reconstructions():
     rows = [
         {"category": "metal_nut", "model": model, "backbone": backbone, "image": f"{i}"}
         | {"inside": 2.0 + i, "usual": 1.0}
-        for model, backbone in (("autoencoder", ""), ("combined", "resnet50"))
+        for model, backbone in (("autoencoder", ""), ("combined", MAIN))
         for i in range(5)
     ]
-    (axes,) = diagnostics.places(pd.DataFrame(rows), "resnet50").axes
+    (axes,) = diagnostics.places(pd.DataFrame(rows), MAIN).axes
     assert sum(patch.get_height() for patch in axes.patches) == 10
 
 
@@ -59,7 +60,7 @@ def test_sensitivity_has_a_panel_a_factor_with_numbers_in_order(made):
         for factor, values in (("epochs", ("20", "5", "10")), ("batch norm", ("off", "on")))
         for value, usual in [(value, value in ("10", "on")) for value in values]
     ]
-    figure = diagnostics.sensitivity(pd.DataFrame(rows), summary, "metal_nut", "resnet50")
+    figure = diagnostics.sensitivity(pd.DataFrame(rows), summary, "metal_nut", MAIN)
     first, second = figure.axes[:2]
     assert [text.get_text() for text in first.get_xticklabels()] == ["5", "10", "20"]
     assert [text.get_text() for text in second.get_xticklabels()] == ["off", "on"]

@@ -4,60 +4,68 @@ import pytest
 
 from study.figures import reference as charts
 from study.figures.style import COLOURS
-from study.names import MODELS, plain
+from study.names import LARGER, MAIN, MODELS, plain
+from tests.study.drawn import reference_tables
 
 
-def test_every_model_and_control_has_a_row_in_its_colour(made):
-    scores, _, summary, _ = made
-    (axes,) = charts.measured(summary, scores).axes
-    rows = [text.get_text() for text in axes.get_yticklabels()]
-    assert rows == [*map(plain, COLOURS), "contrast", "file size"]
-    drawn = {line.get_color() for line in axes.lines}
-    assert set(COLOURS.values()) <= drawn
+@pytest.fixture(scope="module")
+def summary():
+    return reference_tables(("metal_nut", "screw"))[2]
 
 
-def test_the_means_are_where_the_summary_says(made):
-    scores, _, summary, _ = made
-    (axes,) = charts.measured(summary, scores).axes
-    marks = {
-        round(float(line.get_xdata()[0]), 6) for line in axes.lines if line.get_marker() == "o"
-    }
-    plain = summary[summary.variant == "plain"]
-    assert {round(value, 6) for value in plain.auroc_mean} <= marks
+def marks(axes, shape="o"):
+    """Where the marks of a shape lie, with their colour: (x, y, colour)."""
+    lines = [line for line in axes.lines if line.get_marker() == shape]
+    return [(*(each[0] for each in line.get_data()), line.get_color()) for line in lines]
 
 
-def test_controls_show_each_variant_once(made):
-    _, _, summary, _ = made
-    (axes,) = charts.controls(summary, "resnet50").axes
-    diamonds = [line for line in axes.lines if line.get_marker() == "D"]
-    assert len(diamonds) == len(summary[summary.variant == "brightness-normalised"])
+def test_every_part_has_a_band_with_every_model_in_its_colour(summary):
+    (axes,) = charts.parts(summary, MAIN).axes
+    rows = charts.shown_rows(summary, MAIN)
+    names = list(rows.category.unique())
+    assert [text.get_text() for text in axes.get_yticklabels()] == list(map(plain, names))
+    assert len(marks(axes)) == 2 * (len(MODELS) + 2)  # larger images, and brightness
+    for row in rows.itertuples():
+        there = [(x, y) for x, y, colour in marks(axes) if colour == COLOURS[row.model]]
+        near = [x for x, y in there if abs(y - names.index(row.category)) < 0.5]
+        assert any(x == pytest.approx(row.auroc_mean) for x in near)
+    assert {text.get_text() for text in axes.texts} == {"claimed 0.33", "claimed 0.99"}
 
 
-def test_only_the_backbones_asked_for_are_shown(made):
-    scores, _, summary, _ = made
-    named = summary.assign(backbone=summary.backbone.replace("resnet50", "other"))
-    renamed = scores.assign(backbone=scores.backbone.replace("resnet50", "other"))
-    both, all_scores = pd.concat([summary, named]), pd.concat([scores, renamed])
-    both, all_scores = both.drop_duplicates(), all_scores.drop_duplicates()
-    (axes,) = charts.measured(both, all_scores, ["resnet50"]).axes
-    assert "s" not in {line.get_marker() for line in axes.lines}
-    assert "claimed 0.99" in {text.get_text() for text in axes.texts}
-    (axes,) = charts.measured(both, all_scores).axes
-    assert "s" in {line.get_marker() for line in axes.lines}
+def test_parts_come_by_the_auroc_of_combined(summary):
+    rows = charts.shown_rows(summary, MAIN)
+    combined = rows[(rows.model == "combined") & (rows.variant == "plain")]
+    assert combined.auroc_mean.is_monotonic_decreasing
+    assert set(rows.variant) == {"plain", LARGER}
 
 
-def test_differences_have_a_mark_a_pair_and_backbone():
+def test_differences_have_a_panel_a_pair_a_row_a_part_and_a_mark_a_backbone():
     rows = [
-        {"category": "nut", "first": first, "second": second, "backbone": name}
+        {"category": part, "first": first, "second": second, "backbone": name}
         | {"difference": 0.1 * at, "low": 0.0, "high": 0.5}
         for at, (first, second) in enumerate([("resnet", "autoencoder"), ("combined", "resnet")])
+        for part in ("nut", "bolt")
         for name in ("one", "two")
     ]
-    (axes,) = charts.differences(pd.DataFrame(rows)).axes
-    marks = [line for line in axes.lines if line.get_marker() in "os"]
-    assert [round(float(line.get_xdata()[0]), 3) for line in marks] == [0.0, 0.0, 0.1, 0.1]
-    said = [text.get_text() for text in axes.get_yticklabels()]
-    assert said == ["resnet\nover autoencoder", "combined\nover resnet"]
+    first, second = charts.differences(pd.DataFrame(rows)).axes
+    assert [panel.get_title(loc="left") for panel in (first, second)] == [
+        "resnet over autoencoder",
+        "combined over resnet",
+    ]
+    assert [text.get_text() for text in second.get_yticklabels()] == ["nut", "bolt"]
+    for shape in "os":
+        assert [x for x, *_ in marks(second, shape)] == pytest.approx([0.1, 0.1])
+    assert {colour for *_, colour in marks(second)} == {COLOURS["combined"]}
+
+
+def test_each_layer_has_a_mark_of_its_own_in_the_colour_of_the_model(summary):
+    (axes,) = charts.layers(summary, MAIN).axes
+    for shape, variant in (("v", "layer2"), ("^", "layer3"), ("o", "plain")):
+        rows = summary[(summary.variant == variant) & summary.model.isin(["combined", "patchcore"])]
+        drawn = {(round(x, 9), colour) for x, _, colour in marks(axes, shape)}
+        rows = rows[rows.backbone == MAIN]
+        expected = {(round(row.auroc_mean, 9), COLOURS[row.model]) for row in rows.itertuples()}
+        assert drawn == expected and len(expected) == 4
 
 
 def test_each_defect_type_has_a_row_with_every_model():

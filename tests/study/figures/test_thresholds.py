@@ -5,7 +5,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from study.figures import thresholds as signatures
 from study.figures.style import COLOURS, THRESHOLD
-from study.names import MODELS, plain
+from study.names import MAIN, MODELS, plain
 from study.tables import reference as tables
 from tests.study.drawn import LABELS
 
@@ -13,12 +13,13 @@ from tests.study.drawn import LABELS
 def test_each_rule_has_a_histogram_with_its_red_line(made):
     scores, nominal, _, decided = made
     figure = signatures.rules(
-        scores, nominal, decided, "metal_nut", model="combined", backbone="resnet50"
+        scores, nominal, decided, "metal_nut", model="combined", backbone=MAIN
     )
     assert len(figure.axes) == len(tables.RULES)
     for axes, rule in zip(figure.axes, tables.RULES, strict=True):
         (line,) = [line for line in axes.lines if line.get_color() == THRESHOLD]
-        own = tables.select(nominal, variant=rule.variant, model="combined").score.to_numpy()
+        which = {"variant": rule.variant, "images": rule.images, "model": "combined"}
+        own = tables.select(nominal, **which).score.to_numpy()
         assert line.get_xdata()[0] == pytest.approx(rule.rule.fit(own).threshold_)
         assert axes.get_title(loc="left") == rule.name
     assert len({axes.get_xscale() for axes in figure.axes}) == 1
@@ -28,9 +29,7 @@ def test_panels_that_share_an_axis_share_their_bins(made):
     scores, nominal, _, decided = made
     plain = (scores.variant == "plain") & (scores.model == "combined")
     far = scores.assign(score_top10=scores.score_top10.where(~plain, scores.score_top10 * 50))
-    figure = signatures.rules(
-        far, nominal, decided, "metal_nut", model="combined", backbone="resnet50"
-    )
+    figure = signatures.rules(far, nominal, decided, "metal_nut", model="combined", backbone=MAIN)
     widths = [
         sorted(
             {round(patch.get_width(), 6) for patch in axes.patches if hasattr(patch, "get_width")}
@@ -42,7 +41,7 @@ def test_panels_that_share_an_axis_share_their_bins(made):
 
 def test_every_model_has_its_histogram_with_the_reports_threshold(made):
     scores, nominal, _, decided = made
-    figure = signatures.histograms(scores, nominal, decided, "metal_nut", "resnet50")
+    figure = signatures.histograms(scores, nominal, decided, "metal_nut", MAIN)
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(map(plain, MODELS))
     for axes, model in zip(figure.axes, MODELS, strict=True):
         (line,) = [line for line in axes.lines if line.get_color() == THRESHOLD]
@@ -65,9 +64,7 @@ def test_recall_by_alarms_is_the_roc_curve():
 def test_the_roc_has_each_seed_their_mean_and_the_threshold(made):
     scores, _, summary, decided = made
     again = scores.assign(seed=1)
-    (axes,) = signatures.roc(
-        pd.concat([scores, again]), summary, decided, "metal_nut", "resnet50"
-    ).axes
+    (axes,) = signatures.roc(pd.concat([scores, again]), summary, decided, "metal_nut", MAIN).axes
     own = [line for line in axes.lines if line.get_color() == COLOURS["combined"]]
     assert [len(line.get_xdata()) for line in own] == [7, 7, 7, 1]
     row = tables.select(decided, model="combined", threshold_rule=tables.RULES[0].name).iloc[0]

@@ -131,7 +131,7 @@ def test_backbones_are_named_by_the_caller_or_by_themselves(tmp_path):
     file = random_resnet50(tmp_path, 0)
     backbones = resolve_backbones([str(file), f"mine={file}"])
     assert list(backbones) == ["resnet50", "mine", "efficientnet_lite0"]
-    assert backbones["resnet50"].layers == ("layer2",)
+    assert backbones["resnet50"].layers == ("layer2", "layer3")
     program = tmp_path / "made.pt2"
     program.write_bytes(b"by a reader, with another PyTorch")
     backbones = resolve_backbones([f"resnet50-he={program}", f"mine={program}"])

@@ -36,18 +36,6 @@ def collected(tiny_root, resnet18_file, tmp_path_factory):
     return experiment, runs, reference.collect(experiment, runs, folder / "tables"), folder
 
 
-def test_every_model_seed_and_control_is_planned_once():
-    runs = reference.plan(Experiment("", {"first": None, "second": None}), ["a", "b"])
-    names = [run.name for run in runs]
-    assert len(set(names)) == len(names)
-    plain = [run for run in runs if run.variant == "plain" and run.category == "a"]
-    assert len(plain) == 5 * (1 + 3 * 2 + 1)
-    assert {run.backbone for run in runs if run.model == "knn_reconstruction"} == {"first"}
-    (larger,) = {run.model for run in runs if run.variant == "384 pixels"}
-    assert larger == "patchcore"
-    assert {run.backbone for run in runs if run.variant != "plain"} == {"", "first"}
-
-
 def test_the_tables_are_read_back_as_they_were_made(collected):
     _, _, made, folder = collected
     for name, table in made.items():
@@ -70,12 +58,18 @@ def test_every_score_is_that_of_its_measurement(collected):
 
 def test_thresholds_learn_from_the_scores_meant_for_them(collected):
     experiment, runs, made, _ = collected
-    plain, held_out = (
-        tables.select(made["nominal"], model="resnet", variant=v).score.tolist()
-        for v in ("plain", "held-out")
-    )
-    assert plain == experiment.load(runs[1]).result.nominal_scores
-    assert held_out == experiment.load(runs[2]).held_out_scores
+    of = {
+        key: rows.score.tolist()
+        for key, rows in made["nominal"][made["nominal"].model == "resnet"].groupby(
+            ["variant", "images"]
+        )
+    }
+    plain, held_out = experiment.load(runs[1]), experiment.load(runs[2])
+    assert of == {
+        ("plain", "training"): plain.result.nominal_scores,
+        ("held-out", "training"): held_out.result.nominal_scores,
+        ("held-out", "held-out"): held_out.held_out_scores,
+    }
     assert NORMALISED not in set(made["nominal"].variant)
 
 
@@ -118,6 +112,46 @@ def test_the_provenance_is_complete(collected):
     said = json.loads((folder / "tables" / "provenance.json").read_text())
     assert said["data"]["screw"]["images"]["train/good"] == 6
     assert said["backbones"]["small"]["name"] == "resnet18"
-    assert said["settings"]["combined"]["latent"] == 4
+    assert said["settings"] == {}  # all ran with settings that differ from the defaults
     assert said["runs"] == len(runs)
     assert said["commit"]
+    assert said["settings_frozen_at"] == reference.FROZEN
+
+
+def test_the_light_of_every_image_is_kept(collected, tiny_root):
+    made = collected[2]["light"]
+    category = load_category(tiny_root, "screw")
+    for split, images in (("train", category.train), ("test", category.test)):
+        own = tables.select(made, split=split)
+        assert own.image.tolist() == images.names
+        assert own.label.tolist() == images.labels.tolist()
+        grey = [image.astype(float).mean() for image in images]
+        assert own.mean_grey.tolist() == pytest.approx(grey)
+
+
+def test_examples_are_the_telling_images_with_their_maps(collected, tiny_root):
+    experiment, runs, made, folder = collected
+    category = load_category(tiny_root, "screw")
+    own = tables.select(made["examples"], model="combined").set_index("kind")
+    scores = np.array(experiment.load(runs[4]).result.scores)
+    anomalous, normal = scores[category.test.labels == 1], scores[category.test.labels == 0]
+    assert own.score["clear hit"] == anomalous.max() and own.score["worst miss"] == anomalous.min()
+    assert own.score["median defect"] == np.sort(anomalous)[len(anomalous) // 2]
+    assert own.score["most suspicious normal"] == normal.max()
+    with np.load(folder / "tables" / "examples.npz") as arrays:
+        maps, masks = (arrays[f"{own.arrays.iloc[0]} {what}"] for what in ("maps", "masks"))
+    of_run = experiment.maps(runs[4])
+    for kind, each, mask in zip(own.index, maps, masks, strict=True):
+        index = category.test.names.index(own.image[kind])
+        assert scores[index] == own.score[kind]
+        assert each == pytest.approx(of_run[index])
+        assert (mask == cell_mask(category, index, len(mask))).all()
+    assert set(made["examples"].model) == {"autoencoder", "combined"}  # resnet has no places
+
+
+def test_a_part_of_the_plan_gives_the_tables_that_it_can(collected):
+    experiment, runs, _, folder = collected
+    made = reference.collect(experiment, runs[2:3], folder / "part")
+    assert {"scores", "nominal", "summary", "thresholds", "light"} <= set(made)
+    assert not {"training", "error_maps", "examples"} & set(made)
+    assert {path.stem for path in (folder / "part").glob("*.csv")} == set(made)

@@ -1,17 +1,16 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from anomalylib.features.weights import DEFAULT_LAYERS, HE, resolve_backbone
+from anomalylib.features.weights import LITE0
 from study.runs import sensitivity
 from study.runs.experiment import Experiment
+from study.runs.plan import plan
 from study.settings import make_settings
 
-
-@pytest.fixture
-def offline(tiny_root, tmp_path):
-    lite0 = resolve_backbone("efficientnet_lite0")
-    return Experiment(str(tiny_root), {"lite0": lite0}, folder=tmp_path)
+PAIR, OTHER = SimpleNamespace(layers=("layer2", "layer3")), SimpleNamespace(layers=("layer2",))
 
 
 def test_every_level_is_a_setting_that_its_models_know():
@@ -23,29 +22,35 @@ def test_every_level_is_a_setting_that_its_models_know():
 
 def test_no_level_repeats_the_usual_value():
     for level in sensitivity.LEVELS:
-        if not level.exported:
-            for model in level.models:
-                assert make_settings(model, level.changes) != make_settings(model, {})
+        for model in level.models if not level.second else ():
+            assert make_settings(model, level.changes) != make_settings(model, {})
 
 
-def test_levels_of_resnet50_he_need_one(offline):
-    runs = sensitivity.level_runs(offline, ["screw"])
-    assert sensitivity.plan(offline, ["screw"]) == [run for _, run in runs]
-    assert not any(level.exported for level, _ in runs)
-    assert {run.backbone for _, run in runs} == {"lite0", ""}
+def test_every_level_is_planned_once_with_its_backbone():
+    experiment = Experiment("", {"first": PAIR, "second": OTHER, LITE0: PAIR})
+    runs = sensitivity.level_runs(experiment, ["screw"])
+    assert sensitivity.plan(experiment, ["screw"]) == [run for _, run in runs]
+    planned = {(level.factor, level.value) for level, _ in runs if level.factor}
+    assert planned == {(level.factor, level.value) for level in sensitivity.LEVELS}
     names = [run.name for _, run in runs]
     assert len(set(names)) == len(names)
-    assert HE not in names
+    for level, run in runs:
+        of_features = "second" if level.second else "first"
+        assert run.backbone == ("" if run.model == "autoencoder" else of_features)
 
 
-def test_levels_of_resnet50_he_name_its_layers(offline, tmp_path):
-    path = tmp_path / "made.pt2"
-    path.write_bytes(b"a program")
-    offline.backbones["he"] = resolve_backbone(HE, str(path))
-    runs = sensitivity.level_runs(offline, ["screw"])
-    taken = {level.value: (run.backbone, run.changes) for level, run in runs if level.exported}
-    one, two = ({"layers": layer} for layer in DEFAULT_LAYERS[HE])
-    assert taken == {"He layer2": ("he", one), "He layer3": ("he", two), "He both": ("he", {})}
+def test_levels_that_the_backbones_do_not_have_are_left_out():
+    runs = sensitivity.level_runs(Experiment("", {"only": OTHER, LITE0: PAIR}), ["screw"])
+    assert not any(level.second for level, _ in runs)
+    assert {level.changes.get("layers", "layer2") for level, _ in runs} == {"layer2"}
+
+
+def test_layers_alone_are_runs_of_the_reference():
+    experiment = Experiment("", {"first": PAIR, "second": OTHER})
+    reference = set(map(str, plan(experiment, ["screw"], seeds=1)))
+    for level, run in sensitivity.level_runs(experiment, ["screw"]):
+        if "layers" in level.changes and run.model != "resnet":
+            assert str(run) in reference
 
 
 def test_the_table_compares_with_the_usual_value():

@@ -10,10 +10,11 @@ from scipy import stats
 
 from study.book.build import SOURCE
 from study.book.notebooks import chapters, tables_read
-from study.names import MODELS
-from study.runs import sensitivity
+from study.names import CONTROL, LARGER, MAIN, MODELS
+from study.runs import reference, sensitivity
+from study.runs.examples import KINDS
+from study.settings import make_settings
 from study.tables import reference as tables
-from study.tables.comparisons import verdicts
 from tests.study.tables.formulas import by_group, rank_auroc, threshold
 
 SCORES = tables.read_table("scores")
@@ -22,6 +23,12 @@ RUNS = tables.read_table("runs")
 SUMMARY = tables.read_table("summary")
 DECIDED = tables.read_table("thresholds")
 MODEL = ["category", "model", "backbone"]
+SIZES = {"bottle": (20, 63), "capsule": (23, 109), "grid": (21, 57), "metal_nut": (22, 93)}
+SIZES |= {"pill": (26, 141), "screw": (41, 119), "transistor": (60, 40)}
+"""Normal and anomalous test images of each part, as published."""
+TRAINED = {"bottle": 209, "capsule": 219, "grid": 264, "metal_nut": 220}
+TRAINED |= {"pill": 267, "screw": 320, "transistor": 213}
+USUAL = {"weights and layers": "V1 layer2"}  # of the copies
 RESAMPLES = 20_000
 """Ten times as many as the intervals were made with, so that most of the error is theirs."""
 
@@ -126,13 +133,13 @@ def test_every_bootstrap_interval_is_that_of_other_draws():
 
 def test_every_decision_follows_from_the_scores():
     judged = {key: rest for key, *rest in by_group(SCORES, tables.GROUP, "score_top10")}
-    learned = dict(list(NOMINAL.sort_values("seed").groupby(tables.GROUP)))
+    learned = dict(list(NOMINAL.sort_values("seed").groupby([*tables.GROUP, "images"])))
     rows = []
     for row in DECIDED.itertuples():
         rule = next(rule for rule in tables.RULES if rule.name == row.threshold_rule)
         key = (row.category, rule.variant, row.model, row.backbone)
         labels, scores = judged[key]
-        nominal = learned[key].groupby("seed").score
+        nominal = learned[*key, rule.images].groupby("seed").score
         thresholds = np.array([threshold(rule.name, each.to_numpy()) for _, each in nominal])
         called = scores > thresholds[:, None]  # (S, N)
         alarms = called[:, labels == 0].sum(axis=1).mean()
@@ -168,17 +175,31 @@ def test_the_summary_carries_the_original_rule():
         assert np.allclose(both[f"{column}_x"], both[f"{column}_y"])
 
 
-def test_every_model_has_five_seeds_on_both_parts_with_every_backbone():
-    plain = SUMMARY[(SUMMARY.variant == "plain") & SUMMARY.model.isin(MODELS)]
-    counts = plain.groupby(["category", "model"]).backbone.nunique().unstack()
-    assert set(counts.index) == {"metal_nut", "screw"}
-    assert counts[["autoencoder", "knn_reconstruction"]].eq(1).all().all()
-    assert counts[["resnet", "combined", "patchcore"]].eq(3).all().all()
-    assert plain.n_seeds.eq(5).all()
+def test_every_model_is_measured_on_every_part_with_the_main_backbone():
+    plain = SUMMARY[SUMMARY.variant == "plain"]
+    for category, rows in plain.groupby("category"):
+        assert set(MODELS) <= set(rows.model[rows.backbone.isin(["", MAIN])]), category
+        assert set(rows.model[rows.backbone == ""]) == {"autoencoder", *tables.CONTROLS}
+    larger = SUMMARY[SUMMARY.variant == LARGER]
+    assert set(larger.category[larger.backbone == MAIN]) == set(SIZES)
+    for layer in ("layer2", "layer3"):
+        alone = SUMMARY[SUMMARY.variant == layer]
+        assert set(alone.model) == {"combined", "patchcore"} and (alone.layers == layer).all()
+
+
+def test_the_settings_are_those_that_were_frozen():
+    said = tables.read_provenance()
+    assert said["settings_frozen_at"] == reference.FROZEN
+    for model, settings in said["settings"].items():
+        usual = make_settings(model, {}).model_dump()
+        of_model = {name for name in settings if name in usual} - {"threads"}
+        assert len(of_model) > 2
+        assert {name: settings[name] for name in of_model} == {
+            name: usual[name] for name in of_model
+        }
 
 
 def test_all_rows_judge_the_same_images_and_the_parts_are_complete():
-    sizes = {"metal_nut": (22, 93), "screw": (41, 119)}
     for category, rows in SCORES.groupby("category"):
         images = {
             tuple(sorted(zip(g.image, g.label, strict=True)))
@@ -186,7 +207,36 @@ def test_all_rows_judge_the_same_images_and_the_parts_are_complete():
         }
         assert len(images) == 1
         labels = [label for _, label in images.pop()]
-        assert (labels.count(0), labels.count(1)) == sizes[category]
+        assert (labels.count(0), labels.count(1)) == SIZES[category]
+    assert set(SCORES.category) == set(SIZES)
+
+
+def test_the_light_is_that_of_the_same_images():
+    lit = tables.read_table("light")
+    grey = SCORES[(SCORES.model == CONTROL) & (SCORES.variant == "plain")]
+    both = lit[lit.split == "test"].merge(grey, on=["category", "image"])
+    assert len(both) == len(grey) == (lit.split == "test").sum()
+    assert both.mean_grey.to_numpy() == pytest.approx(both.score_top10.to_numpy(), abs=1e-6)
+    assert lit[lit.split == "train"].groupby("category").size().to_dict() == TRAINED
+
+
+def test_examples_are_the_telling_images_of_each_part_and_model():
+    shown = tables.read_table("examples")
+    path = tables.REFERENCE / "examples.npz"
+    assert path.stat().st_size < 3_000_000
+    with np.load(path) as arrays:
+        assert set(arrays) == {f"{n} {what}" for n in shown.arrays for what in ("maps", "masks")}
+        for name, rows in shown.groupby("arrays"):
+            maps, masks = arrays[f"{name} maps"], arrays[f"{name} masks"]
+            assert len(maps) == len(masks) == len(rows) == len(KINDS)
+            highest = np.sort(maps.reshape(4, -1).astype(float), axis=1)[:, -10:].mean(axis=1)
+            assert highest == pytest.approx(rows.score.to_numpy(), rel=5e-3)  # of half precision
+            assert not masks[3].any() and all(mask.any() for mask in masks[:3])
+    first = SCORES[(SCORES.seed == 0) & SCORES.backbone.isin(["", MAIN])]
+    which = ["category", "model", "variant", "backbone"]
+    both = shown.merge(first, on=[*which, "image"], suffixes=("", "_"))
+    assert len(both) == len(shown)
+    assert both.score.to_numpy() == pytest.approx(both.score_top10.to_numpy(), rel=1e-6)
 
 
 def test_a_score_without_randomness_is_the_same_for_every_seed():
@@ -196,23 +246,23 @@ def test_a_score_without_randomness_is_the_same_for_every_seed():
 
 
 def test_sensitivity_follows_from_its_scores():
-    table, scores = tables.read_tables("sensitivity", "sensitivity_scores")
+    table, scores = tables.read_tables("copies/sensitivity", "copies/sensitivity_scores")
     keys = ["category", "model", "factor", "value"]
     groups = by_group(scores, keys, "score_top10")
     found = {key: rank_auroc(labels, values).mean() for key, labels, values in groups}
     assert set(found) == set(table[keys].itertuples(index=False, name=None))
     for row in table.itertuples():
         which = (row.category, row.model, row.factor)
-        usual = sensitivity.USUAL[row.factor]
+        usual = USUAL.get(row.factor, sensitivity.USUAL[row.factor])
         assert row.auroc == pytest.approx(found[(*which, row.value)], abs=1e-6)
         assert row.usual == (row.value == usual)
         assert row.change == pytest.approx(row.auroc - found[(*which, usual)], abs=1e-6)
 
 
 def test_the_usual_values_are_the_reference_runs():
-    scores = tables.read_table("sensitivity_scores")
+    scores, before = tables.read_tables("copies/sensitivity_scores", "copies/scores")
     usual = scores[(scores.factor == "pooling") & (scores.value == "unpadded")]
-    plain = SCORES[(SCORES.variant == "plain") & (SCORES.backbone == "resnet50")]
+    plain = before[(before.variant == "plain") & (before.backbone == "resnet50")]
     both = usual.merge(plain, on=["category", "model", "seed", "image"])
     assert len(both) == len(usual) > 0
     assert (both.score_top10_x == both.score_top10_y).all()
@@ -220,7 +270,7 @@ def test_the_usual_values_are_the_reference_runs():
 
 def test_the_provenance_names_what_was_used():
     said = json.loads((tables.REFERENCE / "provenance.json").read_text())
-    assert set(said["data"]) == {"metal_nut", "screw"}
+    assert set(said["data"]) == set(SIZES)
     assert set(said["backbones"]) == set(SUMMARY.backbone) - {""}
     assert said["runs"] == len(RUNS)
     assert "/" not in "".join(found["path"] for found in said["backbones"].values())
@@ -235,22 +285,16 @@ def test_every_published_number_has_its_reference():
     assert table.source.str.len().gt(0).all()
 
 
-def test_the_chapter_on_the_claims_says_what_other_backbones_move():
-    def held(backbone):
-        found = verdicts(SCORES, SUMMARY, backbone)
-        return dict(zip(found.claim, found.verdict, strict=True))
-
-    main = held("resnet50")
-    _, better, _, combined, threshold = main
-    for backbone in ("resnet50-v2", "efficientnet_lite0"):
-        other = held(backbone)
-        assert {claim for claim in main if main[claim] != other[claim]} == {
-            better,
-            combined,
-            threshold,
-        }
-        assert (main[combined], other[better]) == ("holds", "holds")
-        assert other[combined] == other[threshold] == "holds in part: on metal nut"
+def test_the_copies_are_scored_as_their_summary_says():
+    scores, summary = tables.read_tables("copies/scores", "copies/summary")
+    means = {
+        key: rank_auroc(labels, values).mean()
+        for key, labels, values in by_group(scores, tables.GROUP, "score_top10")
+    }
+    for row in summary.itertuples():
+        key = (row.category, row.variant, row.model, row.backbone)
+        assert row.auroc_mean == pytest.approx(means[key], abs=1e-8)
+    assert len(means) == len(summary)
 
 
 def test_every_table_that_a_chapter_reads_is_there():

@@ -1,24 +1,24 @@
-"""The committed trials and learning curves, against the reference results and by their plan."""
+"""The committed trials and learning curves, against runs on the same copies and by their plan."""
 
 import numpy as np
 import pytest
 
-from study.names import PARTS
+from study.names import REPORTED
 from study.runs.curve_runs import SEEDS, SIZES
 from study.tables import reference as tables
 from study.trials.pasted_defects import KINDS
 from study.trials.trials import TRIALS
 from tests.study.tables.formulas import by_group, rank_auroc, threshold
 
-SCORES = tables.read_table("scores")
-NOMINAL = tables.read_table("nominal")
+SCORES = tables.read_table("copies/scores")
+NOMINAL = tables.read_table("copies/nominal")
 MODEL = ["category", "model", "backbone"]
 
 
 def test_every_trial_is_there_on_both_parts():
-    found = tables.read_table("trials")
+    found = tables.read_table("copies/trials")
     names = [(trial.family, trial.name, trial.image_size) for trial in TRIALS]
-    for part in PARTS:
+    for part in REPORTED:
         own = found[found.category == part]
         assert list(zip(own.family, own.trial, own.image_size, strict=True)) == names
     assert found[[*KINDS]].mean(axis=1).to_numpy() == pytest.approx(found.pasted.to_numpy())
@@ -26,7 +26,7 @@ def test_every_trial_is_there_on_both_parts():
 
 
 def test_rarity_is_counted_over_all_patches_of_the_good_test_images():
-    found = tables.read_table("rarity")
+    found = tables.read_table("copies/rarity")
     normal = found[found.kind == "normal"]
     for (part, size), own in normal.groupby(["category", "image_size"]):
         counted = own.groupby(["family", "trial"]).patches.sum()
@@ -39,7 +39,7 @@ def test_rarity_is_counted_over_all_patches_of_the_good_test_images():
 
 
 def test_with_all_images_the_learning_curve_is_the_reference_run():
-    found = tables.read_table("learning_curve")
+    found = tables.read_table("copies/learning_curve")
     plain = {key: rest for key, *rest in by_group(SCORES, tables.GROUP, "score_top10")}
     learned = NOMINAL[NOMINAL.variant == "plain"].groupby([*MODEL, "seed"]).score
     for row in found[found.images == found.train_images].itertuples():
@@ -54,18 +54,18 @@ def test_with_all_images_the_learning_curve_is_the_reference_run():
 
 
 def test_the_learning_curve_has_every_size_and_seed_once():
-    found = tables.read_table("learning_curve")
+    found = tables.read_table("copies/learning_curve")
     assert (found.images + found.n_unlearned == found.train_images).all()
     for (_, model), own in found.groupby(["category", "model"]):
         sizes = [*SIZES, own.train_images.iloc[0]]
         pairs = sorted(zip(own.images, own.seed, strict=True))
         assert pairs == [(size, seed) for size in sizes for seed in range(SEEDS[model])]
-    assert set(found.category) == set(PARTS) and set(found.model) == set(SEEDS)
+    assert set(found.category) == set(REPORTED) and set(found.model) == set(SEEDS)
 
 
 def test_equal_steps_are_of_the_same_images_in_more_passes():
-    found = tables.read_table("equal_steps")
-    usual = tables.select(tables.read_table("learning_curve"), model="combined")
+    found = tables.read_table("copies/equal_steps")
+    usual = tables.select(tables.read_table("copies/learning_curve"), model="combined")
     usual = usual[usual.images < usual.train_images]
     same = ["category", "model", "backbone", "seed", "images", "train_images", "n_unlearned"]
     assert (found[same].to_numpy() == usual[same].to_numpy()).all()

@@ -30,7 +30,9 @@ def made():
                 scores.append(pd.DataFrame(own | columns).sample(frac=1, random_state=seed))
                 if model == "mean grey":
                     continue
-                nominal.append(pd.DataFrame(own | {"score": random.normal(size=30)}))
+                images = "held-out" if variant == "held-out" else "training"
+                learned = {"images": images, "score": random.normal(size=30)}
+                nominal.append(pd.DataFrame(own | learned))
                 runs.append(
                     own | {"layers": "layer2", "image_size": 224, "pixel_auroc": 0.5 + seed}
                 )

@@ -1,9 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from study.tables import numbers
 from study.tables import text as prose
-from study.tables.reference import read_tables
 
 
 def summary_rows():
@@ -57,22 +55,6 @@ def test_our_rows_stand_among_the_published_ones_by_the_harder_part():
     own = both[both.source == "this study"]
     assert len(own) == 4 and (own.screw == 0.6).all()
     assert own.note.iloc[0] == "5 seeds; [0.500, 0.950], [0.500, 0.950]"
-
-
-def test_other_backbones_are_told_from_the_tables():
-    said = numbers.other_backbones(*read_tables("scores", "thresholds"))
-    row = read_tables("thresholds")[0]
-    row = row[(row.category == "metal_nut") & (row.model == "combined")]
-    row = row[(row.backbone == "resnet50-v2") & (row.threshold_rule == "mean + 3σ, training")].iloc[
-        0
-    ]
-    assert said["recall_v2"] == f"{100 * row.hits / row.n_anomalous:.0f}%"
-    assert said["alarms_v2"] == f"{100 * row.false_alarms / row.n_normal:.0f}%"
-    assert set(said) == {
-        f"{name}_{short}"
-        for name in ("gain", "over", "recall", "alarms", "screw_recall")
-        for short in ("v2", "lite0")
-    }
 
 
 def test_intervals_of_a_column_are_written_out():

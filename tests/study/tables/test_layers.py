@@ -1,0 +1,50 @@
+import pandas as pd
+import pytest
+
+from study.names import MAIN
+from study.tables import layers
+from study.tables.comparisons import compare
+from study.tables.text import change_of
+from tests.study.drawn import reference_tables
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return reference_tables(("metal_nut", "screw"))[0]
+
+
+@pytest.fixture(scope="module")
+def table(scores):
+    return layers.both_against_one(scores, MAIN)
+
+
+def test_every_part_model_and_layer_has_its_difference(scores, table):
+    assert len(table) == 2 * 2 * 2
+    row = table[(table.category == "screw") & (table.model == "patchcore")].iloc[1]
+    both = {"category": "screw", "model": "patchcore", "backbone": MAIN}
+    expected = compare(scores, both, both | {"variant": "layer3"})
+    assert row.than == "layer3"
+    assert (row.difference, row.low, row.p) == (expected.difference, expected.low, expected.p)
+
+
+def test_the_text_says_where_a_second_layer_helps_and_where_it_harms(scores, table):
+    own = (table.model == "combined") & (table.than == "layer2")
+    sure = table.assign(low=-1.0, high=1.0)
+    sure.loc[own & (table.category == "screw"), "low"] = 0.01
+    sure.loc[own & (table.category == "metal_nut"), "high"] = -0.01
+    made = layers.numbers(scores, sure, MAIN)
+    assert made["combined_layer2_helps"] == "screw"
+    assert made["combined_layer2_harms"] == "metal nut"
+    assert made["patchcore_layer3_helps"] == "none"
+    assert made["combined_layer2"].startswith(f"{table[own].difference.mean():+.3f}")
+    assert len(layers.as_shown(table)) == len(table)
+
+
+def test_weights_are_compared_with_the_same_layer(scores):
+    which = {"category": "screw", "model": "combined"}
+    other = scores[(scores.variant == "layer3") & (scores.model == "combined")]
+    other = other.assign(backbone="other", variant="plain")
+    both = pd.concat([scores, other])
+    alone = which | {"backbone": MAIN, "variant": "layer2"}
+    expected = compare(both, alone, which | {"backbone": "other"})
+    assert layers.weights(both, MAIN, "other", **which) == change_of(expected)

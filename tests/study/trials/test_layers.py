@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from anomalylib.detectors.combined import Combined
+from anomalylib.features.extractor import FeatureExtractor
+from anomalylib.features.weights import resolve_backbone
+from anomalylib.images.category import load_category
+from anomalylib.metrics.image import auroc
+from study.trials import layers
+from study.trials.layers import LayerRun
+
+
+@pytest.fixture(scope="module")
+def collected(tiny_root, resnet18_file, tmp_path_factory):
+    """One layer and two on a drawn category, and the table made of them."""
+    folder = tmp_path_factory.mktemp("layers")
+    backbone = resolve_backbone("resnet18", str(resnet18_file), "layer1,layer2")
+    experiment = layers.open_experiment(str(tiny_root), {"small": backbone}, folder=folder / "runs")
+    runs = [LayerRun("screw", "small", name, 4) for name in ("layer2", "layer1,layer2")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers, "FEATURES", folder / "features")
+        for run in runs:
+            experiment.work(run, experiment.path(run))
+    return backbone, layers.collect(experiment, runs, folder / "tables")["layers"]
+
+
+def test_every_choice_of_layers_and_code_is_planned_once():
+    class Experiment:
+        first_backbone = "first"
+
+    runs = layers.plan(Experiment(), ["screw", "metal_nut"])
+    assert len(runs) == len({run.name for run in runs}) == 2 * 3 * 4
+    assert {run.backbone for run in runs} == {"first"}
+
+
+def test_a_row_has_the_auroc_of_a_detector_on_those_layers(collected, tiny_root, tmp_path):
+    backbone, table = collected
+    category = load_category(tiny_root, "screw")
+    detector = Combined(FeatureExtractor(backbone), latent=4, cache=tmp_path, keep=False)
+    scores = detector.fit(category.train).score_samples(category.test)
+    rows = table[table.layers == "layer1,layer2"]
+    assert rows.auroc.unique() == pytest.approx([auroc(category.test.labels, scores)])
+    assert rows.auroc.iloc[0] != table[table.layers == "layer2"].auroc.iloc[0]
+
+
+def test_errors_are_in_units_of_a_normal_patch(collected):
+    _, table = collected
+    for _, rows in table[table.kind == "normal"].groupby("layers"):
+        assert np.average(rows.error, weights=rows.patches) == pytest.approx(1, abs=1e-4)
