@@ -87,6 +87,6 @@ def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
             f"[{each.auroc_ci_low:.3f}, {each.auroc_ci_high:.3f}]" for each in found.itertuples()
         ]
         most = found.n_seeds.max()
-        ours.append(row | {"note": f"{most} seed{'s' * (most > 1)}; {', '.join(said)}"})
+        ours.append(row | {"note": f"{most} seed{'s' if most > 1 else ''}; {', '.join(said)}"})
     both = pd.concat([rows, pd.DataFrame(ours)], ignore_index=True)
     return both.sort_values("screw", ascending=False, ignore_index=True)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from study.checkout import ROOT
-from study.names import PARTS
+from study.names import REPORTED
 from tests.benchmarks.common import Setup, keep, machine
 
 SECTIONS = ("extraction", "training", "category", "beside", "one_image", "precision", "growth")
@@ -38,7 +38,7 @@ def main() -> None:
         root, usual = str(ensure_synthetic()), DRAWN
     output = Path(options.output or usual)
     scratch = ROOT / "build" / "benchmarks"
-    setup = Setup(root, PARTS, options.weights, options.layers, scratch, options.quick)
+    setup = Setup(root, REPORTED, options.weights, options.layers, scratch, options.quick)
     for section in sections:
         print(f"{section} …", flush=True)
         shutil.rmtree(scratch, ignore_errors=True)
