@@ -35,17 +35,19 @@ def compare(scores: pd.DataFrame, first: dict[str, str], second: dict[str, str])
 def between_models(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
     """Every model against the one before it, one row a category and pair.
 
-    A model that was not measured with this backbone is left out.
+    A model that was not measured with this backbone on a category is left out there.
     """
-    there = set(scores.model[scores.backbone.isin(["", backbone])])
-    models = [of_model(model, backbone) for model in MODELS if model in there]
+    plain = scores[(scores.variant == "plain") & scores.backbone.isin(["", backbone])]
     rows = []
-    for category in scores.category.unique():
-        own = {"category": category}
+    for category, own in plain.groupby("category", sort=False):
+        if not (own.backbone == backbone).any():
+            continue
+        models = [of_model(model, backbone) for model in MODELS if model in set(own.model)]
+        which = {"category": category}
         for second, first in pairwise(models):
-            found = compare(scores, own | first, own | second)
+            found = compare(scores, which | first, which | second)
             pair = {"first": first["model"], "second": second["model"]}
-            rows.append(own | pair | found._asdict())
+            rows.append(which | pair | found._asdict())
     return pd.DataFrame(rows)
 
 

@@ -68,6 +68,19 @@ def test_every_model_meets_the_one_before_it(scores):
     assert row.difference == pytest.approx(-backwards.difference)
 
 
+def test_a_model_that_was_not_measured_on_a_part_is_left_out_there(scores):
+    missing = (scores.category == "nut") & (scores.model == "resnet")
+    pairs = comparisons.between_models(scores[~missing], "small")
+    own = pairs[pairs.category == "nut"]
+    assert list(zip(own["first"], own["second"], strict=True)) == [
+        ("combined", "autoencoder"),
+        ("patchcore", "combined"),
+    ]
+    assert len(pairs[pairs.category == "screw"]) == 3
+    without = scores[(scores.category != "nut") | (scores.backbone == "")]
+    assert set(comparisons.between_models(without, "small").category) == {"screw"}
+
+
 def test_a_variant_is_compared_with_the_same_seeds(scores):
     (row,) = comparisons.between_variants(scores, "untrained", "small").itertuples()
     plain = scores.query(
