@@ -101,7 +101,7 @@ def knn_reconstruction(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
         matched = main_row(summary, category, "knn_reconstruction", variant="brightness-normalised")
         numbers[f"{name}_matched"] = with_interval(matched)
         numbers[f"{name}_light"] = change_of(light.loc[(category, "knn_reconstruction")])
-        numbers[f"{name}_larger"] = auroc(summary, category, "patchcore", variant=LARGER)
+        numbers[f"{name}_rival"] = auroc(summary, category, "patchcore", variant=LARGER)
         plus = {"category": category} | of_model("knn_reconstruction", MAIN)
         for short, variant in (("same", LARGER), ("usual", "plain")):
             other = plus | {"model": "patchcore", "variant": variant}
