@@ -13,7 +13,7 @@ from anomalylib.files import written_whole
 from anomalylib.images.category import Category, load_category
 from anomalylib.metrics.image import auroc
 from study.checkout import commit
-from study.names import LARGER
+from study.names import LARGER, REPORTED
 from study.runs.controls import brightness_normalised, file_size, greys
 from study.runs.examples import examples, write_arrays
 from study.runs.experiment import Experiment
@@ -50,7 +50,9 @@ def collect(
         "runs": pd.DataFrame(map(run_row, measured)),
         "training": _joined(map(watched_rows, measured)),
         "places": _joined(places(experiment, plain, category) for category in categories),
-        "error_maps": _joined(mean_error_maps(experiment, plain, each) for each in categories),
+        "error_maps": _joined(
+            mean_error_maps(experiment, plain, each) for each in categories if each.name in REPORTED
+        ),
         "examples": _joined(table for table, _ in told),
     }
     tables["summary"] = summarise(tables["scores"], tables["nominal"], tables["runs"])

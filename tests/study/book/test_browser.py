@@ -14,7 +14,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 WIDE, NARROW = 1440, 390
 LOCAL = ("file:", "data:", "blob:")
-PAGE_LIMIT, SITE_LIMIT = 3_000_000, 40_000_000
+PAGE_LIMIT, SITE_LIMIT = 3_000_000, 55_000_000
 
 SETTLED = """async () => {
     const arrived = image => new Promise(done => { image.onload = image.onerror = done; });
