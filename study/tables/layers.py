@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from anomalylib.metrics.intervals import Interval
 from study.names import plain
 from study.tables.across_parts import difference_over_parts
 from study.tables.claims import judged
@@ -49,11 +50,49 @@ def numbers(scores: pd.DataFrame, table: pd.DataFrame, backbone: str) -> Numbers
     return made
 
 
-def weights(scores: pd.DataFrame, backbone: str, other: str, **which: str) -> str:
-    """What other weights change, with layer2 alone: seed 0 of a model on a part, with interval."""
+def backbones(scores: pd.DataFrame, backbone: str, other: str) -> pd.DataFrame:
+    """Both layers of one backbone against layer2 of another, told apart: a row a part and model.
+
+    ``total`` is the sum of ``weights``, layer2 of the first less that of the other, and of
+    ``layers``, both layers of the first less its layer2; each of seed 0, on the same images, with
+    ``_low`` and ``_high``. Parts where the other was not measured are left out.
+    """
     first = scores[scores.seed == 0]
-    alone = which | {"backbone": backbone, "variant": LAYERS[0]}
-    return change_of(compare(first, alone, which | {"backbone": other}))
+    rows = []
+    for category in first.category.unique():
+        for model in MODELS:
+            which = {"category": category, "model": model, "backbone": backbone}
+            before = which | {"backbone": other}
+            there = (first.category == category) & (first.model == model)
+            if not (first.backbone[there] == other).any():
+                continue
+            alone = which | {"variant": LAYERS[0]}
+            row = {"category": category, "model": model}
+            steps = {"total": (which, before), "weights": (alone, before), "layers": (which, alone)}
+            for name, pair in steps.items():
+                found = compare(first, *pair)
+                ends = {f"{name}_low": found.low, f"{name}_high": found.high}
+                row |= {name: found.difference} | ends
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def backbones_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `backbones` as a page shows them."""
+    shown = {"category": table.category, "model": table.model}
+    for name in ("total", "weights", "layers"):
+        ends = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
+        shown[name] = [interval_text(Interval(*each), "+") for each in ends]
+    return pd.DataFrame(shown)
+
+
+def backbone_numbers(table: pd.DataFrame) -> Numbers:
+    """For the text, of `backbones`: by model, the parts where the first is better, and worse."""
+    made: Numbers = {}
+    for model, rows in table.groupby("model"):
+        for word, there in (("better", rows.total_low > 0), ("worse", rows.total_high < 0)):
+            made[f"{model}_{word}"] = ", ".join(map(plain, rows.category[there])) or "none"
+    return made
 
 
 def as_shown(table: pd.DataFrame) -> pd.DataFrame:

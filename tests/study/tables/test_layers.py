@@ -4,7 +4,6 @@ import pytest
 from study.names import MAIN
 from study.tables import layers
 from study.tables.comparisons import compare
-from study.tables.text import change_of
 from tests.study.drawn import reference_tables
 
 
@@ -40,11 +39,28 @@ def test_the_text_says_where_a_second_layer_helps_and_where_it_harms(scores, tab
     assert len(layers.as_shown(table)) == len(table)
 
 
-def test_weights_are_compared_with_the_same_layer(scores):
-    which = {"category": "screw", "model": "combined"}
-    other = scores[(scores.variant == "layer3") & (scores.model == "combined")]
-    other = other.assign(backbone="other", variant="plain")
-    both = pd.concat([scores, other])
-    alone = which | {"backbone": MAIN, "variant": "layer2"}
-    expected = compare(both, alone, which | {"backbone": "other"})
-    assert layers.weights(both, MAIN, "other", **which) == change_of(expected)
+def test_backbones_are_told_apart_by_weights_and_layers(scores):
+    other = scores[(scores.variant == "layer3") & (scores.category == "screw")]
+    both = pd.concat([scores, other.assign(backbone="other", variant="plain")])
+    table = layers.backbones(both, MAIN, "other")
+    assert set(zip(table.category, table.model, strict=True)) == {
+        ("screw", "combined"),
+        ("screw", "patchcore"),
+    }
+    assert (table.weights + table.layers).to_numpy() == pytest.approx(table.total.to_numpy())
+    row = table.iloc[0]
+    alone = {"category": "screw", "model": row.model, "backbone": MAIN, "variant": "layer2"}
+    expected = compare(both, alone, {**alone, "backbone": "other", "variant": "plain"})
+    assert (row.weights, row.weights_low) == (expected.difference, expected.low)
+    shown = layers.backbones_shown(table)
+    assert shown.weights.iloc[0].startswith(f"{expected.difference:+.3f} [")
+
+
+def test_the_text_says_where_a_backbone_is_better():
+    rows = [
+        {"category": "a", "model": "combined", "total_low": 0.1, "total_high": 0.3},
+        {"category": "b", "model": "combined", "total_low": -0.3, "total_high": -0.1},
+        {"category": "c", "model": "combined", "total_low": -0.3, "total_high": 0.1},
+    ]
+    made = layers.backbone_numbers(pd.DataFrame(rows))
+    assert made == {"combined_better": "a", "combined_worse": "b"}
