@@ -110,7 +110,7 @@ def describe(notebook: dict) -> None:
     title, _, text = "".join(first["source"]).partition("\n")
     lines = [line for line in text.splitlines() if line.strip() and line[0] not in "`:"]
     if lines:
-        description = re.sub(r"\{\w+\}`[^`]*`|[*`]", "", lines[0]).strip()
+        description = re.sub(r"\{[\w:]+\}`[^`]*`|[*`]", "", lines[0]).strip()
         meta = f"```{{eval-rst}}\n.. meta::\n   :description: {description}\n```"
         first["source"] = f"{title}\n\n{meta}\n{text}"
 
