@@ -90,8 +90,6 @@ def level_runs(experiment: Experiment, categories: Iterable[str]) -> list[tuple[
             which["backbone"] = "" if model == "autoencoder" else backbone
             if set(level.changes) == {"layers"}:  # a run of the reference
                 which["variant"] = level.changes["layers"]
-            if set(level.changes) == {"layers"}:  # a run of the reference
-                which["variant"] = level.changes["layers"]
             runs.append((level, Run(changes=level.changes, **which)))
     return runs
 
@@ -102,7 +100,6 @@ def collect(
     """Make and write the tables ``sensitivity_scores`` and ``sensitivity``."""
     categories = list(dict.fromkeys(run.category for run in runs))
     frames = []
-
     for level, run in level_runs(experiment, categories):
         measurement = experiment.load(run)
         result = measurement.result

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tqdm import tqdm
 
 from anomalylib.errors import UserError, first_line
 from study.checkout import ROOT
@@ -225,8 +226,9 @@ def _begin_tracker() -> None:
 
 def _begin(quiet: bool) -> None:
     """Prepare a process: quiet where asked for, and not to outlive the one that began it."""
-    if quiet:
-        os.environ["TQDM_DISABLE"] = "1"  # tqdm reads this when it is imported
+    if quiet:  # TQDM_DISABLE would come too late: the main module has imported tqdm before
+        make = tqdm.__init__
+        tqdm.__init__ = lambda bar, *given, **named: make(bar, *given, **named | {"disable": True})
     signal.signal(signal.SIGINT, lambda *_: None)  # of a terminal, which asks the runner too
     for number in STOPPING[1:]:
         if signal.getsignal(number) is not signal.SIG_IGN:

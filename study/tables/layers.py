@@ -1,17 +1,22 @@
-"""What each layer of the backbone brings: both against either alone, part by part."""
+"""What each layer of the backbone brings: both against either alone, and by rarity and code."""
 
+import numpy as np
 import pandas as pd
 
-from anomalylib.metrics.intervals import Interval
+from anomalylib.metrics.intervals import Interval, auroc_interval
 from study.names import plain
 from study.tables.across_parts import difference_over_parts
 from study.tables.claims import judged
 from study.tables.comparisons import compare
-from study.tables.reference import of_model
+from study.tables.reference import of_model, wins_of
 from study.tables.text import Numbers, change_of, interval_text, p_value
 
 LAYERS = ("layer2", "layer3")
 MODELS = ("combined", "patchcore")
+CHOICES = {"layer2,layer3": "both", "layer2": "layer2", "layer3": "layer3"}
+"""The layers of the tables ``layers`` and ``layer_scores``, and what a page calls them."""
+RARE = 0.99
+"""Patches are called rare that are rarer than this share of the normal test patches."""
 
 
 def both_against_one(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
@@ -102,3 +107,31 @@ def as_shown(table: pd.DataFrame) -> pd.DataFrame:
     return rows[["category", "model", "than", "gain", "p"]].rename(
         columns={"than": "both less", "gain": "difference in AUROC"}
     )
+
+
+def rarity_numbers(bins: pd.DataFrame) -> Numbers:
+    """For the text, of the rows of ``layers`` of one part and code: mean errors of rare patches.
+
+    By layers, of normal patches and of those as rare that a defect touches; normal mean = 1.
+    """
+    made: Numbers = {}
+    there = bins[(bins.above >= RARE) & (bins.patches > 0)]
+    for (chosen, kind), rows in there.groupby(["layers", "kind"]):
+        mean = np.average(rows.error, weights=rows.patches)
+        made[f"rare_{kind}_{CHOICES[chosen]}"] = f"{mean:.2f}"
+    return made
+
+
+def codes(scores: pd.DataFrame) -> pd.DataFrame:
+    """AUROC by the channels of FeatCAE's code, of ``layer_scores``: a row a part and layers.
+
+    Last, the widest code less the narrowest on the same images.
+    """
+    widths = sorted(scores.latent.unique())
+    rows = []
+    for (category, chosen), own in scores.groupby(["category", "layers"], sort=False):
+        row = {"category": category, "layers": CHOICES[chosen]}
+        row |= {f"{n}": interval_text(auroc_interval(wins_of(own, latent=n))) for n in widths}
+        change = compare(own, {"latent": widths[-1]}, {"latent": widths[0]})
+        rows.append(row | {f"{widths[-1]} less {widths[0]}": change_of(change)})
+    return pd.DataFrame(rows)

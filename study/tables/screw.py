@@ -60,7 +60,7 @@ def where_it_fails(scores: pd.DataFrame, summary: pd.DataFrame, places: pd.DataF
     return numbers
 
 
-def on_copies(scores: pd.DataFrame, summary: pd.DataFrame, levels: pd.DataFrame) -> Numbers:
+def on_copies(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
     """What was measured on screw with torchvision's layer2 alone, on resampled copies."""
     own = {"category": "screw", "backbone": COPIES}
     models = ("combined", "patchcore", "knn_reconstruction")
@@ -69,13 +69,7 @@ def on_copies(scores: pd.DataFrame, summary: pd.DataFrame, levels: pd.DataFrame)
     }
     pair = (own | {"model": model} for model in ("patchcore", "combined"))
     numbers["copies_gap"] = with_p(compare(scores, *pair))
-    rows = levels[(levels.category == "screw") & (levels.model == "combined")]
-    best = rows.loc[rows.auroc.idxmax()]
-    numbers["best"] = f"{best.auroc:.3f} ({best.factor}: {best.value})"
-    by_value = rows.set_index(["factor", "value"]).auroc
-    latent, epochs = by_value["latent channels"], by_value["epochs"]
-    numbers |= {"narrow": latent["10"], "wide": latent["200"]}
-    return numbers | {"short": epochs["1"], "long": epochs["8"]}
+    return numbers
 
 
 def by_rarity(bins: pd.DataFrame) -> Numbers:

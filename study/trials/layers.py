@@ -15,11 +15,11 @@ from anomalylib.detectors.combined import Combined
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import Backbone
 from anomalylib.images.category import Category
-from anomalylib.metrics.image import auroc
 from study.checkout import FEATURES, ROOT
 from study.runs.experiment import Experiment
+from study.runs.measurement import PLAIN
 from study.runs.writing import write_tables
-from study.tables.reference import REFERENCE
+from study.tables.reference import REFERENCE, SCORE
 from study.trials.rarity import by_rarity, rarity_of
 
 LAYERS = ("layer2,layer3", "layer2", "layer3")
@@ -56,7 +56,9 @@ class LayerRecord(BaseModel):
     category: str
     layers: str
     latent: int
-    auroc: float
+    names: list[str]  # of the test images
+    labels: list[int]
+    scores: list[float]
     by_rarity: list[dict[str, Any]]  # see `study.trials.rarity.by_rarity`
 
 
@@ -70,7 +72,10 @@ def measure(
     maps = detector.fit(category.train).anomaly_maps(category.test)  # (N, H, W)
     rarity = rarity_of(detector.prepare(category.test), detector.prepare(category.train))
     record = LayerRecord(
-        **run._asdict() | {"auroc": auroc(category.test.labels, detector.score_maps(maps))},
+        **run._asdict(),
+        names=category.test.names,
+        labels=category.test.labels.tolist(),
+        scores=detector.score_maps(maps).tolist(),
         by_rarity=by_rarity(rarity, np.sqrt(maps), category),
     )
     return record, None
@@ -94,11 +99,12 @@ def plan(experiment: Experiment, categories: Sequence[str]) -> list[LayerRun]:
 def collect(
     experiment: Experiment, runs: Sequence[LayerRun], folder: Path = REFERENCE
 ) -> dict[str, pd.DataFrame]:
-    """Make and write the table ``layers``: a row a run and bin of rarity."""
-    records = [experiment.load(run) for run in runs]
-    rows = [
-        record.model_dump(exclude={"by_rarity"}) | bin_
-        for record in records
-        for bin_ in record.by_rarity
-    ]
-    return write_tables({"layers": pd.DataFrame(rows)}, folder)
+    """Make and write ``layer_scores``, a row a test image, and ``layers``, one a bin of rarity."""
+    scores, bins = [], []
+    for record in map(experiment.load, runs):
+        which = record.model_dump(include={"category", "layers", "latent"})
+        images = {"image": record.names, "label": record.labels, SCORE: record.scores}
+        scores.append(pd.DataFrame(which | {"variant": PLAIN, "seed": 0} | images))
+        bins.append(pd.DataFrame(record.by_rarity).assign(**which)[[*which, *record.by_rarity[0]]])
+    tables = {"layer_scores": pd.concat(scores), "layers": pd.concat(bins)}
+    return write_tables(tables, folder)

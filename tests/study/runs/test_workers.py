@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from distributed import Client
+from tqdm import tqdm
 
 from anomalylib.errors import UserError
 from study.checkout import ROOT
@@ -38,6 +39,14 @@ def met(folder):
     late = time.time() + 60
     while len(list(folder.glob("*.here"))) < 2 and time.time() < late:
         time.sleep(0.05)
+
+
+def counted_in_bars():
+    """Draw two progress bars, one that was told to draw."""
+    for bar in (tqdm(range(3)), tqdm(range(3), disable=False)):
+        for _ in bar:
+            pass
+    return 3
 
 
 def starts(folder, name):
@@ -170,6 +179,13 @@ def test_more_processes_than_tasks_cost_nothing(tmp_path):
     with Processes(4096) as executor:
         ((_, (process, _, _), error),) = complete(noted, [(tmp_path, "one")], executor)
         assert error is None and process != os.getpid() and executor.threads == 1
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_quiet_workers_draw_no_progress_bars(quiet, capfd):
+    with workers(1, quiet=quiet) as executor:
+        assert executor.submit(counted_in_bars).result() == 3
+    assert capfd.readouterr().err.count("3/3") == (0 if quiet else 2)
 
 
 def test_processes_share_the_cores():

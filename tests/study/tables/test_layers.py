@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -5,6 +6,7 @@ from study.names import MAIN
 from study.tables import layers
 from study.tables.comparisons import compare
 from tests.study.drawn import reference_tables
+from tests.study.tables.formulas import rank_auroc
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +66,27 @@ def test_the_text_says_where_a_backbone_is_better():
     ]
     made = layers.backbone_numbers(pd.DataFrame(rows))
     assert made == {"combined_better": "a", "combined_worse": "b"}
+
+
+def test_rare_patches_are_weighed_by_their_number_and_empty_bins_left_out():
+    bins = [("normal", 0.98, 9, 9.0), ("normal", 0.99, 30, 1.0), ("normal", 0.995, 10, 2.0)]
+    bins += [("defect", 0.99, 0, np.nan), ("defect", 0.995, 5, 3.0)]
+    table = pd.DataFrame(bins, columns=["kind", "above", "patches", "error"])
+    made = layers.rarity_numbers(table.assign(layers="layer2,layer3"))
+    assert made == {"rare_normal_both": "1.25", "rare_defect_both": "3.00"}
+
+
+def test_codes_are_compared_on_the_same_images():
+    labels = np.repeat([0, 1], 12)
+    drawn = np.random.default_rng(0).normal(size=(2, 24)) + labels
+    frames = [
+        pd.DataFrame({"image": range(24), "label": labels, "score_top10": scores}).assign(
+            category="screw", layers="layer2", latent=latent, variant="plain", seed=0
+        )
+        for latent, scores in zip((50, 400), drawn, strict=True)
+    ]
+    (row,) = layers.codes(pd.concat(frames)).to_dict("records")
+    narrow, wide = rank_auroc(labels, drawn)
+    assert (row["category"], row["layers"]) == ("screw", "layer2")
+    assert row["50"].startswith(f"{narrow:.3f} [") and row["400"].startswith(f"{wide:.3f} [")
+    assert row["400 less 50"].startswith(f"{wide - narrow:+.3f}")

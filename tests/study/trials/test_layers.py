@@ -5,7 +5,6 @@ from anomalylib.detectors.combined import Combined
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import resolve_backbone
 from anomalylib.images.category import load_category
-from anomalylib.metrics.image import auroc
 from study.trials import layers
 from study.trials.layers import LayerRun
 
@@ -21,7 +20,7 @@ def collected(tiny_root, resnet18_file, tmp_path_factory):
         patch.setattr(layers, "FEATURES", folder / "features")
         for run in runs:
             experiment.work(run, experiment.path(run))
-    return backbone, layers.collect(experiment, runs, folder / "tables")["layers"]
+    return backbone, layers.collect(experiment, runs, folder / "tables")
 
 
 def test_every_choice_of_layers_and_code_is_planned_once():
@@ -33,17 +32,20 @@ def test_every_choice_of_layers_and_code_is_planned_once():
     assert {run.backbone for run in runs} == {"first"}
 
 
-def test_a_row_has_the_auroc_of_a_detector_on_those_layers(collected, tiny_root, tmp_path):
-    backbone, table = collected
+def test_the_scores_are_those_of_a_detector_on_those_layers(collected, tiny_root, tmp_path):
+    backbone, tables = collected
+    table = tables["layer_scores"]
     category = load_category(tiny_root, "screw")
     detector = Combined(FeatureExtractor(backbone), latent=4, cache=tmp_path, keep=False)
     scores = detector.fit(category.train).score_samples(category.test)
     rows = table[table.layers == "layer1,layer2"]
-    assert rows.auroc.unique() == pytest.approx([auroc(category.test.labels, scores)])
-    assert rows.auroc.iloc[0] != table[table.layers == "layer2"].auroc.iloc[0]
+    assert rows.image.tolist() == category.test.names
+    assert rows.label.tolist() == category.test.labels.tolist()
+    assert rows.score_top10.to_numpy() == pytest.approx(scores)
+    assert rows.score_top10.tolist() != table[table.layers == "layer2"].score_top10.tolist()
 
 
 def test_errors_are_in_units_of_a_normal_patch(collected):
-    _, table = collected
-    for _, rows in table[table.kind == "normal"].groupby("layers"):
+    bins = collected[1]["layers"]
+    for _, rows in bins[bins.kind == "normal"].groupby("layers"):
         assert np.average(rows.error, weights=rows.patches) == pytest.approx(1, abs=1e-4)
