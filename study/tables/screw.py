@@ -5,14 +5,12 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from study.names import CONTROL, LARGER, MAIN
-from study.tables.comparisons import between_variants, by_defect_type, compare, row_of
+from study.tables.comparisons import between_variants, by_defect_type, compare
 from study.tables.numbers import auroc
 from study.tables.numbers import row_of as main_row
 from study.tables.reference import of_model, select
 from study.tables.text import Numbers, change_of, with_interval, with_p
 
-COPIES = "resnet50"
-"""The backbone of what was measured on resampled copies."""
 BASE, CHOSEN = "as in combined", "as chosen"
 FINER, RANDOM = ("FeatCAE", "384 pixels"), ("kNN reconstruction", "bank at random")
 PANELS = {
@@ -58,28 +56,6 @@ def where_it_fails(scores: pd.DataFrame, summary: pd.DataFrame, places: pd.DataF
         numbers[f"{name}_top"] = f"{rows.top_inside.mean() / possible.mean():.0%}"
         numbers[f"{name}_cells"] = f"{cells.median():.0f}"
     return numbers
-
-
-def on_copies(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
-    """What was measured on screw with torchvision's layer2 alone, on resampled copies."""
-    own = {"category": "screw", "backbone": COPIES}
-    models = ("combined", "patchcore", "knn_reconstruction")
-    numbers: Numbers = {
-        f"copies_{model}": with_interval(row_of(summary, model=model, **own)) for model in models
-    }
-    pair = (own | {"model": model} for model in ("patchcore", "combined"))
-    numbers["copies_gap"] = with_p(compare(scores, *pair))
-    return numbers
-
-
-def by_rarity(bins: pd.DataFrame) -> Numbers:
-    """Mean errors with FeatCAE: of rare normal patches, and of defects."""
-    family, trial = FINER
-    rows = bins[(bins.family == family) & (bins.trial == trial)].dropna(subset=["error"])
-    rare = rows[(rows.kind == "normal") & (rows.above >= 0.99)]
-    defects = rows[rows.kind == "defect"]
-    named = (("cae_rare", rare), ("cae_defect", defects))
-    return {name: f"{np.average(own.error, weights=own.patches):.1f}" for name, own in named}
 
 
 def knn_reconstruction(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
