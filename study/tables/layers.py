@@ -1,6 +1,5 @@
 """What each layer of the backbone brings: both against either alone, and by rarity and code."""
 
-import numpy as np
 import pandas as pd
 
 from anomalylib.metrics.intervals import Interval, auroc_interval
@@ -112,13 +111,15 @@ def as_shown(table: pd.DataFrame) -> pd.DataFrame:
 def rarity_numbers(bins: pd.DataFrame) -> Numbers:
     """For the text, of the rows of ``layers`` of one part and code: mean errors of rare patches.
 
-    By layers, of normal patches and of those as rare that a defect touches; normal mean = 1.
+    By layers, of normal patches and of those as rare that a defect touches, and their ratio.
     """
     made: Numbers = {}
     there = bins[(bins.above >= RARE) & (bins.patches > 0)]
-    for (chosen, kind), rows in there.groupby(["layers", "kind"]):
-        mean = np.average(rows.error, weights=rows.patches)
-        made[f"rare_{kind}_{CHOICES[chosen]}"] = f"{mean:.2f}"
+    for chosen, rows in there.assign(total=there.error * there.patches).groupby("layers"):
+        sums = rows.groupby("kind")[["total", "patches"]].sum()
+        means = sums.total / sums.patches
+        made |= {f"rare_{kind}_{CHOICES[chosen]}": f"{means[kind]:.2f}" for kind in means.index}
+        made[f"rare_ratio_{CHOICES[chosen]}"] = f"{means.defect / means.normal:.2f}"
     return made
 
 

@@ -153,5 +153,5 @@ def numbers(survived: pd.DataFrame, shifts: pd.DataFrame) -> Numbers:
         where = f"{plain(largest.model)} on {plain(largest.category)}"
         made[f"{kind}_most"] = f"{largest.change:+.3f} ({where})"
         for model, rows in changes.groupby("model"):
-            made[f"{kind}_{model}"] = f"{rows.change.mean():+.3f}"
+            made[f"{kind}_{model}"] = f"{rows.change.median():+.3f}"
     return made

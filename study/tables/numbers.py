@@ -149,8 +149,8 @@ def below_chance(
         numbers[f"top_{kind}"] = f"{rows.top_inside.mean():.1%}"
     for model in ("autoencoder", "combined"):
         rows = nut[(nut.model == model) & (nut.backbone == of_model(model, MAIN)["backbone"])]
-        mean = (rows.inside / rows.usual).groupby(rows.image).mean()
-        numbers[f"more_{model}"] = f"{(mean > 1).mean():.0%}"
+        shares = (rows.inside > rows.usual).groupby(rows.seed).mean().agg(["min", "max"])
+        numbers[f"more_{model}"] = " to ".join(dict.fromkeys(map("{:.0%}".format, shares)))
         numbers[f"top_{model}"] = f"{rows.top_inside.mean():.0%}"
     kinds = by_defect_type(scores, MAIN).set_index(["category", "defect_type", "model"]).auroc
     numbers["flip"] = kinds["metal_nut", "flip", "autoencoder"]

@@ -1,11 +1,13 @@
-"""The committed trials and learning curves, against runs on the same copies and by their plan."""
+"""The committed layers, trials and learning curves, against other runs and by their plan."""
 
 import numpy as np
 import pytest
 
-from study.names import REPORTED
+from study.names import MAIN, REPORTED
 from study.runs.curve_runs import SEEDS, SIZES
+from study.settings import make_settings
 from study.tables import reference as tables
+from study.trials.layers import LATENT, LAYERS
 from study.trials.pasted_defects import KINDS
 from study.trials.trials import TRIALS
 from tests.study.tables.formulas import by_group, rank_auroc, threshold
@@ -36,6 +38,38 @@ def test_rarity_is_counted_over_all_patches_of_the_good_test_images():
             lambda rows: np.average(rows.error, weights=rows.patches), include_groups=False
         )
         assert mean.to_numpy() == pytest.approx(1, abs=1e-4)
+
+
+def test_every_choice_of_layers_and_code_is_there_on_both_parts():
+    found = tables.read_table("layer_scores")
+    images = found.groupby(["category", "layers", "latent"]).image.nunique()
+    assert images.to_dict() == {
+        (part, layers, latent): {"metal_nut": 115, "screw": 160}[part]
+        for part in REPORTED
+        for layers in LAYERS
+        for latent in LATENT
+    }
+
+
+def test_layers_with_the_usual_code_are_the_reference_runs():
+    found = tables.read_table("layer_scores")
+    latent = make_settings("combined", {}).latent
+    runs = tables.select(tables.read_table("scores"), model="combined", backbone=MAIN, seed=0)
+    for (part, layers), own in found[found.latent == latent].groupby(["category", "layers"]):
+        variant = "plain" if "," in layers else layers
+        usual = tables.select(runs, category=part, variant=variant).set_index("image")
+        again = own.set_index("image").score_top10
+        assert (again == usual.score_top10[again.index]).all()
+
+
+def test_layers_are_counted_over_all_patches_of_the_good_test_images():
+    found, scores = tables.read_tables("layers", "scores")
+    sides = {"layer2,layer3": 28, "layer2": 28, "layer3": 14}
+    normal = found[found.kind == "normal"]
+    for (part, layers, _), own in normal.groupby(["category", "layers", "latent"]):
+        good = scores[(scores.category == part) & (scores.label == 0)].image.nunique()
+        assert own.patches.sum() == good * sides[layers] ** 2
+        assert np.average(own.error, weights=own.patches) == pytest.approx(1, abs=1e-4)
 
 
 def test_with_all_images_the_learning_curve_is_the_reference_run():

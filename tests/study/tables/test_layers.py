@@ -73,7 +73,11 @@ def test_rare_patches_are_weighed_by_their_number_and_empty_bins_left_out():
     bins += [("defect", 0.99, 0, np.nan), ("defect", 0.995, 5, 3.0)]
     table = pd.DataFrame(bins, columns=["kind", "above", "patches", "error"])
     made = layers.rarity_numbers(table.assign(layers="layer2,layer3"))
-    assert made == {"rare_normal_both": "1.25", "rare_defect_both": "3.00"}
+    assert made == {
+        "rare_normal_both": "1.25",
+        "rare_defect_both": "3.00",
+        "rare_ratio_both": "2.40",
+    }
 
 
 def test_codes_are_compared_on_the_same_images():
