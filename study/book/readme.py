@@ -11,7 +11,7 @@ from anomalylib.files import sha256_of, written_whole
 from anomalylib.sources import code_hash
 from study.checkout import ROOT
 from study.figures.reference import parts
-from study.names import CLAIMS, CONTROL, MAIN, plain
+from study.names import CLAIMS, CONTROL, LARGER, MAIN, MODELS, plain
 from study.tables.claims import matrix
 from study.tables.reference import REFERENCE, read_tables, select
 
@@ -53,18 +53,18 @@ def block(summary: pd.DataFrame, scores: pd.DataFrame) -> str:
     count = summary.category.nunique()
     alt = f"Image-level AUROC of every model and of brightness alone on {count} parts"
     chart = f"![{alt}, with intervals and the claims of the report](book/_static/{PICTURE.name})"
-    shown = select(summary, model="combined", variant="plain", backbone=MAIN)
-    size, seeds = shown.image_size.iloc[0], shown.n_seeds
-    counted = f"{seeds.min()} to {seeds.max()} seeds" if seeds.nunique() > 1 else f"{seeds.min()}"
-    counted = {"1": "one seed"}.get(counted, counted)
+    shown = select(summary, model="combined", variant="plain", backbone=MAIN).iloc[0]
+    in_table = summary.model.isin(MODELS) & summary.variant.isin(["plain", LARGER])
+    seeds = summary[in_table & summary.backbone.isin(["", MAIN])].n_seeds
+    counted = f"{seeds.min()} to {seeds.max()} seeds".replace("1 to 1 seeds", "one seed")
     larger = select(summary, model="knn_reconstruction", variant="plain").image_size.iloc[0]
     caption = (
-        f"*Image-level AUROC with ResNet-50 of He et al., {shown.layers.iloc[0]}: mean over "
+        f"*Image-level AUROC with ResNet-50 of He et al., {shown.layers}: mean over "
         f"{counted}, in brackets the 95 % interval over test "
         f"images, in the last row over parts, seeds and images; 0.5 is guessing. The report claims "
         f"{CLAIMS['autoencoder']:g} for the autoencoder and {CLAIMS['combined']:g} for combined. "
-        f"Models on features see {size:.0f} pixels a side, kNN reconstruction {larger:.0f}. "
-        f"{CONTROL.capitalize()}: the image's brightness alone, with no detector.*"
+        f"Models on features see {shown.image_size:.0f} pixels a side, kNN reconstruction "
+        f"{larger:.0f}. {CONTROL.capitalize()}: the image's brightness alone, with no detector.*"
     )
     lines = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -56,6 +56,12 @@ def test_every_mean_of_the_readme_follows_from_the_scores(model, part):
     assert low <= mean <= high
 
 
+def test_the_caption_has_the_fewest_and_the_most_seeds_of_the_table():
+    chosen = [chosen_row(part, model) for part in PARTS.values() for model in MODELS]
+    counts = [tables.select(SCORES, **which).seed.nunique() for which in chosen]
+    assert f"mean over {min(counts)} to {max(counts)} seeds" in TEXT
+
+
 def test_the_sentences_below_the_table_hold():
     decisions = tables.read_table("thresholds")
     found = verdicts(SCORES, SUMMARY, decisions, MAIN).set_index("claim")
