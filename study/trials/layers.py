@@ -106,5 +106,4 @@ def collect(
         images = {"image": record.names, "label": record.labels, SCORE: record.scores}
         scores.append(pd.DataFrame(which | {"variant": PLAIN, "seed": 0} | images))
         bins.append(pd.DataFrame(record.by_rarity).assign(**which)[[*which, *record.by_rarity[0]]])
-    tables = {"layer_scores": pd.concat(scores), "layers": pd.concat(bins)}
-    return write_tables(tables, folder)
+    return write_tables({"layer_scores": pd.concat(scores), "layers": pd.concat(bins)}, folder)
