@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from study.names import MAIN, REPORTED
 from study.runs.curve_runs import SEEDS, SIZES
@@ -70,6 +71,16 @@ def test_layers_are_counted_over_all_patches_of_the_good_test_images():
         good = scores[(scores.category == part) & (scores.label == 0)].image.nunique()
         assert own.patches.sum() == good * sides[layers] ** 2
         assert np.average(own.error, weights=own.patches) == pytest.approx(1, abs=1e-4)
+
+
+def test_held_out_images_exceed_the_threshold_of_combined_too_often_on_every_part():
+    found = tables.read_table("nominal")  # as the first page says
+    own = found[(found.model == "combined") & (found.variant == "held-out") & (found.seed == 0)]
+    for _, scores in own[own.backbone == MAIN].groupby("category"):
+        training, held_out = (scores.score[scores.images == n] for n in ("training", "held-out"))
+        alarms = int((held_out > threshold("mean", training.to_numpy())).sum())
+        assert stats.binom.sf(alarms - 1, len(held_out), stats.norm.sf(3)) < 0.01
+    assert own.category.nunique() == 7
 
 
 def test_with_all_images_the_learning_curve_is_the_reference_run():
