@@ -12,6 +12,7 @@ BACKBONE ?= auto
 WEIGHTS ?=
 LAYERS ?=
 SEED ?= 0
+DEVICE ?= auto
 PROFILE ?= full
 JOBS ?=
 SCHEDULER ?=
@@ -22,15 +23,15 @@ PEERS ?= .venv-peers
 
 # A setting is text: neither make nor the shell may look for commands in it. It reaches
 # the commands below by the environment, as it was given.
-SETTINGS = CATEGORIES DATA_ROOT BACKBONE WEIGHTS LAYERS SEED PROFILE JOBS SCHEDULER PARAMS \
+SETTINGS = CATEGORIES DATA_ROOT BACKBONE WEIGHTS LAYERS SEED DEVICE PROFILE JOBS SCHEDULER PARAMS \
 	OUTPUT ONLY MODELS SEEDS VARIANTS
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
 export $(SETTINGS)
 
 RUN = $(VENV)/bin/python
 STUDY = --categories "$$CATEGORIES" --data-root "$$DATA_ROOT" --backbone "$$BACKBONE" \
-	--weights "$$WEIGHTS" --layers "$$LAYERS" --seed "$$SEED" --profile "$$PROFILE" \
-	--jobs "$$JOBS" --scheduler "$$SCHEDULER" --params "$$PARAMS"
+	--weights "$$WEIGHTS" --layers "$$LAYERS" --seed "$$SEED" --device "$$DEVICE" \
+	--profile "$$PROFILE" --jobs "$$JOBS" --scheduler "$$SCHEDULER" --params "$$PARAMS"
 
 .PHONY: help setup book notebooks reference sensitivity trials curve layers bench bench-peers headline pdf test faults data lint format clean
 
@@ -53,7 +54,7 @@ help:
 	@echo "make lint        check style; make format mends it"
 	@echo "make clean       remove what was built; data and environment stay"
 	@echo
-	@echo "settings: CATEGORIES DATA_ROOT BACKBONE WEIGHTS LAYERS SEED PROFILE=quick JOBS"
+	@echo "settings: CATEGORIES DATA_ROOT BACKBONE WEIGHTS LAYERS SEED DEVICE PROFILE=quick JOBS"
 	@echo "          PARAMS=\"latent=100 autoencoder.epochs=20\""
 	@echo "          SCHEDULER=tcp://host:port, a Dask cluster in place of this machine"
 	@echo "          a part of the reference: MODELS=\"combined patchcore\" SEEDS=1"

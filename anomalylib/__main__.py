@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     def command(run, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(run.__name__.strip("_"), help=text, description=text)
         added.set_defaults(run=run)
+        added.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
         added.add_argument("--weights", default="", help="the backbone's file, if it is your own")
         return added
 
@@ -71,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _fit(options: argparse.Namespace) -> int:
     """Learn from the normal images of a folder, and say what came of it."""
+    from anomalylib.devices import describe_device
+
     folder = options.folder.resolve()
     parts = al.load_category(folder.parent, folder.name)
     kind, settings = DETECTORS[options.model], {"seed": options.seed}
@@ -78,9 +81,12 @@ def _fit(options: argparse.Namespace) -> int:
         backbone = al.resolve_backbone(options.backbone, options.weights, options.layers)
         print(f"backbone: {backbone}")
         size = options.image_size or kind.IMAGE_SIZE
-        detector = kind(al.FeatureExtractor(backbone, image_size=size), **settings)
+        features = al.FeatureExtractor(backbone, image_size=size, device=options.device)
+        detector = kind(features, **settings)
     else:
-        detector = kind(**settings | ({"side": options.image_size} if options.image_size else {}))
+        side = {"side": options.image_size} if options.image_size else {}
+        detector = kind(**settings | side, device=options.device)
+    print(f"device: {describe_device(detector.device_)}")
     detector.fit(parts.train)
     if parts.validation:
         scores = detector.score_samples(parts.validation)
@@ -104,7 +110,7 @@ def _inspect(options: argparse.Namespace) -> int:
     from anomalylib.deploy.report import write_report
 
     paths = inspection.images_of(options.images)  # may complain: before the backbone is loaded
-    detector = al.load(options.detector, options.weights)
+    detector = al.load(options.detector, options.weights, options.device)
     if options.threshold is not None:
         detector.calibrate(al.Given(options.threshold))
     findings = al.inspect(detector, paths)
@@ -135,7 +141,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     rules = {"conformal": al.Conformal(alpha=rate), "quantile": al.Quantile(share=1 - rate)}
     rule = (rules | {"sigma": al.MeanPlusSigma(sigma=options.sigma)})[options.rule]
     paths = inspection.images_of(options.images)
-    detector = al.load(options.detector, options.weights)
+    detector = al.load(options.detector, options.weights, options.device)
     findings = al.inspect(detector, paths)
     for finding in findings:
         if finding.reason:
@@ -154,7 +160,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    detector = al.load(options.detector, options.weights)
+    detector = al.load(options.detector, options.weights, "cpu")
     print(al.to_onnx(detector, options.output))
     _remind(detector)
     return 0

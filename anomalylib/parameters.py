@@ -9,7 +9,7 @@ from pydantic import ValidationError, create_model
 
 from anomalylib.errors import UserError
 
-SURROUNDINGS = ("features", "backbone", "cache", "keep", "on_epoch")
+SURROUNDINGS = ("features", "backbone", "device", "cache", "keep", "on_epoch")
 """Parameters that are no plain values: what a detector works with, not how."""
 
 

@@ -83,6 +83,9 @@ def _measure(command: str, options: Options) -> None:
     from study.runs.workers import cores
 
     names = {"categories", "data_root", "scheduler", "output", "models", "seeds", "variants"}
+    if options.device not in ("auto", "cpu"):
+        why = "what is measured is measured on the processor, so that others get the same"
+        raise UserError(f"DEVICE={options.device}: {why}; leave DEVICE out")
     jobs = options.jobs or (None if options.scheduler else cores())
     weights = options.weights.split()
     if not weights and options.backbone != "auto":
@@ -112,7 +115,7 @@ def _build(command: str, options: Options) -> None:
         seconds["data and backbone"] = time.perf_counter() - start
         start = time.perf_counter()
         if any(task.stale for task in study.tasks):
-            opening.check_weights(study.backbone)
+            opening.check_weights(study.backbone, options.device)
         try:
             executed = run_stages(study.stages, executor)
         except UserError:

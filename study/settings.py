@@ -28,7 +28,7 @@ CATEGORIES = {"categories": (list[str], Field([*REPORTED], min_length=1))}
 SEED = {"seed": (int, Field(0, ge=0, lt=2**31))}
 RESULTS = {"results_dir": (str, "results")}
 BUILD = CATEGORY | SEED | {"data_root": (str, "")} | RESULTS
-MODEL = BUILD | {"threads": (int, Field(0, ge=0, le=256))}
+MODEL = BUILD | {"threads": (int, Field(0, ge=0, le=256)), "device": (str, "auto")}
 ON_FEATURES = MODEL | {"backbone": (str, "auto"), "weights": (str, "")}
 ON_FEATURES |= {"layers": (str, ""), "chosen": (str, "")}
 SIZES = r"^([2-9]|[1-9][0-9]+)(,([2-9]|[1-9][0-9]+))*$"

@@ -15,7 +15,7 @@ from anomalylib.sources import closure, imported
 from study.checkout import ROOT
 
 HOUSES = ("anomalylib", "study")
-GROUND = {"errors", "files", "sources", "parameters"}
+GROUND = {"errors", "files", "sources", "parameters", "devices"}
 LIBRARY = dict.fromkeys(GROUND, GROUND)
 LIBRARY["images"] = GROUND
 LIBRARY["metrics"] = GROUND | {"images"}

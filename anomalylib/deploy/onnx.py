@@ -161,6 +161,9 @@ def _traced(whole: WholePath, name: str) -> "torch.onnx.ONNXProgram":
 
 def _metadata(detector: Detector) -> dict[str, str]:
     card = describe(detector)
+    if detector.device_.type != "cpu":
+        where = f"this detector is on {detector.device_}, and ONNX is written on the processor"
+        raise UserError(f"{where}: load it with device='cpu'")
     if card.preprocessing.get("precision", "float32") != "float32":
         asked = card.preprocessing["precision"]
         raise UserError(f"a backbone in {asked} has no ONNX form: fit with precision='float32'")

@@ -114,7 +114,7 @@ def describe(detector: Detector) -> Card:
     )
 
 
-def load(path: str | Path, weights: str = "") -> Detector:
+def load(path: str | Path, weights: str = "", device: str = "auto") -> Detector:
     """Read a detector that `save` has written; it judges as it did then.
 
     Parameters
@@ -122,6 +122,8 @@ def load(path: str | Path, weights: str = "") -> Detector:
     path : str or Path
     weights : str
         The backbone's file, if it was fitted with one that was given as a file.
+    device : str
+        Where it judges, wherever it has learned: see `resolve_device`.
 
     Raises
     ------
@@ -133,8 +135,8 @@ def load(path: str | Path, weights: str = "") -> Detector:
     card, tensors = _read(path)
     try:
         kind = DETECTORS[card.model]
-        inputs = [_extractor(path, card, weights)] if card.backbone else []
-        detector = kind(*inputs, **card.settings)
+        inputs = [_extractor(path, card, weights, device)] if card.backbone else []
+        detector = kind(*inputs, **card.settings | ({} if inputs else {"device": device}))
         start = "learned."
         learned = {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
         detector.restore(learned)
@@ -173,7 +175,7 @@ def _read(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     return card, tensors
 
 
-def _extractor(path: Path, card: Card, weights: str) -> FeatureExtractor:
+def _extractor(path: Path, card: Card, weights: str, device: str) -> FeatureExtractor:
     """The extractor that the detector was fitted with, or an error."""
     name, file, sha256 = (card.backbone[key] for key in ("name", "path", "sha256"))
     from_a_file = name in PROGRAMS or (name in RESNETS and file != RESNETS[name])
@@ -188,4 +190,4 @@ def _extractor(path: Path, card: Card, weights: str) -> FeatureExtractor:
             f"{path} does not go with these weights ({other}, it was fitted with "
             f"{sha256[:12]}…): give {file}"
         )
-    return FeatureExtractor(backbone, **card.preprocessing)
+    return FeatureExtractor(backbone, device=device, **card.preprocessing)

@@ -1,7 +1,7 @@
 """Squared error of an autoencoder on the image itself: the model *autoencoder*."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from anomalylib.detectors.base import Detector, Tensors, estimator
 from anomalylib.detectors.blocks import Images
 from anomalylib.detectors.networks import ImageAutoencoder
 from anomalylib.detectors.training import ReconstructionError, fit_reconstruction, image_batches
+from anomalylib.devices import resolve_device
 from anomalylib.features.cache import Stored, pixels_of
 from anomalylib.images.category import load_batch
 
@@ -41,6 +42,10 @@ class Autoencoder(Detector):
         Peak of the one-cycle schedule.
     batch_size : int
         Images per step.
+    precision : str
+        Of the network's products while it learns: ``"float32"`` or ``"bfloat16"``.
+    device : str
+        Where it computes: see `resolve_device`.
     on_epoch : callable, optional
         Told each epoch's number and this detector, so that a study may watch
         its maps change during training. Nothing is kept then.
@@ -53,7 +58,14 @@ class Autoencoder(Detector):
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 16
+    precision: Literal["float32", "bfloat16"] = "float32"
+    device: str = "auto"
     on_epoch: Callable[[int, "Autoencoder"], None] | None = None
+
+    @property
+    def device_(self) -> torch.device:
+        """Where it computes."""
+        return resolve_device(self.device)
 
     def prepare(self, images: Images) -> Stored:
         """The images at one size: (N, S, S, 3), uint8."""
@@ -71,6 +83,8 @@ class Autoencoder(Detector):
             epochs=self.epochs,
             learning_rate=self.learning_rate,
             seed=self.seed,
+            precision=self.precision,
+            device=self.device_,
             on_epoch=self.on_epoch and self._report,
         )
 

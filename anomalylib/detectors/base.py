@@ -24,6 +24,7 @@ from anomalylib.detectors.blocks import (
 )
 from anomalylib.detectors.gallery import THUMBNAIL, Gallery, usual_distance
 from anomalylib.detectors.thresholds import MeanPlusSigma, Rule
+from anomalylib.devices import computing, describe_device, to_numpy
 from anomalylib.errors import UserError
 from anomalylib.features import cache as kept
 from anomalylib.features.cache import Stored
@@ -87,6 +88,7 @@ class Detector(BaseEstimator, ABC):
     keep: bool = True
 
     bits_, view_, remarks_ = 8, None, ()
+    LOWER = "batch_size"  # the setting that saves memory
 
     def fit(self, images: Images, y: Any = None) -> "Detector":
         """Learn from normal images only; `y` is ignored, as by scikit-learn."""
@@ -99,7 +101,8 @@ class Detector(BaseEstimator, ABC):
         self.bits_, self.remarks_ = whole.bits, ()
         self.view_ = whole.in_view(self.side) if hasattr(whole, "in_view") else None
         inputs = self.prepare(images)
-        self.restore(self._kept(images, lambda: self._learn(inputs)))
+        with computing(self.device_, self.LOWER):
+            self.restore(self._kept(images, lambda: self._learn(inputs)))
         self._images, self.gallery_ = images, None
         self.nominal_scores_ = self._scores(map(self.seen, self._nominal_maps(inputs)), images)
         self.calibrate(MeanPlusSigma(sigma=self.sigma), self.nominal_scores_)
@@ -149,7 +152,12 @@ class Detector(BaseEstimator, ABC):
     def maps(self, inputs: Stored) -> Iterator[np.ndarray]:
         """Anomaly maps of prepared images, a few at a time: (n, H, W)."""
         for block in blocks(inputs):
-            yield self.seen(self.model_(torch.from_numpy(block)).numpy())
+            yield self.seen(self._computed(block))
+
+    def _computed(self, block: np.ndarray | torch.Tensor, **more: Any) -> np.ndarray:
+        """Maps (n, H, W) of some prepared images, computed on the device."""
+        with computing(self.device_, self.LOWER):
+            return to_numpy(self.model_(torch.as_tensor(block, device=self.device_), **more))
 
     def seen(self, maps: np.ndarray) -> np.ndarray:
         """Maps (n, H, W) with 0 outside the field of view."""
@@ -165,7 +173,7 @@ class Detector(BaseEstimator, ABC):
         with torch.random.fork_rng(devices=[]):
             model = self._module(learned).to(memory_format=torch.channels_last)
         model.load_state_dict({name: learned[name] for name in model.state_dict()})
-        self.model_ = model.eval().requires_grad_(False)
+        self.model_ = model.to(self.device_).eval().requires_grad_(False)
 
     def gallery(self) -> Gallery:
         """The training images, small; made when first asked for."""
@@ -191,7 +199,8 @@ class Detector(BaseEstimator, ABC):
         settings = {name: getattr(self, name) for name in names}
         features = self.features.key if hasattr(self, "features") else ""
         code = f"{kept.code()} {code_hash(type(self).__module__)}"
-        surroundings = f"{features} {torch.get_num_threads()} {fingerprint} {code}"
+        machine = f"{torch.get_num_threads()} {describe_device(self.device_)}"
+        surroundings = f"{features} {machine} {fingerprint} {code}"
         return kept.learned(f"{type(self).__name__} {settings} {surroundings}", learn, self.cache)
 
     def _scores(self, maps: Iterable[np.ndarray], images: Sequence) -> np.ndarray:
@@ -202,6 +211,11 @@ class Detector(BaseEstimator, ABC):
     def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
         """Maps of the training images, for the threshold."""
         return self.maps(inputs)
+
+    @property
+    @abstractmethod
+    def device_(self) -> torch.device:
+        """Where it computes."""
 
     @property
     @abstractmethod
@@ -234,6 +248,11 @@ class FeatureDetector(Detector):
     features: FeatureExtractor = field(kw_only=False)
 
     @property
+    def device_(self) -> torch.device:
+        """Where it computes: where its features are."""
+        return self.features.device
+
+    @property
     def side(self) -> int:
         """Pixels a side to which images are brought."""
         return self.features.image_size
@@ -244,5 +263,6 @@ class FeatureDetector(Detector):
 
     def vectors(self, inputs: Stored) -> np.ndarray:
         """The mean feature vector of each image, (N, C)."""
-        means = (torch.from_numpy(block).float().mean(dim=(1, 2)) for block in blocks(inputs))
-        return joined((mean.numpy() for mean in means), len(inputs))  # (N, C)
+        there = (torch.as_tensor(block, device=self.device_) for block in blocks(inputs))
+        means = (to_numpy(block.float().mean(dim=(1, 2))) for block in there)
+        return joined(means, len(inputs))  # (N, C)

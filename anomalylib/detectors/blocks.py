@@ -7,13 +7,14 @@ import torch
 import torch.nn.functional as F
 
 from anomalylib.errors import UserError
-from anomalylib.features.cache import Stored, name_of
+from anomalylib.features.batches import name_of
+from anomalylib.features.cache import Stored
 
 Images = Sequence[np.ndarray]
 BLOCK = 8  # images per scoring step
 
 
-def blocks(stored: Stored) -> Iterator[np.ndarray]:
+def blocks(stored: Stored) -> Iterator[np.ndarray | torch.Tensor]:
     """All entries, a few at a time: (n, ...)."""
     return (stored[start : start + BLOCK] for start in range(0, len(stored), BLOCK))
 
@@ -33,9 +34,11 @@ def joined(parts: Iterator[np.ndarray], count: int) -> np.ndarray:
     return whole
 
 
-def as_rows(features: torch.Tensor | np.ndarray) -> torch.Tensor:
-    """Feature maps (n, H, W, C) as patches (n*H*W, C)."""
-    return torch.as_tensor(features).float().flatten(0, 2)
+def as_rows(
+    features: torch.Tensor | np.ndarray, device: torch.device | None = None
+) -> torch.Tensor:
+    """Feature maps (n, H, W, C) as patches (n*H*W, C), there or on another device."""
+    return torch.as_tensor(features, device=device).float().flatten(0, 2)
 
 
 def by_parts(

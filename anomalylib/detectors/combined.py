@@ -9,6 +9,7 @@ from anomalylib.detectors.base import FeatureDetector, Tensors, estimator
 from anomalylib.detectors.blocks import blocks
 from anomalylib.detectors.networks import FeatCAE
 from anomalylib.detectors.training import ReconstructionError, fit_reconstruction, row_batches
+from anomalylib.devices import CPU, with_doubles
 from anomalylib.features.cache import Stored
 
 
@@ -69,7 +70,7 @@ class Combined(FeatureDetector):
     batch_size: Annotated[int, Field(ge=2, le=2**16)] = 512
 
     def _learn(self, inputs: Stored) -> Tensors:
-        mean, std = channel_moments(inputs)  # (C,) each
+        mean, std = channel_moments(inputs, with_doubles(self.device_))  # (C,) each
         return fit_reconstruction(
             lambda: self._module({"mean": mean, "std": std}),
             row_batches(inputs, self.batch_size),
@@ -77,6 +78,7 @@ class Combined(FeatureDetector):
             learning_rate=self.learning_rate,
             seed=self.seed,
             precision=self.features.precision,
+            device=self.device_,
         )
 
     def _module(self, learned: Tensors) -> FeatureError:
@@ -85,12 +87,14 @@ class Combined(FeatureDetector):
         return FeatureError(network, self.epochs, mean.clone(), std.clone(), self.scale)
 
 
-def channel_moments(features: Stored) -> tuple[torch.Tensor, torch.Tensor]:
+def channel_moments(
+    features: Stored, device: torch.device = CPU
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and deviation (C,) of each channel of (N, H, W, C); 1 where it never varies."""
     count, height, width, channels = features.shape
-    total, squares = torch.zeros(2, channels, dtype=torch.float64)
+    total, squares = torch.zeros(2, channels, dtype=torch.float64, device=device)
     for block in blocks(features):
-        rows = torch.from_numpy(block).view(-1, channels).double()  # (n*H*W, C)
+        rows = torch.as_tensor(block, device=device).view(-1, channels).double()  # (n*H*W, C)
         total += rows.sum(dim=0)
         squares += rows.square_().sum(dim=0)
     mean = total / (count * height * width)

@@ -1,5 +1,6 @@
 """PatchCore: nearest neighbours of patches in a greedy coreset."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from anomalylib.detectors.base import FeatureDetector, Tensors, estimator
 from anomalylib.detectors.blocks import as_rows, blocks, by_parts
+from anomalylib.devices import CPU, to_numpy
 from anomalylib.features.cache import Stored
 
 CANDIDATES = 2**18
@@ -60,6 +62,8 @@ class PatchCore(FeatureDetector):
     here it is aggregated as in the other detectors.
     """
 
+    LOWER = "coreset or image_size"
+
     coreset: Annotated[float, Field(gt=0, le=1)] = 0.01
 
     def _learn(self, inputs: Stored) -> Tensors:
@@ -69,9 +73,11 @@ class PatchCore(FeatureDetector):
             random = np.random.default_rng(self.seed)
             patches = np.sort(random.choice(patches, CANDIDATES, replace=False))
         count = max(1, round(self.coreset * len(patches)))
-        rows = projected(inputs, patches, seed=self.seed)  # (P, D)
+        device = self.device_
+        rows = projected(inputs, patches, seed=self.seed, device=device)  # (P, D)
         chosen = patches[greedy_coreset(rows, count, seed=self.seed)]
-        return {"bank": gather(inputs, chosen), "image": torch.from_numpy(chosen // places)}
+        image = torch.from_numpy(chosen // places)
+        return {"bank": gather(inputs, chosen, device), "image": image}
 
     def _module(self, learned: Tensors) -> NearestPatch:
         return NearestPatch(learned["bank"], learned["image"])
@@ -80,20 +86,23 @@ class PatchCore(FeatureDetector):
     def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
         """Each image without its own patches: (1, H, W)."""
         for i in range(len(inputs)):
-            yield self.model_(torch.from_numpy(inputs[i : i + 1]), without=i).numpy()
+            yield self._computed(inputs[i : i + 1], without=i)
 
 
-def gather(features: Stored, patches: np.ndarray) -> torch.Tensor:
+def gather(features: Stored, patches: np.ndarray, device: torch.device = CPU) -> torch.Tensor:
     """Patches (M, C) of features (N, H, W, C), by their numbers, image by image, row by row."""
     places = features.shape[1] * features.shape[2]
-    rows = torch.empty(len(patches), features.shape[-1])  # (M, C)
+    rows = torch.empty(len(patches), features.shape[-1], device=device)  # (M, C)
     for image in np.unique(patches // places):
         places_in = np.flatnonzero(patches // places == image)
-        rows[places_in] = as_rows(features[image : image + 1])[patches[places_in] % places]
+        of_image = as_rows(features[image : image + 1], device)  # (H*W, C)
+        rows[places_in] = of_image[patches[places_in] % places]
     return rows
 
 
-def projected(features: Stored, patches: np.ndarray, *, seed: int = 0) -> torch.Tensor:
+def projected(
+    features: Stored, patches: np.ndarray, *, seed: int = 0, device: torch.device = CPU
+) -> torch.Tensor:
     """Patches (P,) of (N, H, W, C), by increasing number, in fewer dimensions: (P, D)."""
     channels = features.shape[-1]
     if channels > DIMENSIONS:
@@ -102,12 +111,13 @@ def projected(features: Stored, patches: np.ndarray, *, seed: int = 0) -> torch.
         projection = torch.randn(shape, generator=generator) / DIMENSIONS**0.5  # (C, D)
     else:
         projection = torch.eye(channels)
-    rows = torch.empty(len(patches), projection.shape[1])  # (P, D)
+    projection = projection.to(device)
+    rows = torch.empty(len(patches), projection.shape[1], device=device)  # (P, D)
     first = start = 0
     for block in blocks(features):
-        last = first + block[..., 0].size
+        last = first + math.prod(block.shape[:3])
         stop = np.searchsorted(patches, last)
-        rows[start:stop] = (as_rows(block) @ projection)[patches[start:stop] - first]
+        rows[start:stop] = (as_rows(block, device) @ projection)[patches[start:stop] - first]
         first, start = last, stop
     return rows
 
@@ -122,13 +132,14 @@ def greedy_coreset(rows: torch.Tensor, count: int, *, seed: int = 0) -> np.ndarr
     """
     generator = torch.Generator().manual_seed(seed)
     squares = rows.square().sum(dim=1)  # (N,)
-    nearest = torch.full((len(rows),), torch.inf)
-    taken = torch.randint(len(rows), (1,), generator=generator).item()
-    chosen = []
+    nearest = torch.full_like(squares, torch.inf)
+    taken = torch.randint(len(rows), (1,), generator=generator).to(rows.device)  # (1,)
+    chosen = []  # numbers that stay on the device, which would wait for each otherwise
     for _ in tqdm(range(count), desc="coreset", unit="patch", mininterval=1):
         chosen.append(taken)
-        distance = squares - 2 * (rows @ rows[taken]) + squares[taken]  # (N,), squared
+        latest = rows.index_select(0, taken)[0]  # (D,)
+        distance = squares - 2 * (rows @ latest) + squares[taken]  # (N,), squared
         nearest = torch.minimum(nearest, distance)
         nearest[taken] = -torch.inf
-        taken = nearest.argmax().item()
-    return np.array(chosen)
+        taken = nearest.argmax(keepdim=True)
+    return to_numpy(torch.cat(chosen))

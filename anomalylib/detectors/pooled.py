@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from anomalylib.detectors.base import FeatureDetector, Tensors, estimator
+from anomalylib.devices import to_numpy
 from anomalylib.features.cache import Stored
 
 ROWS = 128  # images compared at a time
@@ -42,6 +43,8 @@ class Pooled(FeatureDetector):
         See `Detector`.
     """
 
+    LOWER = "image_size"
+
     def _learn(self, inputs: Stored) -> Tensors:
         return {"bank": torch.from_numpy(self.vectors(inputs))}
 
@@ -54,4 +57,4 @@ class Pooled(FeatureDetector):
         for start in range(0, len(bank), ROWS):
             distances = self.model_.distances(bank[start : start + ROWS])  # (n, M)
             distances[:, start:].fill_diagonal_(torch.inf)
-            yield distances.amin(dim=1).view(-1, 1, 1).numpy()
+            yield to_numpy(distances.amin(dim=1).view(-1, 1, 1))

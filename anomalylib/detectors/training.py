@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from anomalylib.devices import CPU
 from anomalylib.features.cache import Stored
 
 POOL = 2**15
@@ -28,7 +29,7 @@ class ReconstructionError(nn.Module):
     def __init__(self, network: nn.Module, epochs: int):
         super().__init__()
         self.network = network  # (N, C, H, W) to the same
-        self.register_buffer("losses", torch.zeros(epochs, dtype=torch.float64))  # of each epoch
+        self.register_buffer("losses", torch.zeros(epochs))  # of each epoch
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map of each input: (N, H, W, C) to (N, H, W)."""
@@ -91,6 +92,7 @@ def fit_reconstruction(
     learning_rate: float,
     seed: int,
     precision: str = "float32",
+    device: torch.device = CPU,
     on_epoch: Callable[[int, ReconstructionError], None] | None = None,
 ) -> dict[str, torch.Tensor]:
     """Train a network to return its input: MSE, Adam, one cycle (Smith, Topin, 2019).
@@ -103,17 +105,17 @@ def fit_reconstruction(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        error = make().to(memory_format=torch.channels_last).train()
+        error = make().to(device, memory_format=torch.channels_last).train()
     order = np.random.default_rng(seed)
     optimiser = torch.optim.Adam(error.network.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=learning_rate, total_steps=epochs * batches.steps
     )
-    half = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
+    half = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
     for epoch in tqdm(range(epochs), desc="training", unit="epoch"):
-        total = 0.0
+        steps = []
         for inputs in batches.of_epoch(order):
-            batch = error.scaled(torch.from_numpy(inputs))  # (n, C, H, W)
+            batch = error.scaled(torch.as_tensor(inputs, device=device))  # (n, C, H, W)
             with half:
                 restored = error.network(batch)
             loss = nn.functional.mse_loss(restored.float(), batch)
@@ -121,8 +123,8 @@ def fit_reconstruction(
             loss.backward()
             optimiser.step()
             schedule.step()
-            total += loss.item()
-        error.losses[epoch] = total / batches.steps
+            steps.append(loss.detach())  # not a number yet, which an accelerator would wait for
+        error.losses[epoch] = torch.stack(steps).mean()
         if on_epoch:
             on_epoch(epoch + 1, error.eval())
             error.train()

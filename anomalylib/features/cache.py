@@ -3,7 +3,6 @@
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,14 +14,16 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
+from anomalylib.devices import computing, to_numpy
 from anomalylib.errors import UserError
+from anomalylib.features.batches import batch_size, check_finite, loaded
 from anomalylib.features.extractor import FeatureExtractor
+from anomalylib.features.resident import resident_features
 from anomalylib.files import written_whole
-from anomalylib.images.category import Subset, load_batch
+from anomalylib.images.category import Subset
 from anomalylib.sources import code_hash
 
 FOLDER = platformdirs.user_cache_path("anomalylib")  # unless another is named
-PIXELS = 8 * 224**2  # of a batch: the maps of larger ones leave the processor's caches
 
 
 class OnDisk:
@@ -54,13 +55,14 @@ class OnDisk:
             raise UserError(refusal) from None
 
 
-Stored = OnDisk | np.ndarray
+Stored = OnDisk | np.ndarray | torch.Tensor
 
 
 @functools.cache
 def code() -> str:
     """What turns images into features, besides the extractor's settings."""
-    modules = ("anomalylib.images.category", "anomalylib.features.extractor")
+    rooms = ("images.category", "features.batches", "features.extractor")
+    modules = [f"anomalylib.{each}" for each in rooms]
     return f"{torch.__version__} {PIL.__version__} {code_hash(*modules)}"
 
 
@@ -71,23 +73,25 @@ def features_of(
 
     Images that have a `fingerprint`, as an `ImageSet` does, are extracted once
     and kept on disk, also for a `Subset` of it; all others are extracted anew.
+    On an accelerator they stay there in place of the disk, where there is room.
     """
 
-    def compute(batch: np.ndarray) -> np.ndarray:
+    def compute(batch: np.ndarray | torch.Tensor) -> torch.Tensor:
         maps = extractor(batch)  # (n, C, H, W)
-        return maps.permute(0, 2, 3, 1).half().contiguous().numpy()  # (n, H, W, C)
+        return maps.permute(0, 2, 3, 1).half().contiguous()  # (n, H, W, C)
 
-    return _kept(images, extractor.image_size, compute, extractor.key, folder)
+    with computing(extractor.device, "image_size"):
+        if extractor.device.type != "cpu":
+            resident = resident_features(extractor, images, compute)
+            if resident is not None:
+                return resident
+        size, key = extractor.image_size, extractor.key
+        return _kept(images, size, lambda batch: to_numpy(compute(batch)), key, folder)
 
 
 def pixels_of(images: Sequence[np.ndarray], size: int, folder: Path | None = None) -> Stored:
     """All images at one size, as `features_of` keeps features: (N, size, size, 3), uint8."""
     return _kept(images, size, lambda batch: batch, f"pixels {size}", folder)
-
-
-def batch_size(size: int) -> int:
-    """Images of a side of `size` pixels that are extracted together."""
-    return max(1, PIXELS // size**2)
 
 
 def pixel_hash(images: Sequence[np.ndarray]) -> str:
@@ -114,12 +118,6 @@ def learned(
         raise UserError(f"{path} is damaged: delete it and run again") from None
 
 
-def name_of(images: Sequence[np.ndarray], index: int) -> str:
-    """What to call one of the images in a message."""
-    names = getattr(images, "names", None)
-    return names[index] if names else f"image {index} of {len(images)}"
-
-
 @contextmanager
 def _once(key: str, suffix: str, folder: Path | None) -> Iterator[tuple[Path, bool]]:
     """The file of a key, and whether it is missing, while no other process is making it."""
@@ -142,7 +140,7 @@ def _kept(
         return OnDisk(_kept(images.whole, size, compute, key, folder).path, images.chosen)
     fingerprint = getattr(images, "fingerprint", None)
     batches = tqdm(
-        _finite(map(compute, _loaded(images, size)), images, key),
+        _finite(map(compute, loaded(images, size)), images, key),
         total=-(-len(images) // batch_size(size)),
         desc="pixels" if key.startswith("pixels") else "features",
         unit="batch",
@@ -163,13 +161,7 @@ def _finite(
     """The batches, unless a number in them is none or too large for what keeps it."""
     done = 0
     for batch in batches:
-        fine = np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
-        if not fine.all():
-            image = name_of(images, done + int(fine.argmin()))
-            raise UserError(
-                f"backbone {key.split()[0]} gives features of {image} that are no finite "
-                f"numbers, or beyond {np.finfo(batch.dtype).max}: give other WEIGHTS or LAYERS"
-            )
+        check_finite(np.isfinite(batch).reshape(len(batch), -1).all(axis=1), images, key, done)
         done += len(batch)
         yield batch
 
@@ -183,15 +175,3 @@ def _write(batches: Iterator[np.ndarray], count: int, path: Path) -> None:
                 header["shape"] = (count, *batch.shape[1:])
                 np.lib.format.write_array_header_1_0(file, header)
             file.write(np.ascontiguousarray(batch))
-
-
-def _loaded(images: Sequence[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """Batches of images (n, size, size, 3); the next is read while one is worked on."""
-    step = batch_size(size)
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(load_batch, images, 0, step, size)
-        for start in range(step, len(images), step):
-            batch = coming.result()
-            coming = reader.submit(load_batch, images, start, start + step, size)
-            yield batch
-        yield coming.result()

@@ -10,9 +10,11 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import nn
+from torch.export.passes import move_to_device_pass
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet, get_model
 
+from anomalylib.devices import describe_device, resolve_device
 from anomalylib.errors import UserError, first_line
 from anomalylib.features.exported import load_program
 from anomalylib.features.weights import (
@@ -51,6 +53,8 @@ class FeatureExtractor(nn.Module):
     precision : str
         ``"float32"``, or ``"bfloat16"``, eight significant bits: several times
         faster where the processor has instructions for it.
+    device : str
+        Where it computes, and the detectors on it: see `resolve_device`.
 
     Raises
     ------
@@ -71,6 +75,7 @@ class FeatureExtractor(nn.Module):
         pool_padding: Annotated[int, Field(ge=0, le=1)] = 0,
         normalise: bool = True,
         precision: Literal["float32", "bfloat16"] = "float32",
+        device: str = "auto",
     ):
         super().__init__()
         self.backbone = backbone
@@ -78,14 +83,17 @@ class FeatureExtractor(nn.Module):
         self.pool_padding = pool_padding
         self.normalise = normalise
         self.precision = precision
+        self.device = resolve_device(device)
         if backbone.name not in PROGRAMS:
             self.trunk = HookedTrunk(backbone).to(getattr(torch, precision))
         elif precision == "float32":
-            self.trunk = _exported(backbone)
+            self.trunk = _exported(backbone, self.device)
         else:
             raise UserError(f"an exported program computes as it was exported: no {precision}")
         self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
+        self.resident: dict[str, torch.Tensor] = {}  # features that stay on an accelerator
+        self.to(self.device)
 
     def __deepcopy__(self, memo: dict) -> "FeatureExtractor":
         """Itself: it is frozen, and the hooks of a copy would write into the original."""
@@ -97,12 +105,13 @@ class FeatureExtractor(nn.Module):
         backbone = self.backbone
         settings = (self.image_size, self.pool_padding, self.normalise, self.precision)
         texts = [backbone.name, backbone.sha256, ",".join(backbone.layers), *map(str, settings)]
-        return " ".join(texts)
+        return " ".join([*texts, describe_device(self.device)])
 
     @torch.inference_mode()
-    def forward(self, images: np.ndarray) -> torch.Tensor:
-        """Features of a batch: (N, S, S, 3), uint8, to (N, C, H, W)."""
-        return self.feature_maps(torch.from_numpy(images))
+    def forward(self, images: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Features of a batch: (N, S, S, 3), uint8, to (N, C, H, W), on the device."""
+        there = torch.as_tensor(images).to(self.device, non_blocking=True)
+        return self.feature_maps(there)
 
     def feature_maps(self, images: torch.Tensor) -> torch.Tensor:
         """What `forward` gives, from a tensor, so that it can be traced."""
@@ -226,10 +235,11 @@ def _some(names: list[str]) -> str:
     return f"{len(names)} tensors ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
 
 
-def _exported(backbone: Backbone) -> nn.Module:
+def _exported(backbone: Backbone, device: torch.device) -> nn.Module:
     """A `torch.export` program that returns one feature map or several."""
     try:
-        program = load_program(backbone.path).module()
+        exported = load_program(backbone.path)
+        program = exported.module()
     except UserError:
         raise
     except Exception as error:  # the loader raises whatever the archive provokes
@@ -241,6 +251,8 @@ def _exported(backbone: Backbone) -> nn.Module:
         wanted = [DEFAULT_LAYERS[HE].index(layer) for layer in backbone.layers]
     else:
         wanted = [int(number) for number in backbone.layers]
+    if device.type != "cpu":
+        program = move_to_device_pass(exported, device).module()
 
     class Maps(nn.Module):
         def forward(self, x: torch.Tensor) -> list[torch.Tensor]:

@@ -45,6 +45,7 @@ class Options(BaseModel):
     layers: str = Field("", description="names, with commas")
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
     profile: Literal["full", "quick"] = Field("full", description="full or quick")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps; to measure, cpu")
     jobs: int | None = Field(None, ge=1, le=4096, description="notebooks or runs at a time")
     scheduler: str = Field("", description="address of a Dask cluster")
     params: dict[str, Any] = Field({}, description="more parameters, as name=value, spaced")
@@ -126,7 +127,7 @@ class Study:
     @property
     def asked(self) -> tuple[str, ...]:
         """What was asked for besides the categories and is not as usual, as ``make`` takes it."""
-        names = ("data_root", "backbone", "weights", "layers", "seed", "profile", "jobs")
+        names = ("data_root", "backbone", "weights", "layers", "seed", "profile", "device", "jobs")
         texts = {name: getattr(self.options, name) for name in names}
         params = self.options.params.items()
         texts["params"] = " ".join(f"{name}={value}" for name, value in params)
@@ -165,6 +166,7 @@ def open_study(options: Options, threads: int = 0, with_chapters: bool = True) -
         "weights": from_root(Path(options.weights)) if options.weights else "",
         "layers": ",".join(backbone.layers),
         "chosen": backbone.chosen,
+        "device": options.device,
     }
     for notebook, parameters in given.items():
         known = settings_of(notebook).model_fields
@@ -201,11 +203,11 @@ def _backbone(options: Options) -> Backbone:
     return backbone
 
 
-def check_weights(backbone: Backbone) -> None:
-    """Load the backbone once, so that a wrong file stops the study at its start."""
+def check_weights(backbone: Backbone, device: str) -> None:
+    """Load the backbone once, so that a wrong file or device stops the study at its start."""
     from anomalylib.features.extractor import FeatureExtractor  # torch takes seconds to import
 
-    FeatureExtractor(backbone)
+    FeatureExtractor(backbone, device=device)
 
 
 def parse_parameters(words: list[str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from anomalylib.detectors.blocks import aggregate
 from anomalylib.detectors.registry import DETECTORS
+from anomalylib.devices import describe_device
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import Backbone, resolve_backbone
 from anomalylib.images.category import Category, ImageSet, Subset, mean_grey
@@ -32,7 +33,7 @@ SHARE = 0.2  # of the training images, held out in the variant of that name
 LARGEST = (1, 3, 10, 30, 100, 300)  # map values averaged for a score
 WATCHED = (1, 2, 5, 10, 20, 30, 40)  # epochs at which the autoencoder is looked at
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
-OF_ONE_MACHINE = {"weights", "data_root", "results_dir"}  # files that say nothing elsewhere
+OF_ONE_MACHINE = {"weights", "data_root", "results_dir", "device"}  # say nothing elsewhere
 
 
 class Run(BaseModel):
@@ -94,7 +95,7 @@ def measure(
     run: Run, category: Category, backbone: Backbone | None, folder: Path
 ) -> tuple[Measurement, np.ndarray]:
     """Fit a model on one thread, untrained weights kept in the folder; test maps are (N, H, W)."""
-    given = {"category": run.category, "seed": run.seed, "threads": 1}
+    given = {"category": run.category, "seed": run.seed, "threads": 1, "device": "cpu"}
     settings = make_settings(run.model, given | run.changes)
     torch.set_num_threads(settings.threads)
     if run.variant == UNTRAINED:
@@ -139,14 +140,14 @@ def make_detector(model: str, settings: Checked, backbone: Backbone | None) -> "
     surroundings = {"cache": FEATURES, "keep": False}
     arguments = settings.model_dump(include=set(parameters_of(kind))) | surroundings
     if backbone is None:
-        return kind(**arguments)
-    of_features = settings.model_dump(include=set(parameters_of(FeatureExtractor)))
+        return kind(**arguments, device=settings.device)
+    of_features = settings.model_dump(include={*parameters_of(FeatureExtractor), "device"})
     return kind(FeatureExtractor(backbone, **of_features), **arguments)
 
 
 def record(detector: "Detector", category: Category, maps: np.ndarray, settings: Checked) -> Result:
     """Note all of a fitted detector and its scores, by its latest maps (N, H, W) of test images."""
-    features = getattr(detector, "features", None)
+    features, device = getattr(detector, "features", None), describe_device(detector.device_)
     versions = {"python": platform.python_version()}
     return Result(
         category=category.name,
@@ -167,7 +168,7 @@ def record(detector: "Detector", category: Category, maps: np.ndarray, settings:
         threshold=detector.threshold_,
         seconds=detector.seconds_,
         versions=versions | {name: metadata.version(name) for name in PACKAGES},
-        machine=f"{platform.machine()}, {torch.get_num_threads()} threads",
+        machine=f"{platform.machine()}, {torch.get_num_threads()} threads, {device}",
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -45,7 +45,7 @@ class Result(BaseModel):
     threshold: float  # scores above it are called anomalous
     seconds: dict[str, float]  # wall time of each step
     versions: dict[str, str]  # of Python and the packages the numbers depend on
-    machine: str  # processor architecture and thread count
+    machine: str  # processor architecture, thread count, and the device that computed
     date: str  # when it was made, UTC
 
     def __str__(self) -> str:

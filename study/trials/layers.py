@@ -67,7 +67,8 @@ def measure(
 ) -> tuple[LayerRecord, None]:
     """Fit on all training images, seed 0, on one thread, and score the test images."""
     torch.set_num_threads(1)
-    features = FeatureExtractor(replace(backbone, layers=tuple(run.layers.split(","))))
+    layers = tuple(run.layers.split(","))
+    features = FeatureExtractor(replace(backbone, layers=layers), device="cpu")
     detector = Combined(features, latent=run.latent, cache=FEATURES, keep=False)
     maps = detector.fit(category.train).anomaly_maps(category.test)  # (N, H, W)
     rarity = rarity_of(detector.prepare(category.test), detector.prepare(category.train))

@@ -70,7 +70,7 @@ def test_a_run_is_scored_by_every_aggregation_and_at_the_pixels(nuts, backbone, 
     assert found.scores_by_k["10"] == found.result.scores
     masks = np.stack([nuts.test.mask(i, SIZE) for i in range(len(nuts.test))])
     assert found.au_pro == pytest.approx(au_pro(enlarge(maps), masks))
-    assert found.result.machine.endswith("1 threads")
+    assert found.result.machine.endswith("1 threads, cpu")
     assert found.held_out_scores == [] and found.watched == []
 
 
