@@ -71,19 +71,14 @@ def by_defect_type(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
     usual = scores[(scores.variant == "plain") & scores.backbone.isin(["", backbone])]
     rows = []
     for (category, model), own in usual.groupby(["category", "model"], sort=False):
-        normal = own[own.label == 0]
-        for kind, anomalous in own[own.label == 1].groupby("defect_type"):
-            found = [
-                metrics.auroc(both.label.to_numpy(), both[SCORE].to_numpy())
-                for _, both in pd.concat([normal, anomalous]).groupby("seed")
-            ]
-            row = {
-                "category": category,
-                "defect_type": kind,
-                "model": model,
-                "auroc": np.mean(found),
-            }
-            rows.append(row | {"images": anomalous.image.nunique()})
+        values = own.pivot(index="image", columns="seed", values=SCORE)  # (N, S)
+        of_image = own.drop_duplicates("image").set_index("image").loc[values.index]
+        labels = of_image.label.to_numpy()  # (N,)
+        kinds = of_image.defect_type.to_numpy()[labels == 1]  # (A,)
+        wins = intervals.win_matrix(labels, values.to_numpy().T)  # (A, M)
+        for kind in np.unique(kinds):
+            row = {"category": category, "defect_type": kind, "model": model}
+            rows.append(row | {"auroc": wins[kinds == kind].mean(), "images": sum(kinds == kind)})
     return pd.DataFrame(rows)
 
 

@@ -43,10 +43,11 @@ def where_it_fails(scores: pd.DataFrame, summary: pd.DataFrame, places: pd.DataF
     numbers: Numbers = {model: auroc(summary, "screw", model) for model in models}
     combined, patchcore = (which | of_model(model, MAIN) for model in models[:2])
     numbers["gap"] = with_p(compare(scores, patchcore, combined))
-    light = between_variants(scores, "brightness-normalised", MAIN).set_index(["category", "model"])
+    own = scores[scores.category == "screw"]
+    light = between_variants(own, "brightness-normalised", MAIN).set_index(["category", "model"])
     numbers["light"] = change_of(light.loc[("screw", "combined")])
-    kinds = by_defect_type(scores, MAIN)
-    types = kinds[(kinds.category == "screw") & (kinds.model == "combined")].auroc
+    kinds = by_defect_type(own, MAIN)
+    types = kinds[kinds.model == "combined"].auroc
     numbers |= {"worst_type": types.min(), "best_type": types.max()}
     known = places[places.inside.notna() & (places.category == "screw")]
     for name, rows in known[known.backbone == MAIN].groupby("model"):

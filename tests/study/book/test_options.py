@@ -164,7 +164,7 @@ def test_the_quick_profile_gives_way_to_what_is_asked_for(opened):
 def test_weights_are_checked_before_the_notebooks(resnet18_file):
     backbone = study.resolve_backbone("resnet18", str(resnet18_file), "layer3")
     with pytest.raises(UserError, match="lacks"):
-        study.check_weights(backbone)
+        study.check_weights(backbone, "cpu")
 
 
 def test_a_parameter_of_the_whole_study_has_one_place(opened):
