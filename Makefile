@@ -33,7 +33,7 @@ STUDY = --categories "$$CATEGORIES" --data-root "$$DATA_ROOT" --backbone "$$BACK
 	--weights "$$WEIGHTS" --layers "$$LAYERS" --seed "$$SEED" --device "$$DEVICE" \
 	--profile "$$PROFILE" --jobs "$$JOBS" --scheduler "$$SCHEDULER" --params "$$PARAMS"
 
-.PHONY: help setup book notebooks reference sensitivity trials curve layers bench bench-peers headline pdf test faults data lint format clean
+.PHONY: help setup book notebooks reference sensitivity curve layers bench bench-peers headline pdf test faults data lint format clean
 
 help:
 	@echo "make setup       create the environment in $(VENV)"
@@ -45,7 +45,6 @@ help:
 	@echo "make data        fetch MVTec AD into data/mvtec (5 GB)"
 	@echo "make reference   measure the reference results of real parts; needs DATA_ROOT"
 	@echo "make sensitivity measure what each setting does, one at a time; needs DATA_ROOT"
-	@echo "make trials      measure what was tried on the way to kNN reconstruction; needs DATA_ROOT"
 	@echo "make curve       measure how many normal images are needed; needs DATA_ROOT"
 	@echo "make layers      measure what each layer of the backbone brings to FeatCAE; needs DATA_ROOT"
 	@echo "make bench       measure times and memory, e.g. ONLY=\"extraction growth\""
@@ -73,7 +72,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 book pdf notebooks: setup
 	@$(RUN) -m study $@ $(STUDY)
 
-reference sensitivity trials curve layers: setup
+reference sensitivity curve layers: setup
 	@$(RUN) -m study $@ $(STUDY) --output "$$OUTPUT" --models "$$MODELS" --seeds "$$SEEDS" \
 		--variants "$$VARIANTS"
 

@@ -30,7 +30,6 @@ STUDY["settings"] = STUDY["tables"] = STUDY["parts"] | {"parts"}
 STUDY["datacheck"] = STUDY["tables"] | {"tables"}
 STUDY["figures"] = STUDY["datacheck"] | {"datacheck"}
 STUDY["runs"] = STUDY["datacheck"] | {"datacheck", "settings"}
-STUDY["trials"] = STUDY["runs"] | {"runs"}
 STUDY["book"] = set(STUDY)
 """The same for the study."""
 WITHOUT_TORCH = ("study.figures", "study.tables")

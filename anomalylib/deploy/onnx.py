@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import PIL
@@ -24,7 +23,7 @@ TOLERANCE = 1e-4
 """Largest difference allowed, as a share of the value or of the threshold if that is larger."""
 CELLS = 0.99
 """Of a map that must keep to it. Features are rounded to half precision: one that falls the other
-way moves its cell, and may give *kNN reconstruction* another neighbour there."""
+way moves its cell."""
 
 
 class WholePath(nn.Module):
@@ -79,9 +78,9 @@ def to_onnx(detector: Detector, path: str | Path) -> Path:
 
     Notes
     -----
-    All N images are worked on at once. For *patchcore* and *kNN reconstruction* each of
-    them needs h x w x M x 4 bytes for its distances to a bank of M patches:
-    38 MB for a bank of 4,096 at 384 pixels. Where memory is short, run the
+    All N images are worked on at once. For *patchcore* each of them needs
+    h x w x M x 4 bytes for its distances to a bank of M patches: 38 MB for a
+    bank of 4,096 at 384 pixels. Where memory is short, run the
     images one by one, as `onnx_scores` does.
     """
     path = Path(path)
@@ -110,28 +109,12 @@ class KnownOperators(TorchFunctionMode):
         """Call another function where one of ours stands for it."""
         if function is torch.cdist:
             return distances(*args)
-        if function is torch.linalg.solve_ex:
-            return SimpleNamespace(result=solution(*args))
         return function(*args, **(kwargs or {}))
 
 
 def distances(x: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     """Euclidean distances (N, M) of rows (N, D) to others (M, D)."""
     return (x[:, None] - others).square().sum(dim=2).sqrt()
-
-
-def solution(systems: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """What solves systems (n, k, k) with right sides (n, k, m): (n, k, m).
-
-    By Gauss-Jordan elimination without pivoting: stable, as they are positive definite.
-    """
-    size = systems.shape[1]
-    table = torch.cat([systems, right], dim=2)  # (n, k, k + m)
-    for i in range(size):
-        row = table[:, i : i + 1] / table[:, i : i + 1, i : i + 1]  # (n, 1, k + m)
-        others = table - table[:, :, i : i + 1] * row
-        table = torch.cat([others[:, :i], row, others[:, i + 1 :]], dim=1)
-    return table[:, :, size:]
 
 
 def _traced(whole: WholePath, name: str) -> "torch.onnx.ONNXProgram":

@@ -35,6 +35,5 @@ DETECTORS = Registry(
         "resnet": "pooled:Pooled",
         "combined": "combined:Combined",
         "patchcore": "patchcore:PatchCore",
-        "knn_reconstruction": "knn_reconstruction:KNNReconstruction",
     }
 )

@@ -27,7 +27,7 @@ WITH_TABLES = ("data", "learning_curve")  # notebooks of a build that write a ta
 NOT_PLANNED = {"category", "data_root", "results_dir", "threads"}
 NOT_PLANNED |= {"backbone", "weights", "layers", "chosen"}
 MEASURED_BY = {"sensitivity.csv": "sensitivity", "literature.csv": "", BENCHMARKS: "bench"}
-MEASURED_BY |= dict.fromkeys(("trials.csv", "rarity.csv"), "trials")
+MEASURED_BY |= dict.fromkeys(("trials.csv", "rarity.csv"), "")
 MEASURED_BY |= dict.fromkeys(("layers.csv", "layer_scores.csv"), "layers")
 MEASURED_BY |= dict.fromkeys(("learning_curve.csv", "equal_steps.csv"), "curve")
 """What `make` calls the measuring of a table, where that is not ``reference``."""

@@ -11,7 +11,7 @@ from anomalylib.files import sha256_of, written_whole
 from anomalylib.sources import code_hash
 from study.checkout import ROOT
 from study.figures.reference import parts
-from study.names import CLAIMS, CONTROL, LARGER, MAIN, MODELS, plain
+from study.names import CLAIMS, CONTROL, LARGER, MAIN, MEASURED, plain
 from study.tables.claims import matrix
 from study.tables.reference import REFERENCE, read_tables, select
 
@@ -54,7 +54,7 @@ def block(summary: pd.DataFrame, scores: pd.DataFrame) -> str:
     alt = f"Image-level AUROC of every model and of brightness alone on {count} parts"
     chart = f"![{alt}, with intervals and the claims of the report](book/_static/{PICTURE.name})"
     shown = select(summary, model="combined", variant="plain", backbone=MAIN).iloc[0]
-    in_table = summary.model.isin(MODELS) & summary.variant.isin(["plain", LARGER])
+    in_table = summary.model.isin(MEASURED) & summary.variant.isin(["plain", LARGER])
     seeds = summary[in_table & summary.backbone.isin(["", MAIN])].n_seeds
     counted = f"{seeds.min()} to {seeds.max()} seeds".replace("1 to 1 seeds", "one seed")
     larger = select(summary, model="knn_reconstruction", variant="plain").image_size.iloc[0]

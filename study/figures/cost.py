@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, SMALL
-from study.names import MODELS, plain
+from study.names import MEASURED, plain
 from study.tables.benchmarks import LITERAL
 
 STATES = {"cold": 1.0, "features kept": 0.6, "all kept": 0.3}
@@ -98,7 +98,7 @@ def growth(rows: pd.DataFrame) -> Figure:
     usual = rows[~rows.wide]
     usual = usual[usual.side == usual.side.min()].assign(gigabytes=usual.peak_mb / 1000)
     figure, panels = style.stack(2, 2.4, sharex=True)
-    for who in [who for who in ("features", *MODELS) if (usual.model == who).any()]:
+    for who in [who for who in ("features", *MEASURED) if (usual.model == who).any()]:
         sizes = usual[usual.model == who].sort_values("images")
         marks = "o--" if who == "features" else "o-"
         for axes, column in zip(panels, ("seconds", "gigabytes"), strict=True):

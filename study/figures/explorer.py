@@ -6,10 +6,10 @@ import pandas as pd
 from IPython.display import HTML
 
 from study.figures.style import COLOURS, bins
-from study.names import MODELS, plain
+from study.names import MEASURED, plain
 from study.tables.reference import RULES, of_model, seed_zero
 
-START = MODELS.index("combined")
+START = MEASURED.index("combined")
 """The panel that is shown first: the report's model on the first category."""
 
 
@@ -21,7 +21,7 @@ def panels(scores: pd.DataFrame, nominal: pd.DataFrame, backbone: str) -> list[d
     """
     made = []
     for category in scores.category.unique():
-        for model in MODELS:
+        for model in MEASURED:
             which = {"category": category} | of_model(model, backbone)
             labels, values, _, threshold = seed_zero(scores, nominal, RULES[0], **which)
             edges, scale = bins(np.append(values, threshold))

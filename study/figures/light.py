@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from study.figures import style
 from study.figures.style import ANOMALOUS, BLACK, COLOURS, DIM, SMALL
-from study.names import MODELS, plain
+from study.names import MEASURED, plain
 
 KINDS = {
     "plain": ("o", "as measured"),
@@ -24,7 +24,7 @@ def survival(table: pd.DataFrame) -> Figure:
     """
     rows = table[table.variant == "plain"]
     names = list(rows.category.unique())
-    models = [model for model in MODELS if model in set(rows.model)]
+    models = [model for model in MEASURED if model in set(rows.model)]
     figure, (axes,) = style.stack(1, 0.95 * len(names) + 1.3)
     shifts = dict(zip(models, np.linspace(-0.34, 0.34, len(models)), strict=True))
     for y in range(0, len(names), 2):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, GREY, MARKERS, SMALL
-from study.names import CLAIMS, CONTROL, LARGER, MODELS, plain
+from study.names import CLAIMS, CONTROL, LARGER, MEASURED, plain
 from study.tables.reference import select
 
 BACKBONES = {
@@ -29,8 +29,8 @@ def parts(summary: pd.DataFrame, backbone: str) -> Figure:
     rows = shown_rows(summary, backbone)
     names = list(rows.category.unique())
     figure, (axes,) = style.stack(1, 0.92 * len(names) + 1)
-    kinds = [*((model, "plain") for model in MODELS), ("patchcore", LARGER), (CONTROL, "plain")]
-    kinds.sort(key=lambda kind: (kind[0] == CONTROL, [*MODELS, CONTROL].index(kind[0])))
+    kinds = [*((model, "plain") for model in MEASURED), ("patchcore", LARGER), (CONTROL, "plain")]
+    kinds.sort(key=lambda kind: (kind[0] == CONTROL, [*MEASURED, CONTROL].index(kind[0])))
     shifts = dict(zip(kinds, np.linspace(-0.36, 0.36, len(kinds)), strict=True))
     for y in range(0, len(names), 2):
         axes.axhspan(y - 0.5, y + 0.5, color="#F3F3F3", zorder=-2)
@@ -45,7 +45,7 @@ def parts(summary: pd.DataFrame, backbone: str) -> Figure:
     style.name_rows(axes, names)
     axes.set(xlim=(0, 1.02), ylim=(len(names) - 0.5, -0.5), xlabel="image-level AUROC")
     style.level(axes, 0.5, upright=True)
-    marks = {plain(name): {"color": COLOURS[name]} for name in (*MODELS, CONTROL)}
+    marks = {plain(name): {"color": COLOURS[name]} for name in (*MEASURED, CONTROL)}
     hollow = {"color": COLOURS["patchcore"], "markerfacecolor": "white"}
     style.key(figure, marks | {"patchcore, 384 pixels": hollow}, columns=2)
     return figure
@@ -53,7 +53,7 @@ def parts(summary: pd.DataFrame, backbone: str) -> Figure:
 
 def shown_rows(summary: pd.DataFrame, backbone: str) -> pd.DataFrame:
     """The rows of `parts`: models and brightness, parts by the AUROC of combined, best first."""
-    named = summary.model.isin([*MODELS, CONTROL]) & summary.variant.eq("plain")
+    named = summary.model.isin([*MEASURED, CONTROL]) & summary.variant.eq("plain")
     larger = summary.model.eq("patchcore") & summary.variant.eq(LARGER)
     rows = summary[(named | larger) & summary.backbone.isin(["", backbone])]
     combined = select(rows, model="combined").set_index("category").auroc_mean
@@ -106,7 +106,7 @@ def layers(summary: pd.DataFrame, backbone: str) -> Figure:
 
 def by_type(kinds: pd.DataFrame, category: str) -> Figure:
     """One mark a model for each row of `comparisons.by_defect_type`."""
-    table = kinds[(kinds.category == category) & kinds.model.isin(MODELS)]
+    table = kinds[(kinds.category == category) & kinds.model.isin(MEASURED)]
     names = list(table.defect_type.unique())
     figure, (axes,) = style.stack(1, 0.5 * len(names) + 1)
     for y, name in enumerate(names):
@@ -115,7 +115,7 @@ def by_type(kinds: pd.DataFrame, category: str) -> Figure:
         for row in rows.itertuples():
             axes.plot(row.auroc, y, "o", color=COLOURS[row.model], markersize=8)
     style.auroc_rows(axes, names)
-    style.model_key(figure, MODELS)
+    style.model_key(figure, MEASURED)
     axes.set_xlabel("image-level AUROC")
     return figure
 
@@ -130,10 +130,10 @@ def published(both: pd.DataFrame) -> Figure:
         for row in rows[rows.method == name].tail(1).itertuples():
             where = (row.metal_nut - 0.015, row.screw)
             axes.annotate(name, where, color="#5A5A5A", fontsize=SMALL, ha="right", va="center")
-    for model in MODELS:
+    for model in MEASURED:
         rows = both[ours & (both.method == model)]
         axes.plot(rows.metal_nut, rows.screw, "D", color=COLOURS[model], markersize=8)
-    style.model_key(figure, MODELS, "D")
+    style.model_key(figure, MEASURED, "D")
     axes.plot([0, 1], [0, 1], color="#B0B0B0", linestyle=":", linewidth=1)
     axes.set(xlabel="metal nut, AUROC", ylabel="screw, AUROC", xlim=(0.2, 1.02), ylim=(0.2, 1.02))
     return figure

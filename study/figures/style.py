@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.ticker import NullFormatter
 
-from study.names import CONTROL, MODELS, plain
+from study.names import CONTROL, MEASURED, plain
 
 PALETTE = ("#E69F00", "#56B4E9", "#0072B2", "#009E73", "#882255", "#CC79A7", "#D55E00")
 """Okabe and Ito's colours and Tol's wine, distinct for the colour-blind."""
-COLOURS = dict(zip(MODELS, PALETTE, strict=False)) | {CONTROL: "#767676"}
+COLOURS = dict(zip(MEASURED, PALETTE, strict=False)) | {CONTROL: "#767676"}
 """A model keeps its colour through the whole book: the colours go by the registry's order."""
 GREY = COLOURS[CONTROL]
 NORMAL, THRESHOLD, BLACK, DIM = "#9A9A9A", "#D00000", "#262626", "#6A6A6A"

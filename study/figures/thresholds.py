@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from study.figures import style
 from study.figures.histogram import histogram
 from study.figures.style import COLOURS
-from study.names import MODELS, plain
+from study.names import MEASURED, plain
 from study.tables.reference import RULES, of_model, scores_of, seed_zero, select
 
 
@@ -15,8 +15,8 @@ def histograms(
     scores: pd.DataFrame, nominal: pd.DataFrame, decided: pd.DataFrame, category: str, backbone: str
 ) -> Figure:
     """Seed 0 of every model with the report's threshold, one panel a model."""
-    figure, panels = style.stack(len(MODELS), 2.5)
-    for model, axes in zip(MODELS, panels, strict=True):
+    figure, panels = style.stack(len(MEASURED), 2.5)
+    for model, axes in zip(MEASURED, panels, strict=True):
         which = {"category": category} | of_model(model, backbone)
         labels, values, _, threshold = seed_zero(scores, nominal, RULES[0], **which)
         note = _rates(decided, threshold_rule=RULES[0].name, **which)
@@ -31,7 +31,7 @@ def roc(
     """ROC curve of every model: each seed thin, their mean thick, the report's threshold a dot."""
     figure, (axes,) = style.stack(1, 5.4)
     style.roc_frame(axes)
-    for model in MODELS:
+    for model in MEASURED:
         which = {"category": category} | of_model(model, backbone)
         labels, values = scores_of(scores, **which)
         row = select(summary, variant="plain", **which).iloc[0]

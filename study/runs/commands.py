@@ -1,4 +1,4 @@
-"""The commands that measure: ``python -m study reference | sensitivity | curve | trials``."""
+"""The commands that measure: ``python -m study reference | sensitivity | curve | layers``."""
 
 import importlib
 import time
@@ -15,8 +15,7 @@ COMMANDS = {
     "reference": "study.runs.reference",
     "sensitivity": "study.runs.sensitivity",
     "curve": "study.runs.curve_runs",
-    "trials": "study.trials.trials",
-    "layers": "study.trials.layers",
+    "layers": "study.runs.layer_runs",
 }
 
 

@@ -42,7 +42,7 @@ class Run(BaseModel):
     Variants: "plain"; "brightness-normalised", every image rescaled to one mean grey;
     "held-out", fitted without a fifth of the training images, which then give nominal scores;
     "untrained", with a ResNet-50 of random weights, layer2 and layer3; "384 pixels", with
-    `changes` to the image size of kNN reconstruction; the name of a layer, with it alone.
+    `changes` to the image size; the name of a layer, with it alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 from anomalylib.errors import UserError
 from anomalylib.features.weights import LITE0
-from study.names import LARGER, MODELS, REPORTED
+from study.names import LARGER, LARGER_SIZE, MODELS, REPORTED
 from study.runs.experiment import Experiment
 from study.runs.measurement import HELD_OUT, NORMALISED, PLAIN, UNTRAINED, Run
-from study.settings import make_settings
 
 WITHOUT_BACKBONE = "autoencoder"
 MORE_SEEDS = 5  # on the parts that the report is about
@@ -56,7 +55,7 @@ def plan(
 def _shares(experiment: Experiment) -> list[tuple[str, Share]]:
     """Every share with the name of its backbone, those of the first backbone first."""
     on_features = tuple(model for model in MODELS if model != WITHOUT_BACKBONE)
-    larger = (("image_size", make_settings("knn_reconstruction", {}).image_size),)
+    larger = (("image_size", LARGER_SIZE),)
     usual = [Share(PLAIN, on_features, 3), Share(LARGER, ("patchcore",), 3, changes=larger)]
     first, *others = experiment.backbones
     layers = experiment.backbones[first].layers

@@ -99,18 +99,6 @@ def patch_steps() -> list[Step]:
     return [*steps, patches, Step("anomaly map: distance to nearest", (1, *whole[1:]))]
 
 
-def rebuilt_steps(dimensions: int, neighbours: int, size: int = 384) -> list[Step]:
-    """What an image becomes where each patch is rebuilt from normal ones."""
-    steps, (_, *grid) = feature_steps(size)
-    return [
-        *steps,
-        Step("on principal axes", (dimensions, *grid)),
-        Step("nearest normal patches", (neighbours, dimensions, *grid)),
-        Step("rebuilt from them", (dimensions, *grid)),
-        Step("anomaly map: what is left", (1, *grid)),
-    ]
-
-
 def weights_of(network: type[nn.Module], *given: int) -> str:
     """How many weights a network has to learn, for a sentence."""
     with torch.device("meta"):

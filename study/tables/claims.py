@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from anomalylib.metrics.intervals import lower_bound, upper_bound
-from study.names import CLAIMS, CONTROL, LARGER, MODELS, plain
+from study.names import CLAIMS, CONTROL, LARGER, MEASURED, plain
 from study.tables.across_parts import (
     Judged,
     ModelComparison,
@@ -126,8 +126,8 @@ def matrix(summary: pd.DataFrame, scores: pd.DataFrame, backbone: str) -> pd.Dat
 
 def kinds() -> list[tuple[str, str]]:
     """Every model with its variant, patchcore a second time with larger images."""
-    at = MODELS.index("patchcore") + 1
-    plain_ones = [(model, "plain") for model in MODELS]
+    at = MEASURED.index("patchcore") + 1
+    plain_ones = [(model, "plain") for model in MEASURED]
     return [*plain_ones[:at], ("patchcore", LARGER), *plain_ones[at:]]
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 from anomalylib.metrics import image as metrics
 from anomalylib.metrics import intervals
-from study.names import MODELS
+from study.names import MEASURED
 from study.tables.reference import SCORE, of_model, scores_of, select, wins_of
 
 
@@ -42,7 +42,7 @@ def between_models(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
     for category, own in plain.groupby("category", sort=False):
         if not (own.backbone == backbone).any():
             continue
-        models = [of_model(model, backbone) for model in MODELS if model in set(own.model)]
+        models = [of_model(model, backbone) for model in MEASURED if model in set(own.model)]
         which = {"category": category}
         for second, first in pairwise(models):
             found = compare(scores, which | first, which | second)

@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import HTML
 from markupsafe import Markup
 
-from study.names import MODELS, plain
+from study.names import MEASURED, plain
 from study.tables.results import Result, tabulate
 from study.tables.text import NARROW
 
@@ -91,7 +91,7 @@ def published_table(both: pd.DataFrame) -> HTML:
     ours = both.source == "this study"
     backbone = (", " + both.backbone).where(both.backbone != "none", "")
     shown = {
-        "method": both.method.replace({model: plain(model) for model in MODELS}) + backbone,
+        "method": both.method.replace({model: plain(model) for model in MEASURED}) + backbone,
         "metal nut": both.metal_nut,
         "screw": both.screw,
         "15 categories": both.mean15,

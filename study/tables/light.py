@@ -5,7 +5,7 @@ import pandas as pd
 
 from anomalylib.metrics.covariate import adjusted_auroc
 from anomalylib.metrics.intervals import Interval, auroc_interval, win_matrix
-from study.names import CONTROL, LARGER, MODELS, plain
+from study.names import CONTROL, LARGER, MEASURED, plain
 from study.tables.reference import of_model, scores_of, select, wins_of
 from study.tables.text import Numbers, interval_text
 
@@ -24,7 +24,7 @@ def survival(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
     NaN where not identified. Each comes with ``_low`` and ``_high``, the last two with
     ``_overlap``, the share of anomalous images within the normal images' range.
     """
-    kinds = [*((model, "plain") for model in MODELS), ("patchcore", LARGER)]
+    kinds = [*((model, "plain") for model in MEASURED), ("patchcore", LARGER)]
     covariates = {}
     rows = []
     for category in scores.category.unique():

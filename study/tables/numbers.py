@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from anomalylib.metrics.intervals import conformal_bound
-from study.names import CONTROL, LARGER, MAIN, MODELS, REPORTED, plain
+from study.names import CONTROL, LARGER, MAIN, MEASURED, REPORTED, plain
 from study.tables import claims, comparisons
 from study.tables.across_parts import mean_over_parts
 from study.tables.comparisons import between_variants, by_defect_type, seed_spread
@@ -107,7 +107,7 @@ def category(scores: pd.DataFrame, summary: pd.DataFrame, name: str) -> Numbers:
     """Of the chapter on one category."""
     numbers: Numbers = {"normal": normal_counts(scores)[f"{name}_normal"]}
     numbers["larger"] = auroc(summary, name, "patchcore", variant=LARGER)
-    for model in MODELS:
+    for model in MEASURED:
         row = row_of(summary, name, model)
         numbers[f"{model}_count"] = str(row.n_seeds)
         seeds = seed_spread(scores, category=name, **of_model(model, MAIN))

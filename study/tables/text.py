@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from anomalylib.metrics.intervals import Interval
-from study.names import MODELS, REPORTED
+from study.names import MEASURED, REPORTED
 
 Numbers = dict[str, Any]
 """What a page's text takes by name: texts, or numbers that get three digits."""
@@ -77,7 +77,7 @@ def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str
 def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Published numbers and our own in one table, sorted by the harder part."""
     rows = published.drop(columns=["repository", "commit", "key"])
-    own = summary[(summary.variant == "plain") & summary.model.isin(MODELS)]
+    own = summary[(summary.variant == "plain") & summary.model.isin(MEASURED)]
     own = own[own.category.isin(REPORTED)]
     ours = []
     for (model, backbone), found in own.groupby(["model", "backbone"], sort=False):

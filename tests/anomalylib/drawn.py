@@ -5,7 +5,6 @@ import torch
 
 from anomalylib.detectors.autoencoder import Autoencoder
 from anomalylib.detectors.combined import Combined
-from anomalylib.detectors.knn_reconstruction import KNNReconstruction
 from anomalylib.detectors.patchcore import PatchCore
 from anomalylib.detectors.pooled import Pooled
 
@@ -27,9 +26,6 @@ def every_detector(extractor, **settings):
         "resnet": Pooled(extractor, seed=1, **settings),
         "combined": Combined(extractor, epochs=3, latent=4, seed=1, **settings),
         "patchcore": PatchCore(extractor, coreset=0.2, seed=1, **settings),
-        "knn_reconstruction": KNNReconstruction(
-            extractor, bank=60, dimensions=9, neighbours=5, seed=1, **settings
-        ),
     }
 
 

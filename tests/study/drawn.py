@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from study.names import LARGER, MAIN, MODELS
+from study.names import LARGER, MAIN, MEASURED
 from study.tables import reference as tables
 from study.tables.results import Result
 
@@ -46,7 +46,7 @@ def reference_tables(categories=("metal_nut",), times=1):
     images = [f"test/{'bent' if label else 'good'}/{i:02d}.png" for i, label in enumerate(labels)]
     random = np.random.default_rng(0)
     scores, nominal = [], []
-    models = [("autoencoder", ""), *((model, MAIN) for model in MODELS[1:])]
+    models = [("autoencoder", ""), *((model, MAIN) for model in MEASURED[1:])]
     models += [(name, "") for name in tables.CONTROLS]
     usual = ("plain", "held-out", "brightness-normalised")
     for category, (model, backbone) in itertools.product(categories, models):
@@ -56,7 +56,7 @@ def reference_tables(categories=("metal_nut",), times=1):
             columns = {"seed": 0, "image": images, "label": labels, "defect_type": "bent"}
             columns |= dict.fromkeys(("score_top10", "score_mean", "score_max"), value)
             scores.append(pd.DataFrame(own | columns))
-            if model in MODELS and variant in ("plain", "held-out", LARGER):
+            if model in MEASURED and variant in ("plain", "held-out", LARGER):
                 for which in ("training", "held-out")[: 1 + (variant == "held-out")]:
                     learned = {"seed": 0, "images": which, "score": np.exp(random.normal(size=30))}
                     nominal.append(pd.DataFrame(own | learned))
@@ -90,7 +90,7 @@ TRAINING = [
 CATEGORY = [
     {"model": model, "state": state, "fit": fit, "score": 2.0, "images": [10, 20]}
     | {"peak_mb": 900.0 + fit, "auroc": 0.9}
-    for model in MODELS
+    for model in MEASURED
     for state, times in {"cold": (30.0, 50.0), "all kept": (1.0, 3.0)}.items()
     for fit in times
 ]
@@ -101,13 +101,13 @@ PEERS = [
 ]
 ONE = [
     {"model": model, "threads": threads, "milliseconds": [20.0 / threads] * 10}
-    for model in MODELS
+    for model in MEASURED
     for threads in (1, 2)
 ]
 GROWTH = [
     {"model": model, "images": count, "side": side, "seconds": count / 50, "peak_mb": 900.0}
     | {"wide": wide}
-    for model in ("features", *MODELS)
+    for model in ("features", *MEASURED)
     for count, side, wide in zip(
         (100, 400, 400, 480), (224, 224, 448, 224), (False, False, False, True), strict=True
     )

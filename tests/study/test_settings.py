@@ -59,7 +59,7 @@ def test_a_text_that_papermill_read_as_a_number_is_refused_with_the_remedy(given
 
 def test_each_model_has_the_image_size_it_was_made_for():
     sizes = {name: getattr(make_settings(name, {}), "image_size", None) for name in MODELS}
-    assert sizes == dict.fromkeys(MODELS, 224) | {"autoencoder": None, "knn_reconstruction": 384}
+    assert sizes == dict.fromkeys(MODELS, 224) | {"autoencoder": None}
 
 
 def test_only_the_variables_that_are_parameters_are_read(tiny_root):

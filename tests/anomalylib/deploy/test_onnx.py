@@ -6,7 +6,7 @@ import torch
 from anomalylib import __version__
 from anomalylib.deploy import onnx as export
 from anomalylib.deploy.onnx import onnx_scores, to_onnx
-from anomalylib.detectors.knn_reconstruction import KNNReconstruction
+from anomalylib.detectors.patchcore import PatchCore
 from anomalylib.detectors.pooled import Pooled
 from anomalylib.detectors.registry import DETECTORS
 from anomalylib.errors import UserError
@@ -149,18 +149,6 @@ def test_every_score_and_nearly_all_of_a_map_must_agree():
             export._compare("map", given, expected, 1.0, share)
 
 
-@pytest.mark.parametrize("count", [1, 2, 10, 25])
-def test_elimination_against_numpy(count):
-    edges = RANDOM.normal(size=(30, count, 12)) * 10.0 ** RANDOM.uniform(-2, 2, (30, 1, 1))
-    gram = edges @ edges.swapaxes(1, 2)
-    gram += 0.1 * np.trace(gram, axis1=1, axis2=2)[:, None, None] / count * np.eye(count)
-    right = np.ones((30, count, 1))
-    expected = np.linalg.solve(gram, right)
-    given = export.solution(torch.from_numpy(gram).float(), torch.from_numpy(right).float())
-    off = np.linalg.norm(given.numpy() - expected, axis=1)
-    assert off.max() < 1e-5 * np.linalg.norm(expected, axis=1).max()
-
-
 def test_what_has_not_learned_or_not_in_single_precision_is_refused(small, tmp_path):
     with pytest.raises(UserError, match="Pooled has not learned yet: call its fit"):
         to_onnx(Pooled(small), tmp_path / "x.onnx")
@@ -170,7 +158,7 @@ def test_what_has_not_learned_or_not_in_single_precision_is_refused(small, tmp_p
 
 
 def test_a_file_follows_its_detectors_settings(program, tmp_path):
-    detector = KNNReconstruction(program, bank=4, dimensions=8, neighbours=9, ridge=2, top_k=999)
+    detector = PatchCore(program, coreset=0.05, top_k=999)
     assert_judges_alike(detector.fit(NORMAL), to_onnx(detector, tmp_path / "x.onnx"), NEW)
 
 

@@ -136,14 +136,12 @@ def test_a_parameter_that_is_read_in_two_ways_or_parts_the_models_is_one_line(
 def test_a_parameter_is_taken_as_it_was_typed(opened, tmp_path):
     (tmp_path / "provenance.json").write_text('{"data": {}}')
     params = f"reference_dir={tmp_path} learning_curve.sizes=10 latent=9 sigma=1e-1 normalise=FALSE"
-    params += (
-        " knn_reconstruction.image_size=64 learning_curve.image_size=96 coreset=+0.5 model=resnet"
-    )
+    params += " learning_curve.image_size=96 coreset=+0.5 model=resnet"
     tasks = {task.notebook: task.parameters for task in opened(params=params).tasks}
     curve = {"sizes": "10", "sigma": 0.1, "normalise": False, "image_size": 96, "model": "resnet"}
     assert tasks["learning_curve"] | curve == tasks["learning_curve"]
     assert (tasks["combined"]["latent"], tasks["patchcore"]["coreset"]) == (9, 0.5)
-    assert tasks["knn_reconstruction"]["image_size"] == 64 and "image_size" not in tasks["resnet"]
+    assert "image_size" not in tasks["resnet"]
     assert tasks["claims"]["reference_dir"] == str(tmp_path)
 
 

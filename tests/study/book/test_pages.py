@@ -155,5 +155,5 @@ def test_options_are_repeated_in_the_command(tiny_root):
     both = "`make sensitivity` and `make reference`"
     assert pages.made_by(chapter, study) == f"Measured by {both}, drawn by `make book`."
     chapter = SimpleNamespace(notebook="where_it_fails", subject="")
-    three = "`make reference`, `make layers` and `make trials`"
+    three = "`make reference` and `make layers`"
     assert pages.made_by(chapter, study) == f"Measured by {three}, drawn by `make book`."

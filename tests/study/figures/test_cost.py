@@ -2,7 +2,7 @@ import pandas as pd
 
 from study.figures import cost as speed
 from study.figures.style import COLOURS
-from study.names import MODELS, plain
+from study.names import MEASURED, plain
 from study.tables import benchmarks
 from tests.study.drawn import CATEGORY, EXTRACTION, GROWTH, ONE, PEERS, TRAINING
 
@@ -11,14 +11,14 @@ def test_every_model_has_its_colour_and_the_peer_none_of_theirs():
     peers = pd.DataFrame(PEERS)
     costs = benchmarks.category_costs(pd.DataFrame(CATEGORY), peers)
     (axes,) = speed.category(costs).axes
-    assert len(axes.patches) == 2 * len(MODELS) + 1
+    assert len(axes.patches) == 2 * len(MEASURED) + 1
     left, right = axes.get_xlim()
     assert all(left < bar.get_width() < right for bar in axes.patches)
     assert speed.colour("combined") == COLOURS["combined"]
     assert speed.colour("anomalib, 10%") not in COLOURS.values()
     (axes,) = speed.latency(benchmarks.latencies(pd.DataFrame(ONE), peers)).axes
-    assert [label.get_text() for label in axes.get_yticklabels()][: len(MODELS)] == [
-        plain(model) for model in MODELS
+    assert [label.get_text() for label in axes.get_yticklabels()][: len(MEASURED)] == [
+        plain(model) for model in MEASURED
     ]
 
 
@@ -39,4 +39,4 @@ def test_training_has_a_line_for_each_recipe():
 def test_growth_leaves_other_sizes_and_the_wide_run_out():
     seconds, memory = speed.growth(pd.DataFrame(GROWTH)).axes
     assert all(line.get_xdata().tolist() == [100, 400] for line in seconds.get_lines())
-    assert len(memory.get_lines()) == 1 + len(MODELS)
+    assert len(memory.get_lines()) == 1 + len(MEASURED)

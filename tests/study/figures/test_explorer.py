@@ -7,7 +7,7 @@ import pytest
 
 from anomalylib.metrics import intervals
 from study.figures.explorer import explorer, panels
-from study.names import MAIN, MODELS, plain
+from study.names import MAIN, MEASURED, plain
 from study.tables.reference import read_tables, scores_of
 from tests.study.book.test_browser import Reader, browser, site
 
@@ -23,8 +23,8 @@ def data():
 def test_a_panel_holds_every_test_image_and_the_reports_threshold(data):
     scores, nominal, found = data
     first = scores.category.iloc[0]
-    names = [plain(f"{first}, {name}") for name in MODELS]
-    assert [panel["name"] for panel in found[: len(MODELS)]] == names
+    names = [plain(f"{first}, {name}") for name in MEASURED]
+    assert [panel["name"] for panel in found[: len(MEASURED)]] == names
     own = {"category": "screw", "model": "combined", "backbone": MAIN}
     labels, values = scores_of(scores, **own)
     (panel,) = [panel for panel in found if panel["name"] == "screw, combined"]

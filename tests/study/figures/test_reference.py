@@ -4,7 +4,7 @@ import pytest
 
 from study.figures import reference as charts
 from study.figures.style import COLOURS
-from study.names import LARGER, MAIN, MODELS, plain
+from study.names import LARGER, MAIN, MEASURED, plain
 from tests.study.drawn import reference_tables
 
 
@@ -24,7 +24,7 @@ def test_every_part_has_a_band_with_every_model_in_its_colour(summary):
     rows = charts.shown_rows(summary, MAIN)
     names = list(rows.category.unique())
     assert [text.get_text() for text in axes.get_yticklabels()] == list(map(plain, names))
-    assert len(marks(axes)) == 2 * (len(MODELS) + 2)  # larger images, and brightness
+    assert len(marks(axes)) == 2 * (len(MEASURED) + 2)  # larger images, and brightness
     for row in rows.itertuples():
         there = [(x, y) for x, y, colour in marks(axes) if colour == COLOURS[row.model]]
         near = [x for x, y in there if abs(y - names.index(row.category)) < 0.5]
@@ -72,7 +72,7 @@ def test_each_defect_type_has_a_row_with_every_model():
     rows = [
         {"category": "nut", "defect_type": kind, "model": model, "auroc": 0.1 * at}
         for kind in ("bent", "scratch_head")
-        for at, model in enumerate(MODELS)
+        for at, model in enumerate(MEASURED)
     ]
     (axes,) = charts.by_type(pd.DataFrame(rows), "nut").axes
     assert [text.get_text() for text in axes.get_yticklabels()] == ["bent", "scratch head"]
@@ -84,11 +84,11 @@ def test_published_methods_are_grey_and_ours_in_colour():
     rows = [{"method": "FRE (linear)", "metal_nut": 0.9, "screw": 0.8, "source": "somewhere"}]
     rows += [
         {"method": model, "metal_nut": 0.9, "screw": 0.6, "source": "this study"}
-        for model in MODELS
+        for model in MEASURED
     ]
     rows += [{"method": "unknown", "metal_nut": np.nan, "screw": 0.5, "source": "somewhere"}]
     (axes,) = charts.published(pd.DataFrame(rows)).axes
     grey, *ours = [line for line in axes.lines if line.get_marker() in "oD"]
     assert len(grey.get_xdata()) == 1
-    assert [line.get_color() for line in ours] == [COLOURS[model] for model in MODELS]
+    assert [line.get_color() for line in ours] == [COLOURS[model] for model in MEASURED]
     assert "FRE (linear)" in [text.get_text() for text in axes.texts]

@@ -5,7 +5,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from study.figures import style as look
 from study.figures.histogram import histogram
-from study.names import CONTROL, MODELS, plain
+from study.names import CONTROL, MEASURED, plain
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def contrast_with_white(colour):
 
 
 def test_every_model_has_a_colour_of_its_own():
-    assert set(look.COLOURS) == {*MODELS, CONTROL}
+    assert set(look.COLOURS) == {*MEASURED, CONTROL}
     assert len(set(look.COLOURS.values())) == len(look.COLOURS)
 
 
-@pytest.mark.parametrize("name", [*MODELS, CONTROL, "contrast"])
+@pytest.mark.parametrize("name", [*MEASURED, CONTROL, "contrast"])
 def test_text_in_an_models_colour_is_dark_enough_to_read(name):
     assert contrast_with_white(look.ink(name)) >= 4.5
 
@@ -36,7 +36,7 @@ def test_colours_stay_apart_for_the_colour_blind():
     to_lms = np.array([[17.88, 43.52, 4.12], [3.46, 27.16, 3.87], [0.03, 0.18, 1.47]])
     protan = np.array([[0, 2.02344, -2.52581], [0, 1, 0], [0, 0, 1]])
     deutan = np.array([[1, 0, 0], [0.494207, 0, 1.24827], [0, 0, 1]])
-    colours = np.array([to_rgb(look.COLOURS[model]) for model in MODELS]) ** 2.2
+    colours = np.array([to_rgb(look.COLOURS[model]) for model in MEASURED]) ** 2.2
     for blind in (protan, deutan):
         seen = colours @ to_lms.T @ blind.T @ np.linalg.inv(to_lms).T
         seen = np.clip(seen, 0, 1) ** (1 / 2.2)
@@ -101,10 +101,10 @@ def test_the_note_stands_where_there_is_room(axes):
 
 def test_the_key_of_a_roc_names_every_model_in_its_colour():
     figure, axes = plt.subplots()
-    for model in MODELS:
+    for model in MEASURED:
         axes.plot([0, 1], [0, 1], label=f"{plain(model)}  0.500")
     look.roc_key(figure, axes)
     colours = [text.get_color() for text in figure.legends[0].get_texts()]
-    assert colours == [look.ink(model) for model in MODELS]
-    assert len(set(colours)) == len(MODELS)
+    assert colours == [look.ink(model) for model in MEASURED]
+    assert len(set(colours)) == len(MEASURED)
     plt.close(figure)

@@ -5,7 +5,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from study.figures import thresholds as signatures
 from study.figures.style import COLOURS, THRESHOLD
-from study.names import MAIN, MODELS, plain
+from study.names import MAIN, MEASURED, plain
 from study.tables import reference as tables
 from tests.study.drawn import LABELS
 
@@ -42,8 +42,8 @@ def test_panels_that_share_an_axis_share_their_bins(made):
 def test_every_model_has_its_histogram_with_the_reports_threshold(made):
     scores, nominal, _, decided = made
     figure = signatures.histograms(scores, nominal, decided, "metal_nut", MAIN)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == list(map(plain, MODELS))
-    for axes, model in zip(figure.axes, MODELS, strict=True):
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(map(plain, MEASURED))
+    for axes, model in zip(figure.axes, MEASURED, strict=True):
         (line,) = [line for line in axes.lines if line.get_color() == THRESHOLD]
         own = tables.select(nominal, variant="plain", model=model).score
         assert line.get_xdata()[0] == pytest.approx(own.mean() + 3 * own.std(ddof=0))

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from study.figures import trials as trial_figures
-from study.trials.rarity import EDGES
+from study.runs.rarity import EDGES
 
 
 @pytest.fixture

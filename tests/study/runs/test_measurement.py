@@ -49,7 +49,6 @@ def test_every_setting_has_a_name_of_its_own():
         ("resnet", {"top_k": 2, "seed": 9}),
         ("combined", {"latent": 5, "batch_norm": False, "scale": False, "sigma": 1.0}),
         ("patchcore", {"coreset": 0.3}),
-        ("knn_reconstruction", {"neighbours": 3, "bank": 200, "dimensions": 8, "ridge": 0.5}),
     ],
 )
 def test_a_detector_takes_its_settings_by_their_names(model, changes, backbone, folder):
@@ -57,7 +56,7 @@ def test_a_detector_takes_its_settings_by_their_names(model, changes, backbone, 
     detector = make_detector(model, make_settings(model, changes), given)
     assert {name: getattr(detector, name) for name in changes} == changes
     assert detector.cache == folder and not detector.keep
-    default = {"resnet": 224, "combined": 224, "patchcore": 224, "knn_reconstruction": 384}
+    default = {"resnet": 224, "combined": 224, "patchcore": 224}
     assert detector.side == default.get(model, 128)
 
 

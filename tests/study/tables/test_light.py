@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from anomalylib.metrics.covariate import adjusted_auroc
-from study.names import CONTROL, LARGER, MAIN, MODELS
+from study.names import CONTROL, LARGER, MAIN, MEASURED
 from study.tables import light
 from study.tables.reference import select
 from tests.study.drawn import reference_tables
@@ -35,7 +35,7 @@ def greys():
 
 
 def test_every_model_has_its_aurocs_on_every_part(scores, survived):
-    assert len(survived) == 2 * (len(MODELS) + 1)
+    assert len(survived) == 2 * (len(MEASURED) + 1)
     for row in survived.itertuples():
         own = select(scores, category=row.category, model=row.model, variant=row.variant)
         (expected,) = rank_auroc(own.label.to_numpy(), own.score_top10.to_numpy()[None])
@@ -99,6 +99,6 @@ def test_the_text_names_what_changes_most(survived, greys):
 def test_pages_show_a_dash_where_nothing_is_identified(survived, greys):
     lost = survived.assign(grey=np.nan, grey_low=np.nan, grey_high=np.nan)
     assert set(light.survival_table(lost)["adjusted for grey"]) == {"–"}
-    assert len(light.survival_table(survived)) == 2 * len(MODELS)
+    assert len(light.survival_table(survived)) == 2 * len(MEASURED)
     shown = light.shift_table(light.shift(greys))
     assert list(shown.category) == ["metal_nut", "screw"]

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from anomalylib.detectors.thresholds import Conformal
-from study.names import MAIN, MODELS
+from study.names import MAIN, MEASURED
 from study.tables import promises
 from study.tables.reference import RULES, select
 from tests.study.drawn import reference_tables
@@ -24,7 +24,7 @@ def table(made):
 
 def test_every_part_model_and_rule_has_a_row(table):
     keys = set(zip(table.category, table.model, table.rule, strict=True))
-    expected = itertools.product(("metal_nut", "screw"), MODELS, [rule.name for rule in RULES])
+    expected = itertools.product(("metal_nut", "screw"), MEASURED, [rule.name for rule in RULES])
     assert keys == set(expected) and len(table) == len(keys)
 
 

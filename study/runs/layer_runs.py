@@ -18,9 +18,9 @@ from anomalylib.images.category import Category
 from study.checkout import FEATURES, ROOT
 from study.runs.experiment import Experiment
 from study.runs.measurement import PLAIN
+from study.runs.rarity import by_rarity, rarity_of
 from study.runs.writing import write_tables
 from study.tables.reference import REFERENCE, SCORE
-from study.trials.rarity import by_rarity, rarity_of
 
 LAYERS = ("layer2,layer3", "layer2", "layer3")
 LATENT = (50, 100, 200, 400)
@@ -59,7 +59,7 @@ class LayerRecord(BaseModel):
     names: list[str]  # of the test images
     labels: list[int]
     scores: list[float]
-    by_rarity: list[dict[str, Any]]  # see `study.trials.rarity.by_rarity`
+    by_rarity: list[dict[str, Any]]  # see `study.runs.rarity.by_rarity`
 
 
 def measure(
@@ -83,7 +83,7 @@ def measure(
 
 
 open_experiment: Callable[..., Experiment] = functools.partial(
-    Experiment, measure=measure, record=LayerRecord, folder=ROOT / "build" / "trials"
+    Experiment, measure=measure, record=LayerRecord, folder=ROOT / "build" / "layers"
 )
 
 

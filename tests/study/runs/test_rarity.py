@@ -4,7 +4,7 @@ from scipy.spatial.distance import cdist
 
 from anomalylib.images.category import load_category
 from study.runs.measurement import cell_mask
-from study.trials.rarity import EDGES, by_rarity, rarity_of
+from study.runs.rarity import EDGES, by_rarity, rarity_of
 
 
 def test_rarity_is_the_distance_to_the_nearest_of_all_where_there_are_few():

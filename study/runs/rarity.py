@@ -3,14 +3,15 @@
 from typing import Any
 
 import numpy as np
+import torch
 
 from anomalylib.detectors.blocks import as_rows, blocks, joined
-from anomalylib.detectors.knn_reconstruction import SEEDS, nearest
 from anomalylib.detectors.patchcore import gather
 from anomalylib.features.cache import Stored
 from anomalylib.images.category import Category
 from study.runs.measurement import cell_mask
 
+SEEDS = 256  # patches, taken at random, that tell how rare all others are
 # Shares of the normal patches that are more common than a bin's.
 EDGES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1)
 
@@ -20,7 +21,10 @@ def rarity_of(features: Stored, normal: Stored, seed: int = 0) -> np.ndarray:
     total = int(np.prod(normal.shape[:3]))
     random = np.random.default_rng(seed)
     seeds = gather(normal, np.sort(random.choice(total, min(SEEDS, total), replace=False)))
-    parts = (nearest(as_rows(block), seeds).reshape(block.shape[:3]) for block in blocks(features))
+    parts = (
+        torch.cdist(as_rows(block), seeds).amin(dim=1).view(block.shape[:3]).numpy()
+        for block in blocks(features)
+    )
     return joined(parts, len(features))
 
 

@@ -5,8 +5,8 @@ from anomalylib.detectors.combined import Combined
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import resolve_backbone
 from anomalylib.images.category import load_category
-from study.trials import layers
-from study.trials.layers import LayerRun
+from study.runs import layer_runs as layers
+from study.runs.layer_runs import LayerRun
 
 
 @pytest.fixture(scope="module")

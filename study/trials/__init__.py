@@ -1,1 +1,0 @@
-"""What was tried on the way to kNN reconstruction."""
