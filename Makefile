@@ -20,11 +20,12 @@ PARAMS ?=
 OUTPUT ?=
 ONLY ?=
 PEERS ?= .venv-peers
+TORCH_INDEX ?=
 
 # A setting is text: neither make nor the shell may look for commands in it. It reaches
 # the commands below by the environment, as it was given.
 SETTINGS = CATEGORIES DATA_ROOT BACKBONE WEIGHTS LAYERS SEED DEVICE PROFILE JOBS SCHEDULER PARAMS \
-	OUTPUT ONLY MODELS SEEDS VARIANTS
+	OUTPUT ONLY MODELS SEEDS VARIANTS TORCH_INDEX
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
 export $(SETTINGS)
 
@@ -33,10 +34,10 @@ STUDY = --categories "$$CATEGORIES" --data-root "$$DATA_ROOT" --backbone "$$BACK
 	--weights "$$WEIGHTS" --layers "$$LAYERS" --seed "$$SEED" --device "$$DEVICE" \
 	--profile "$$PROFILE" --jobs "$$JOBS" --scheduler "$$SCHEDULER" --params "$$PARAMS"
 
-.PHONY: help setup book notebooks reference sensitivity curve layers bench bench-peers headline pdf test faults data lint format clean
+.PHONY: help setup contributing book notebooks reference sensitivity curve layers bench bench-peers headline pdf test faults data lint format clean
 
 help:
-	@echo "make setup       create the environment in $(VENV)"
+	@echo "make setup       create the environment in $(VENV); TORCH_INDEX=address takes PyTorch from there"
 	@echo "make book        run the study and build the book"
 	@echo "make pdf         print the book into one file, where Chromium is installed"
 	@echo "make notebooks   run the notebooks of some parts and no chapter, e.g. CATEGORIES=screw"
@@ -62,12 +63,12 @@ help:
 setup: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5))' || \
-		{ echo "error: $(PYTHON) is too old: Python 3.11.5 or newer is needed (PYTHON=...)" >&2; exit 2; }
-	@echo "creating the environment in $(VENV)"
-	@start=$$(date +%s) && $(PYTHON) -m venv $(VENV) && \
-	$(RUN) -m pip install --constraint constraints.txt --editable '.[dev]' && \
-	echo $$(( $$(date +%s) - start )) > $(VENV)/setup-seconds && touch $@
+	@$(PYTHON) study/environment.py $(VENV) && touch $@
+
+contributing: $(VENV)/contributing
+
+$(VENV)/contributing: $(VENV)/installed
+	@$(PYTHON) study/environment.py $(VENV) dev && touch $@
 
 book pdf notebooks: setup
 	@$(RUN) -m study $@ $(STUDY)
@@ -76,7 +77,7 @@ reference sensitivity curve layers: setup
 	@$(RUN) -m study $@ $(STUDY) --output "$$OUTPUT" --models "$$MODELS" --seeds "$$SEEDS" \
 		--variants "$$VARIANTS"
 
-bench: setup
+bench: contributing
 	@$(RUN) -m pytest tests/benchmarks/selfcheck.py
 	@$(RUN) -m tests.benchmarks --data-root "$$DATA_ROOT" --weights "$$WEIGHTS" \
 		--layers "$$LAYERS" --only "$$ONLY" --output "$$OUTPUT"
@@ -92,19 +93,19 @@ $(PEERS)/installed: constraints.txt
 headline data: setup
 	@$(RUN) -m study $@
 
-test: setup
+test: contributing
 	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-faults: setup
+faults: contributing
 	@$(RUN) -m pytest tests/faults/selfcheck.py
 	@TQDM_DISABLE=1 $(RUN) -m tests.faults --only "$$ONLY" --output "$$OUTPUT"
 
-lint: setup
+lint: contributing
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
 	@$(VENV)/bin/nbstripout --verify notebooks/*.ipynb
 
-format: setup
+format: contributing
 	@$(RUN) -m ruff check --fix
 	@$(RUN) -m ruff format
 	@$(VENV)/bin/nbstripout notebooks/*.ipynb

@@ -1,6 +1,7 @@
 """A fitted detector as one ONNX file: images in, score and anomaly map out."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from anomalylib.files import written_whole
 
 LARGEST = 2**31 - 2**24  # bytes of detector and backbone that one ONNX file can hold
 OPSET = 18  # version of ONNX's operators; onnxruntime has had it since 1.14
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")  # of the extra ``onnx``
 TOLERANCE = 1e-4
 """Largest difference allowed, as a share of the value or of the threshold if that is larger."""
 CELLS = 0.99
@@ -84,6 +86,9 @@ def to_onnx(detector: Detector, path: str | Path) -> Path:
     images one by one, as `onnx_scores` does.
     """
     path = Path(path)
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        install = "install the extra onnx, in the study's folder: pip install '.[onnx]'"
+        raise UserError(f"ONNX needs packages that are not here ({', '.join(missing)}): {install}")
     if path.suffix != ".onnx":
         raise UserError(f"{path} is no name for an ONNX file: let it end in .onnx")
     metadata = _metadata(detector)

@@ -192,6 +192,13 @@ def test_what_is_too_large_for_one_file_is_refused(resnet, tmp_path, monkeypatch
         to_onnx(resnet, tmp_path / "x.onnx")
 
 
+def test_without_its_packages_it_says_how_to_get_them(resnet, tmp_path, monkeypatch):
+    there = export.find_spec
+    monkeypatch.setattr(export, "find_spec", lambda name: None if "script" in name else there(name))
+    with pytest.raises(UserError, match=r"not here \(onnxscript\): install the extra onnx, .*onnx"):
+        to_onnx(resnet, tmp_path / "x.onnx")
+
+
 def test_another_suffix_and_no_model_are_refused(resnet, tmp_path):
     with pytest.raises(UserError, match=r"let it end in \.onnx"):
         to_onnx(resnet, tmp_path / "x.pt")
