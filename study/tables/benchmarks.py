@@ -14,6 +14,7 @@ FILE = "benchmarks.json"
 PEER = "anomalib"
 LITERAL = "literal"
 FEW = "few"
+SINGLE = "float32"
 
 
 def read_benchmarks(folder: str | Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
@@ -110,41 +111,34 @@ def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def beside(rows: pd.DataFrame) -> pd.DataFrame:
-    """What kNN reconstruction takes, against combined and patchcore measured beside it.
-
-    One row a category: median ``ratio`` of the seconds from files to
-    scores over the repeats, with its ``low`` and ``high``; the medians of
-    the seconds themselves, ``combined``, ``knn_reconstruction`` and
-    ``patchcore``, of the same image size; and ``peak_gb`` of kNN reconstruction.
-    """
-    total = rows.assign(total=rows.fit + rows.score)
-    wide = total.pivot(index=["category", "repeat"], columns="model", values="total")
-    ratio = (wide.knn_reconstruction / wide.combined).groupby("category", sort=False)
-    own = wide.groupby("category", sort=False).median()
-    peak = rows[rows.model == "knn_reconstruction"].groupby("category").peak_mb.max() / 1000
-    found = own.assign(ratio=ratio.median(), low=ratio.min(), high=ratio.max(), peak_gb=peak)
-    return found.reset_index()
-
-
 def latencies(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
-    """Milliseconds of one image: ``who``, ``threads``, ``median``, ``low``, ``high``.
+    """Milliseconds of one image: ``who``, ``form``, ``threads``, ``median``, ``low``, ``high``.
 
     Low and high leave out a tenth of the repeats each. Of the peer, the run that
     has learned from most images counts.
     """
-    found = [(row.model, row.threads, row.milliseconds) for row in rows.itertuples()]
+    found = [(row.model, row.form, row.threads, row.milliseconds) for row in rows.itertuples()]
     peers = peers.assign(learned=[count for count, _ in peers["images"]])
     most = peers[peers.learned == peers.groupby("coreset").learned.transform("max")]
     for share, own in most.groupby("coreset", sort=False):
         repeats = pd.DataFrame(own.milliseconds.tolist())
         for threads in repeats:
-            found.append((peer_name(share), int(threads), np.concatenate(repeats[threads])))
+            joined = np.concatenate(repeats[threads])
+            found.append((peer_name(share), SINGLE, int(threads), joined))
     table = []
-    for who, threads, values in found:
+    for who, form, threads, values in found:
         low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
-        table.append({"who": who, "threads": threads, "median": middle, "low": low, "high": high})
+        row = {"who": who, "form": form, "threads": threads}
+        table.append(row | {"median": middle, "low": low, "high": high})
     return pd.DataFrame(table)
+
+
+def on_accelerator(rows: pd.DataFrame) -> pd.DataFrame:
+    """What an accelerator does, as a page shows it; *not measured* where there was none."""
+    values = [f"{row.value:.3g} {row.unit}" if row.value else "" for row in rows.itertuples()]
+    shown = [text or "not measured" for text in values]
+    where = rows.device.where(rows.value.notna(), rows.command)
+    return pd.DataFrame({"what": rows.what, "measured": shown, "on, or by": where})
 
 
 def precision_changes(rows: pd.DataFrame) -> pd.DataFrame:

@@ -86,18 +86,7 @@ def one_image(costs: pd.DataFrame, one: pd.DataFrame) -> Numbers:
         "bank_ms": f"{single['patchcore']:.0f}",
         "bank_one": f"{single['patchcore'] - single['resnet']:.0f}",
         "net_one": f"{single['combined'] - single['resnet']:.0f}",
-        "plus_one": f"{single['knn_reconstruction']:.0f}",
     }
-
-
-def beside(rows: pd.DataFrame) -> Numbers:
-    """What kNN reconstruction takes against combined and patchcore measured beside it."""
-    both, numbers = benchmarks.beside(rows).set_index("category"), {}
-    for name, row in both.iterrows():
-        numbers[f"{name}_beside"] = f"{row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})"
-        numbers[f"{name}_plus"] = f"{row.knn_reconstruction:.0f}"
-        numbers[f"{name}_patches"] = f"{row.patchcore:.0f}"
-    return numbers | {"plus_peak": f"{both.peak_gb.max():.2f}"}
 
 
 def growth(rows: pd.DataFrame) -> Numbers:
@@ -116,5 +105,26 @@ def growth(rows: pd.DataFrame) -> Numbers:
     }
 
 
+def forms(one: pd.DataFrame) -> pd.DataFrame:
+    """Milliseconds of one image by model, form and threads: median and range, as text."""
+    some = one[one.who.isin(one.who[one.form != benchmarks.SINGLE])]
+    text = [f"{row.median:.0f} ({row.low:.0f}–{row.high:.0f})" for row in some.itertuples()]
+    threads = some.threads.map({1: "one thread", 2: "two threads"})
+    table = some.assign(text=text, threads=threads)
+    wide = table.pivot(index=["who", "form"], columns="threads", values="text")
+    order = table[["who", "form"]].drop_duplicates().itertuples(index=False, name=None)
+    return wide.loc[sorted(order)].reset_index()
+
+
+def larger(one: pd.DataFrame, larger: str) -> Numbers:
+    """One image of patchcore at its larger size against one of combined, thread by thread."""
+    wide = one[one.form == benchmarks.SINGLE].pivot(index="threads", columns="who", values="median")
+    ratio = wide[larger] / wide["combined"]
+    return {"large_ratio": f"{ratio[1]:.1f}", "large_ratio_two": f"{ratio[2]:.1f}"} | {
+        "large_one": f"{wide[larger][1]:.0f}"
+    }
+
+
 def _single(one: pd.DataFrame) -> pd.Series:
-    return one[one.threads == 1].set_index("who")["median"]
+    usual = (one.threads == 1) & (one.form == benchmarks.SINGLE)
+    return one[usual].set_index("who")["median"]

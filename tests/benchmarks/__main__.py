@@ -10,7 +10,7 @@ from study.checkout import ROOT
 from study.names import REPORTED
 from tests.benchmarks.common import Setup, keep, machine
 
-SECTIONS = ("extraction", "training", "category", "beside", "one_image", "precision", "growth")
+SECTIONS = ("extraction", "training", "category", "one_image", "precision", "growth", "accelerator")
 REFERENCE = ROOT / "data" / "reference" / "benchmarks.json"
 DRAWN = ROOT / "build" / "benchmarks.json"
 

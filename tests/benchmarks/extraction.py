@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet50
 
-from anomalylib.features import cache
+from anomalylib.features.batches import batch_size
 from anomalylib.features.extractor import FeatureExtractor
 from anomalylib.features.weights import resolve_backbone
 from tests.benchmarks.common import Row, Setup, in_turn
@@ -65,8 +65,11 @@ def _rows(
     name: str, layers: tuple[str, ...], file: Path, images: np.ndarray, repeats: int
 ) -> list[Row]:
     original = Original(file, layers)
+    backbone = resolve_backbone("resnet50", str(file), ",".join(layers))
     single, half = (
-        FeatureExtractor(resolve_backbone("resnet50", str(file), ",".join(layers)), precision=p)
+        FeatureExtractor(backbone, precision=precision, device="cpu")
+        for precision in ("float32", "bfloat16")
+    )
         for p in ("float32", "bfloat16")
     )
     x = ((torch.from_numpy(images).permute(0, 3, 1, 2) / 255) - single.mean) / single.std
@@ -76,8 +79,8 @@ def _rows(
     work = {
         "original": lambda: [original(part) for part in x.split(ORIGINAL)],
         "cut and folded": lambda: _extract(single, images, ORIGINAL),
-        "smaller batches": lambda: _extract(single, images, cache.batch_size(224)),
-        "bfloat16": lambda: _extract(half, images, cache.batch_size(224)),
+        "smaller batches": lambda: _extract(single, images, batch_size(224)),
+        "bfloat16": lambda: _extract(half, images, batch_size(224)),
         "product float32": lambda: square[torch.float32] @ square[torch.float32],
         "product bfloat16": lambda: square[torch.bfloat16] @ square[torch.bfloat16],
     }

@@ -16,7 +16,6 @@ COUNTS = (100, 400, 1600, 6400)
 SIDES = (224, 320, 448)
 WIDE = 480
 """Images of the run with the original's 1,536 channels."""
-GROWING = tuple(model for model in MODELS if model != "knn_reconstruction")
 """Those that share one image size, and so one file of features."""
 
 
@@ -53,7 +52,7 @@ def _all_models(setup: Setup, count: int, side: int, channels: int | None = None
     folder = setup.scratch / "growth"
     shutil.rmtree(folder, ignore_errors=True)
     rows = []
-    for model in ("features", *GROWING):
+    for model in ("features", *MODELS):
         if model == "autoencoder" and channels:
             continue  # it has no features
         row, peak = alone(_one, setup, model, count, side, folder)

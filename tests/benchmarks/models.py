@@ -22,7 +22,8 @@ __all__ = ["MODELS", "build", "fit_and_score", "images", "load"]
 def build(setup: Setup, model: str, changes: dict[str, Any], folder: Path) -> Detector:
     """A model as the study makes it, its files in a folder of the benchmark's own."""
     small = {"autoencoder": {"epochs": 1}, "combined": {"epochs": 1}}.get(model, {})
-    settings = make_settings(model, changes | (small if setup.quick else {}))
+    on_processor = {"device": "cpu"} | changes | (small if setup.quick else {})
+    settings = make_settings(model, on_processor)
     on_features = model != "autoencoder"
     backbone = resolve_backbone("auto", setup.weights, setup.layers) if on_features else None
     return make_detector(model, settings, backbone).set_params(cache=folder)

@@ -5,14 +5,15 @@ import json
 
 import pytest
 
+from anomalylib.devices import resolve_device
 from study.names import MODELS
-from tests.benchmarks import beside, category, common, growth, one_image
+from tests.benchmarks import accelerator, category, common, growth, one_image
 
 
 @pytest.fixture
 def setup(tiny_root, tmp_path, monkeypatch):
     """Hardly any work, in this process."""
-    for module in (beside, category, growth, one_image):
+    for module in (category, growth, one_image):
         monkeypatch.setattr(module, "alone", lambda function, *given: (function(*given), 1.0))
     return common.Setup(str(tiny_root), ("metal_nut",), "", "", tmp_path / "scratch", quick=True)
 
@@ -37,6 +38,15 @@ def test_a_category_is_measured_cold_and_warm(setup):
 
 def test_one_image_is_timed_on_one_thread_and_two(setup):
     rows = measured("one_image", setup)
-    assert {(row["model"], row["threads"]) for row in rows} == {
-        (a, t) for a in MODELS for t in (1, 2)
-    }
+    forms = {(model, one_image.SINGLE) for model in (*MODELS, one_image.LARGE)}
+    for form in (one_image.HALF, one_image.ONNX):
+        forms |= {(model, form) for model in one_image.IN_ALL_FORMS}
+    found = [(row["model"], row["form"], row["threads"]) for row in rows]
+    assert sorted(found) == sorted((*which, threads) for which in forms for threads in (1, 2))
+
+
+@pytest.mark.skipif(resolve_device().type != "cpu", reason="there is an accelerator to measure")
+def test_without_an_accelerator_its_rows_say_so(setup):
+    rows = measured("accelerator", setup)
+    assert [row["what"] for row in rows] == [what for what, _ in accelerator.WHAT]
+    assert {row["value"] for row in rows} == {None} and {row["device"] for row in rows} == {"cpu"}

@@ -56,29 +56,10 @@ def test_costs_are_medians_and_the_peer_stands_beside():
     assert peers.to_dict() == {"anomalib, 10%": "few", "anomalib, 1%": "cold"}
 
 
-def test_a_ratio_is_of_runs_beside_each_other():
-    rows = [
-        {
-            "category": "nut",
-            "repeat": repeat,
-            "model": model,
-            "fit": fit,
-            "score": 1.0,
-            "peak_mb": 900,
-        }
-        for repeat, fits in enumerate([(1.0, 3.0, 7.0), (3.0, 5.0, 8.0), (9.0, 29.0, 9.0)])
-        for model, fit in zip(("combined", "knn_reconstruction", "patchcore"), fits, strict=True)
-    ]
-    (row,) = benchmarks.beside(pd.DataFrame(rows)).to_dict("records")
-    assert (row["ratio"], row["low"], row["high"]) == (2.0, 1.5, 3.0)
-    assert (row["combined"], row["knn_reconstruction"], row["patchcore"]) == (4.0, 6.0, 9.0)
-    assert row["peak_gb"] == 0.9
-
-
 def test_latency_of_the_peer_joins_its_repeats():
-    found = benchmarks.latencies(pd.DataFrame(ONE), pd.DataFrame(PEERS)).set_index(
-        ["who", "threads"]
-    )
+    found = benchmarks.latencies(pd.DataFrame(ONE), pd.DataFrame(PEERS))
+    assert set(found.form) == {"float32"}
+    found = found.set_index(["who", "threads"])
     assert found.loc[("anomalib, 10%", 1), "median"] == 110
     assert found.loc[("resnet", 2), "median"] == 10
 
@@ -91,3 +72,13 @@ def test_a_change_of_precision_is_that_of_one_seed():
     ]
     found = benchmarks.precision_changes(pd.DataFrame(rows))
     assert found.change.tolist() == pytest.approx([0.01, -0.01])
+
+
+def test_what_no_accelerator_has_measured_is_said_to_be_so():
+    rows = [{"what": "a", "unit": "seconds", "value": 2.345, "device": "card", "command": "make x"}]
+    rows.append({"what": "b", "unit": "share", "value": None, "device": "cpu", "command": "make x"})
+    found = benchmarks.on_accelerator(pd.DataFrame(rows))
+    assert found.to_numpy().tolist() == [
+        ["a", "2.35 seconds", "card"],
+        ["b", "not measured", "make x"],
+    ]
