@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--watch", type=Path, help="folder; judge what comes into it, until ended")
     inspect.add_argument("--record", type=Path, help="of --watch: inspected.jsonl in the folder")
     inspect.add_argument("--every", type=float, default=0.5, help="seconds between looks: 0.5")
-    inspect.add_argument("--patience", type=float, default=5.0, help="seconds for a whole file: 5")
+    inspect.add_argument("--patience", type=float, default=5.0, help="seconds for half a file: 5")
 
     calibrate = command(_calibrate, "set a detector's threshold by normal images of your own")
     calibrate.add_argument("images", nargs="+", help="normal images it has not learned from")

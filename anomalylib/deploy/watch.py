@@ -22,6 +22,7 @@ from anomalylib.errors import UserError
 from anomalylib.images.folders import SYSTEM
 from anomalylib.images.reading import SUFFIXES, UNREAD
 
+IMAGES = SUFFIXES | UNREAD
 START = b'{"image": '  # of every line of a record
 
 
@@ -143,7 +144,7 @@ def versions_in(folder: Path, inside: str = "") -> set[Version]:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # gone by now
                 if entry.is_dir(follow_symlinks=False):
                     found |= versions_in(folder, f"{image}/")
-                elif Path(image).suffix.lower() in SUFFIXES | UNREAD and entry.is_file():
+                elif Path(image).suffix.lower() in IMAGES and entry.is_file():
                     found.add(_version(entry, image))
     return found
 
