@@ -1,9 +1,11 @@
 """Use on your own parts: ``python -m anomalylib fit``, then ``inspect``.
 
-``calibrate`` sets another threshold, ``export`` writes the detector as ONNX.
+``inspect --watch`` judges what comes into a folder, ``calibrate`` sets another
+threshold, ``export`` writes the detector as ONNX.
 """
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -47,12 +49,17 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--seed", type=int, default=0, help="of every random choice")
 
     inspect = command(_inspect, "judge images with a detector file")
-    inspect.add_argument("images", nargs="+", help="files or folders")
+    inspect.set_defaults(refuse=inspect.error)
+    inspect.add_argument("images", nargs="*", help="files or folders")
     inspect.add_argument("--detector", required=True, help="file that fit has written")
     inspect.add_argument("--threshold", type=float, help="in place of the detector's own")
     inspect.add_argument("--json", action="store_true", help="print JSON, not a table")
     inspect.add_argument("--csv", default="", help="write the table to this file")
     inspect.add_argument("--html", default="", help="write a report with images to this file")
+    inspect.add_argument("--watch", type=Path, help="folder; judge what comes into it, until ended")
+    inspect.add_argument("--record", type=Path, help="of --watch: inspected.jsonl in the folder")
+    inspect.add_argument("--every", type=float, default=0.5, help="seconds between looks: 0.5")
+    inspect.add_argument("--patience", type=float, default=5.0, help="seconds for half a file: 5")
 
     calibrate = command(_calibrate, "set a detector's threshold by normal images of your own")
     calibrate.add_argument("images", nargs="+", help="normal images it has not learned from")
@@ -106,13 +113,17 @@ def _fit(options: argparse.Namespace) -> int:
 
 def _inspect(options: argparse.Namespace) -> int:
     """Judge images; 0 where all are normal, 1 where one is not, 2 where one is unreadable."""
+    if options.watch:
+        return _watch(options)
+    if not options.images:
+        options.refuse("the following arguments are required: images, or --watch")
+    if options.record:
+        raise UserError("--record goes with --watch: use --json or --csv for the images named")
     from anomalylib.deploy import inspect as inspection
     from anomalylib.deploy.report import write_report
 
     paths = inspection.images_of(options.images)  # may complain: before the backbone is loaded
-    detector = al.load(options.detector, options.weights, options.device)
-    if options.threshold is not None:
-        detector.calibrate(al.Given(options.threshold))
+    detector = _loaded(options)
     findings = al.inspect(detector, paths)
     table = inspection.as_table(findings)
     if options.csv:
@@ -131,6 +142,38 @@ def _inspect(options: argparse.Namespace) -> int:
     _remind(detector)
     decisions = {finding.decision for finding in findings}
     return 2 if inspection.UNREADABLE in decisions else int(inspection.ANOMALOUS in decisions)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """Judge what comes into a folder until a signal ends it; then 128 and the signal's number."""
+    for name in ("images", "json", "csv", "html"):
+        if getattr(options, name):
+            raise UserError(f"--watch writes one line an image of its folder: leave out {name}")
+    if not (0 < options.every < math.inf and 0 <= options.patience < math.inf):
+        raise UserError("--every and --patience are numbers of seconds: give some above 0")
+    from anomalylib.deploy import watch
+
+    folder, count = options.watch, 0
+    record = (options.record or folder / "inspected.jsonl").resolve()
+    with watch.held(folder, record) as file, watch.asked_to_end() as asked:
+        detector = _loaded(options)
+        _remind(detector)
+        times = watch.looks(options.every, asked)
+        for line in watch.lines(detector, folder, file, times, options.patience):
+            print(line, flush=True)
+            count += 1
+            if asked:
+                break
+    print(f"stopped: {count} images judged", file=sys.stderr)
+    return 128 + asked[0] if asked else 0
+
+
+def _loaded(options: argparse.Namespace):
+    """The detector, with the threshold that is given."""
+    detector = al.load(options.detector, options.weights, options.device)
+    if options.threshold is not None:
+        detector.calibrate(al.Given(options.threshold))
+    return detector
 
 
 def _calibrate(options: argparse.Namespace) -> int:

@@ -1,4 +1,5 @@
 import re
+import shutil
 
 from anomalylib.__main__ import main
 from study.checkout import ROOT
@@ -27,7 +28,10 @@ def test_the_examples_of_the_readme_run_word_for_word(tmp_path, monkeypatch, cap
     assert 0 <= float(figure.split()[0]) <= 1 and decision in ("[False]", "[ True]")
     lines = [line for block in blocks("") for line in block.splitlines()]
     commands = [line.split()[3:] for line in lines if line.startswith("python -m anomalylib")]
-    assert [words[0] for words in commands] == ["fit", "inspect", "calibrate", "export"]
-    assert [main(words) in (0, 1) for words in commands] == [True] * 4
+    assert [words[0] for words in commands] == ["fit", *["inspect"] * 2, "calibrate", "export"]
+    shutil.copytree(tmp_path / "new", tmp_path / "incoming")
+    monkeypatch.setattr("anomalylib.deploy.watch.looks", lambda every, asked: [0, 1])
+    assert [main(words) in (0, 1) for words in commands] == [True] * 5
+    assert (tmp_path / "incoming" / "inspected.jsonl").stat().st_size > 100
     for name in ("bracket.safetensors", "stricter.safetensors", "report.html", "bracket.onnx"):
         assert (tmp_path / name).stat().st_size > 1000

@@ -91,7 +91,7 @@ def inspect(detector: Detector, given: Iterable[str | Path]) -> list[Finding]:
     with tqdm(total=len(paths), desc="inspecting", unit="image", disable=len(paths) < 2) as bar:
         for start in range(0, len(paths), AT_ONCE):
             some = paths[start : start + AT_ONCE]
-            findings += _judged(detector, some)
+            findings += judged(detector, some)
             bar.update(len(some))
     return findings
 
@@ -119,8 +119,8 @@ def summary(findings: Sequence[Finding]) -> str:
     return f"{len(findings)} images: {', '.join(parts)}"
 
 
-def _judged(detector: Detector, paths: Sequence[Path]) -> list[Finding]:
-    """Judge as many as fit into memory: the backbone sees each image once."""
+def judged(detector: Detector, paths: Sequence[Path]) -> list[Finding]:
+    """Judge as many files as fit into memory: the backbone sees each image once."""
     findings: dict[Path, Finding] = {}
     images: dict[Path, np.ndarray] = {}
     for path in paths:

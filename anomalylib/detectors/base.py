@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,6 +38,14 @@ ON_SCORES = ("top_k", "sigma")  # parameters on which nothing depends that is le
 
 estimator = dataclass(kw_only=True, eq=False, repr=False)
 """A constructor that only stores: its parameters are the fields of the class."""
+
+
+class Verdict(NamedTuple):
+    """What a detector says of one image."""
+
+    score: float  # higher = more anomalous
+    anomalous: bool  # whether the score is above the threshold
+    map: np.ndarray  # (h, w), how anomalous each place is
 
 
 @estimator
@@ -143,6 +151,30 @@ class Detector(BaseEstimator, ABC):
     def predict(self, images: Images) -> np.ndarray:
         """Whether each image is anomalous, shape (N,), bool."""
         return self.score_samples(images) > self.threshold_
+
+    def inspect(self, image: Any) -> Verdict:
+        """Judge one image in memory, such as a camera's: one pass, and nothing is kept of it.
+
+        Parameters
+        ----------
+        image : array (H, W, 3), uint8, of any size, or what else `as_images` takes as one
+
+        Returns
+        -------
+        Verdict
+            Score and map are those of `score_samples` and `anomaly_maps`.
+
+        Raises
+        ------
+        UserError
+            If it is no image, or several, or its score is no finite number.
+        """
+        images = self.checked(image)
+        if len(images) != 1:
+            raise UserError(f"{len(images)} images, not one: score_samples takes several")
+        maps = joined(self.maps(self.prepare([images[0]])), 1)  # (1, h, w)
+        score = self.score_maps(maps)[0]
+        return Verdict(float(score), bool(score > self.threshold_), maps[0])
 
     def checked(self, images: Images) -> Images:
         """Images of any kind as `prepare` takes them, scaled as the training images were."""

@@ -34,6 +34,9 @@ def loaded(
         batch = load_batch(images, start, start + step, size)
         return torch.from_numpy(batch).pin_memory() if device.type == "cuda" else batch
 
+    if len(images) <= step:  # nothing to read ahead: the one image of a camera needs no thread
+        yield read(0)
+        return
     starts = iter(range(0, len(images), step))
     ahead = 1 if device.type == "cpu" else os.cpu_count() or 1
     with ThreadPoolExecutor(ahead) as readers:

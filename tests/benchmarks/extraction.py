@@ -70,8 +70,6 @@ def _rows(
         FeatureExtractor(backbone, precision=precision, device="cpu")
         for precision in ("float32", "bfloat16")
     )
-        for p in ("float32", "bfloat16")
-    )
     x = ((torch.from_numpy(images).permute(0, 3, 1, 2) / 255) - single.mean) / single.std
     x = x.contiguous()  # as torchvision's transforms give it
     side = 256 if len(images) < ORIGINAL else SIDE

@@ -18,7 +18,7 @@ from study.checkout import ROOT
 from tests.faults.common import Setup, Skipped, Tried
 
 SECTIONS = ("kills", "together", "disks", "paths", "images", "archives", "weights", "injection")
-SECTIONS += ("numbers", "damage", "orphans", "mixups", "inputs")
+SECTIONS += ("numbers", "damage", "orphans", "mixups", "inputs", "watch")
 TABLE = ROOT / "data" / "reference" / "faults.csv"
 COLUMNS = ("fault", "tried", "outcome", "lost")
 

@@ -13,6 +13,7 @@ from tests.faults import (
     mixups,
     numbers,
     paths,
+    watch,
     weights,
 )
 from tests.faults.common import Setup, Skipped, Tried
@@ -40,6 +41,7 @@ QUICK = [
     (numbers.spoilt_scores, 6),
     (damage.notebooks_that_end_badly, 5),
     (mixups.twins, 6),
+    (watch.arrivals, 60),
 ]
 
 

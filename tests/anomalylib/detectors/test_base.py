@@ -87,6 +87,48 @@ def test_one_door_for_fitting_maps_scores_and_decisions(extractor):
         detector.score_samples(np.moveaxis(NORMAL[0], 2, 0))
 
 
+@pytest.mark.parametrize("name", DETECTORS)
+def test_one_image_is_judged_as_among_others_and_nothing_is_kept_of_it(
+    name, extractor, tmp_path, monkeypatch
+):
+    passes = []
+    forward = extractor.feature_maps
+    count = lambda images: passes.append(len(images)) or forward(images)  # noqa: E731
+    monkeypatch.setattr(extractor, "feature_maps", count)
+    detector = every_detector(extractor, cache=tmp_path / "cache")[name].fit(NORMAL)
+    wide = np.concatenate([NORMAL[0], spoiled(NORMAL[1])], axis=1)  # (64, 128, 3)
+    for image in (NORMAL[0], spoiled(NORMAL[0]), wide, wide[..., 0], Image.fromarray(wide)):
+        passes.clear()
+        verdict = detector.inspect(image)
+        assert passes == [1] * (name != "autoencoder")
+        assert verdict.score == detector.score_samples([image])[0]
+        assert (verdict.map == detector.anomaly_maps([image])[0]).all()
+        assert verdict.anomalous is bool(detector.predict([image])[0])
+        assert type(verdict.score) is float
+    assert not (tmp_path / "cache").exists()
+
+
+def test_inspecting_refuses_several_images_and_a_score_that_is_no_number(extractor):
+    detector = Pooled(extractor).fit(NORMAL)
+    with pytest.raises(UserError, match="8 images, not one"):
+        detector.inspect(NORMAL)
+    with pytest.raises(UserError, match="red first"):
+        detector.inspect(NORMAL[0] / 200)
+    detector.model_.bank.fill_(torch.nan)
+    with pytest.raises(UserError, match="no number to judge by"):
+        detector.inspect(NORMAL[0])
+
+
+def test_an_image_of_a_category_is_not_kept_when_it_is_inspected(
+    category_folder, extractor, tmp_path
+):
+    train = load_category(category_folder, "bolt").train
+    detector = Pooled(extractor, cache=tmp_path / "cache").fit(NORMAL)
+    one = replace(train, paths=train.paths[:1])
+    assert detector.inspect(one).score == detector.score_samples([train[0]])[0]
+    assert not (tmp_path / "cache").exists()
+
+
 def test_the_scale_of_deep_images_is_learned_and_kept(extractor):
     deep = [image[..., 0].astype(np.uint16) << 4 for image in NORMAL]
     deep[0][0, 0] = 4095
