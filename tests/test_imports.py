@@ -23,7 +23,7 @@ LIBRARY["features"] = GROUND | {"images"}
 LIBRARY["detectors"] = LIBRARY["features"] | {"features"}
 LIBRARY["deploy"] = LIBRARY["detectors"] | {"detectors"}
 """What a room of the library may import from, besides itself."""
-STUDY = {"checkout": set(), "names": set()}
+STUDY = {"checkout": set(), "names": set(), "environment": set()}
 STUDY["weights"] = {"checkout"}
 STUDY["parts"] = {"checkout", "names"}
 STUDY["settings"] = STUDY["tables"] = STUDY["parts"] | {"parts"}

@@ -135,9 +135,9 @@ def latencies(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
 
 def on_accelerator(rows: pd.DataFrame) -> pd.DataFrame:
     """What an accelerator does, as a page shows it; *not measured* where there was none."""
-    values = [f"{row.value:.3g} {row.unit}" if row.value else "" for row in rows.itertuples()]
-    shown = [text or "not measured" for text in values]
-    where = rows.device.where(rows.value.notna(), rows.command)
+    there = rows.value.notna()
+    texts = rows.value.astype(float).map("{:.3g} ".format) + rows.unit
+    shown, where = texts.where(there, "not measured"), rows.device.where(there, rows.command)
     return pd.DataFrame({"what": rows.what, "measured": shown, "on, or by": where})
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from anomalylib.metrics.covariate import adjusted_auroc
 from anomalylib.metrics.intervals import Interval, auroc_interval, win_matrix
 from study.names import CONTROL, LARGER, MEASURED, plain
+from study.tables.covariate import adjusted_auroc
 from study.tables.reference import of_model, scores_of, select, wins_of
 from study.tables.text import Numbers, interval_text
 

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anomalylib.metrics.covariate import adjusted_auroc
 from study.names import CONTROL, LARGER, MAIN, MEASURED
 from study.tables import light
+from study.tables.covariate import adjusted_auroc
 from study.tables.reference import select
 from tests.study.drawn import reference_tables
 from tests.study.tables.formulas import rank_auroc

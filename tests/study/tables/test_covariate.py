@@ -5,13 +5,13 @@ from sklearn.metrics import roc_auc_score
 
 from anomalylib.errors import UserError
 from anomalylib.metrics import intervals
-from anomalylib.metrics.covariate import LEAST_OVERLAP, adjusted_auroc
+from study.tables.covariate import LEAST_OVERLAP, adjusted_auroc
 
 
 @pytest.fixture
 def few_draws(monkeypatch):
     """An interval that takes no time, for tests of the value on many images."""
-    monkeypatch.setattr("anomalylib.metrics.covariate.RESAMPLES", 10)
+    monkeypatch.setattr("study.tables.covariate.RESAMPLES", 10)
 
 
 def drawn(anomalous, normal, gap=1.0, slope=0.0, shift=0.0, spread=1.0, seed=0):
