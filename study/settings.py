@@ -41,7 +41,7 @@ APART = {  # notebooks that are neither models nor plain chapters
     "category": REFERENCE | CATEGORY,
     "your_parts": {
         **REFERENCE,
-        "normal_images": (int, Field(150, ge=24, le=10_000)),
+        "normal_images": (int, Field(100, ge=24, le=10_000)),
         "image_size": (int, Field(384, ge=64, le=2048, multiple_of=32)),
     },
     "data": BUILD,

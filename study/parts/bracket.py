@@ -13,7 +13,7 @@ from study.parts.synthetic import drawn_once, random_of, take_picture, to_bytes
 
 RECIPE = "bracket 2"  # raise it when the drawings change
 FOLDER = ROOT / "data" / "bracket"
-COUNTS = {"normal": 150, "defect": 12}
+COUNTS = {"normal": 100, "defect": 8}
 QUICK_COUNTS = {"normal": 50, "defect": 5}
 NAME = "bracket"
 DEFECTS = ("crack", "dent", "missing_hole", "scratch")
