@@ -41,6 +41,7 @@ APART = {  # notebooks that are neither models nor plain chapters
     "category": REFERENCE | CATEGORY,
     "your_parts": {
         **REFERENCE,
+        "threads": MODEL["threads"],
         "normal_images": (int, Field(100, ge=24, le=10_000)),
         "image_size": (int, Field(384, ge=64, le=2048, multiple_of=32)),
     },

@@ -55,6 +55,8 @@ def _execute(task: Task) -> str | None:
                 kernel_manager_class=WarmKernels,
                 extra_arguments=["--log-level=CRITICAL", "--InlineBackend.figure_formats=['svg']"],
                 progress_bar=False,
+                request_save_on_cell_execute=False,  # once, at the end or where a cell fails
+                autosave_cell_every=0,
             )
             break
         except PapermillExecutionError as error:

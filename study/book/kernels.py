@@ -12,6 +12,7 @@ from jupyter_client.provisioning import LocalProvisioner
 
 SERVER = multiprocessing.get_context("forkserver")
 LOADED = ("ipykernel.kernelapp", "pandas", "seaborn", "scipy.stats", "sklearn.metrics")
+LOADED += ("myst_nb.ext.glue", "study.settings", "study.tables.numbers", "study.figures.reference")
 """What almost every notebook imports; not torch, whose threads do not survive a fork."""
 INLINE = "module://matplotlib_inline.backend_inline"
 

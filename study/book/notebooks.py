@@ -163,6 +163,7 @@ def plan(
         reference = make_settings("category", given["category"]).reference_dir
         looks += [chapter("category", name) for name in parts(reference)]
         models += [chapter(notebook) for notebook in chapters() if notebook != "category"]
+        models.sort(key=lambda task: task.notebook != "your_parts")  # it fits, and takes longest
     return [looks, models, ablations, [task("summary", None, [each.key for each in ablations])]]
 
 

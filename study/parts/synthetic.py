@@ -21,7 +21,7 @@ from study.parts.drawing import DEFECTS, draw_part
 
 RECIPE = "1"  # raise it when the drawings change
 FOLDER = ROOT / "data" / "synthetic"
-COUNTS = {"train": 64, "good": 40, "defect": 15}
+COUNTS = {"train": 48, "good": 40, "defect": 15}
 QUICK_FOLDER = ROOT / "data" / "synthetic-quick"
 QUICK_COUNTS = {"train": 40, "good": 16, "defect": 5}
 EXPOSURE = {"metal_nut": (0.27, 0.012), "screw": (0.66, 0.02)}

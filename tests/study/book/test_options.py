@@ -179,7 +179,9 @@ def test_each_notebook_gets_the_seed_and_only_what_it_knows(opened):
     models = [task for task in first if task.notebook not in chapters()]
     assert {task.parameters["seed"] for task in (*models, ablation, summary)} == {3}
     given = [task.parameters for task in first if task.notebook in chapters()]
-    assert {"category": "screw"} in given and all(set(names) <= {"category"} for names in given)
+    assert {"category": "screw"} in given and all(
+        set(names) <= {"category", "threads"} for names in given
+    )
     assert "threads" not in ablation.parameters and "sigma" not in ablation.parameters
     assert [task.notebook for task in models] == ["data", *MODELS, "learning_curve"]
     assert "weights" not in models[0].parameters and "weights" not in models[1].parameters
