@@ -133,6 +133,25 @@ def latencies(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+def live(rows: pd.DataFrame) -> pd.DataFrame:
+    """Cold start and pace of either library, as a page shows it: median, and range in brackets."""
+    texts = {"start_wall": ("first decision, s", 1), "start_cpu": ("processor time of it, s", 1)}
+    texts |= {"per_second": ("then images a second", 1), "cpu_per_image": ("processor s each", 3)}
+    texts["peak_mb"] = ("peak memory, MB", 0)
+    named = rows.assign(
+        who=rows.who.map({"ours": "anomalylib", "peer": f"{PEER}, TorchInferencer"})
+    )
+    table = {
+        title: named.groupby("who")[column].apply(
+            lambda own, digits=digits: (
+                f"{own.median():.{digits}f} ({own.min():.{digits}f}–{own.max():.{digits}f})"
+            )
+        )
+        for column, (title, digits) in texts.items()
+    }
+    return pd.DataFrame(table).reset_index()
+
+
 def on_accelerator(rows: pd.DataFrame) -> pd.DataFrame:
     """What an accelerator does, as a page shows it; *not measured* where there was none."""
     there = rows.value.notna()

@@ -95,20 +95,40 @@ def category(folder: Path, weights: str, share: float, count: int | None) -> Row
     }
 
 
+def export(folder: Path, weights: str, file: Path) -> None:
+    """Fit on the first hundred images, one patch in a hundred, and write what the inferencer reads.
+
+    Its own preprocessing is set to the size and normalisation that the study has.
+    """
+    from anomalib.models import Patchcore
+
+    model = make_model(weights)
+    fit(model, sorted((folder / "train" / "good").glob("*.png"))[:100], 0.01)
+    prepared = Patchcore.configure_pre_processor(image_size=(SIDE, SIDE))
+    whole = Patchcore(backbone="resnet50", pre_trained=False, pre_processor=prepared)
+    whole.model = model
+    torch.save({"model": whole.eval()}, file)
+
+
 def main() -> None:
-    """Measure what is asked and write the section ``peers``."""
+    """Measure what is asked and write the section ``peers``; or export a model for ``live``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-root", default="")
     parser.add_argument("--weights", default="")
     parser.add_argument("--category", default="metal_nut")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--output", default="")
+    parser.add_argument("--export", default="", help="file to write; nothing is measured")
     options = parser.parse_args()
     if not options.data_root or not options.weights:
         parser.error("give DATA_ROOT, a folder of categories, and WEIGHTS, a ResNet-50's file")
     import anomalib
 
     os.environ["TQDM_DISABLE"] = "1"
+    if options.export:
+        folder = Path(options.data_root) / options.category
+        export(folder, options.weights, Path(options.export))
+        return
     rows = []
     for repeat in range(options.repeats):
         for share, count in ASKED:

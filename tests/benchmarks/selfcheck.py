@@ -45,6 +45,12 @@ def test_one_image_is_timed_on_one_thread_and_two(setup):
     assert sorted(found) == sorted((*which, threads) for which in forms for threads in (1, 2))
 
 
+def test_a_first_decision_is_timed_in_a_process_of_its_own(setup):
+    (row,) = measured("live", setup)
+    assert row["who"] == "ours" and row["start_wall"] > 0 and row["start_cpu"] > 0
+    assert row["per_second"] > 0 and row["cpu_per_image"] > 0 and row["peak_mb"] > 100
+
+
 @pytest.mark.skipif(resolve_device().type != "cpu", reason="there is an accelerator to measure")
 def test_without_an_accelerator_its_rows_say_so(setup):
     rows = measured("accelerator", setup)

@@ -82,3 +82,15 @@ def test_what_no_accelerator_has_measured_is_said_to_be_so():
         ["a", "2.35 seconds", "card"],
         ["b", "not measured", "make x"],
     ]
+
+
+def test_the_live_rows_become_medians_with_their_range():
+    rows = [
+        {"who": who, "start_wall": start, "start_cpu": 2 * start, "per_second": 10 / start}
+        | {"cpu_per_image": 0.05, "peak_mb": 900.4}
+        for who, start in [("ours", 2.0), ("ours", 4.0), ("ours", 2.5), ("peer", 5.0)]
+    ]
+    ours, peer = benchmarks.live(pd.DataFrame(rows)).to_numpy().tolist()
+    assert ours[0] == "anomalylib" and ours[1:3] == ["2.5 (2.0–4.0)", "5.0 (4.0–8.0)"]
+    assert ours[3:] == ["4.0 (2.5–5.0)", "0.050 (0.050–0.050)", "900 (900–900)"]
+    assert peer[:2] == ["anomalib, TorchInferencer", "5.0 (5.0–5.0)"]
