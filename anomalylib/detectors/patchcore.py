@@ -18,7 +18,7 @@ from anomalylib.features.cache import Stored
 CANDIDATES = 2**18
 """Patches among which the coreset is chosen; those of 334 images at 224 pixels."""
 DIMENSIONS = 128  # of the projection in which the coreset is chosen
-AT_ONCE = 2**23  # distances in memory at a time
+AT_ONCE = 2**19  # distances at a time: more of them leave the processor's caches
 
 
 class NearestPatch(nn.Module):

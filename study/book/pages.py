@@ -18,7 +18,7 @@ from study.datacheck.check import load
 from study.names import MODELS
 from study.settings import make_settings
 from study.tables.benchmarks import FILE as BENCHMARKS
-from study.tables.benchmarks import read_benchmarks
+from study.tables.benchmarks import machine_rows, read_benchmarks
 from study.tables.results import Result, image_table, load_result, load_results, provenance_table
 
 CAPTION = "**Figure.** "
@@ -209,8 +209,7 @@ def _made_of(task: Task, study: Study) -> dict[str, Any]:
     if task.notebook not in chapters():
         return {"rows": provenance_table(results_of(task, study))}
     if BENCHMARKS in tables_read(task.notebook):
-        machine = read_benchmarks(_reference(task))[1]
-        return {"rows": {f"measured: {what}": str(text) for what, text in machine.items()}}
+        return {"rows": machine_rows(read_benchmarks(_reference(task))[1])}
     if not tables_read(task.notebook):
         return {}
     folder = _reference(task) / Path(tables_read(task.notebook)[0]).parent  # of the first table

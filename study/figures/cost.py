@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, SMALL
 from study.names import MEASURED, plain
-from study.tables.benchmarks import LITERAL, SINGLE
+from study.tables.benchmarks import LITERAL
 
 STATES = {"cold": 1.0, "features kept": 0.6, "all kept": 0.3}
 """What is on disk already, and how strong its bar is."""
@@ -78,8 +78,7 @@ def training(rows: pd.DataFrame) -> Figure:
 
 
 def latency(table: pd.DataFrame) -> Figure:
-    """Milliseconds of one image in single precision, on one thread and two: `latencies`."""
-    table = table[table.form == SINGLE]
+    """Milliseconds of one image on one thread and on two: `benchmarks.latencies`."""
     names = list(table.who.unique())
     figure, (axes,) = style.stack(1, 0.42 * len(names) + 1)
     for row in table.itertuples():

@@ -14,11 +14,10 @@ FILE = "benchmarks.json"
 PEER = "anomalib"
 LITERAL = "literal"
 FEW = "few"
-SINGLE = "float32"
 
 
 def read_benchmarks(folder: str | Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """The rows of each section, and the machine of the first.
+    """The rows of each section, and the machine that each was measured on, by its name.
 
     Raises
     ------
@@ -29,9 +28,19 @@ def read_benchmarks(folder: str | Path) -> tuple[dict[str, pd.DataFrame], dict[s
     try:
         found = json.loads(path.read_text())
         sections = {name: pd.DataFrame(section["rows"]) for name, section in found.items()}
-        return sections, found["category"]["machine"]
+        machines = {name: section["machine"] for name, section in found.items()}
+        return sections, {"category": machines.pop("category")} | machines
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"cannot read {path} ({error!r}): make bench writes it") from None
+
+
+def machine_rows(machines: dict[str, Any]) -> dict[str, str]:
+    """What was measured on which machine, as the foot of a page lists it."""
+    sections: dict[str, list[str]] = {}
+    for name, on in machines.items():
+        words = f"{on['processor']}, {on['cores']} cores, PyTorch {on['torch']}"
+        sections.setdefault(words, []).append(name.replace("_", " "))
+    return {f"measured: {', '.join(names)}": words for words, names in sections.items()}
 
 
 def extraction_speeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -112,25 +121,30 @@ def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
 
 
 def latencies(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
-    """Milliseconds of one image: ``who``, ``form``, ``threads``, ``median``, ``low``, ``high``.
+    """Milliseconds of one image: ``who``, ``threads``, ``median``, ``low``, ``high``.
 
     Low and high leave out a tenth of the repeats each. Of the peer, the run that
     has learned from most images counts.
     """
-    found = [(row.model, row.form, row.threads, row.milliseconds) for row in rows.itertuples()]
+    found = [(row.model, row.threads, row.milliseconds) for row in rows.itertuples()]
     peers = peers.assign(learned=[count for count, _ in peers["images"]])
     most = peers[peers.learned == peers.groupby("coreset").learned.transform("max")]
     for share, own in most.groupby("coreset", sort=False):
         repeats = pd.DataFrame(own.milliseconds.tolist())
         for threads in repeats:
-            joined = np.concatenate(repeats[threads])
-            found.append((peer_name(share), SINGLE, int(threads), joined))
+            found.append((peer_name(share), int(threads), np.concatenate(repeats[threads])))
     table = []
-    for who, form, threads, values in found:
+    for who, threads, values in found:
         low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
-        row = {"who": who, "form": form, "threads": threads}
-        table.append(row | {"median": middle, "low": low, "high": high})
+        table.append({"who": who, "threads": threads, "median": middle, "low": low, "high": high})
     return pd.DataFrame(table)
+
+
+def form_latencies(rows: pd.DataFrame) -> pd.DataFrame:
+    """Milliseconds of one image by ``model``, ``form`` and ``threads``, as `latencies` has them."""
+    ends = np.array([np.quantile(values, [0.5, 0.1, 0.9]) for values in rows.milliseconds])
+    named = dict(zip(("median", "low", "high"), ends.T, strict=True))
+    return rows[["model", "form", "threads"]].assign(**named)
 
 
 def live(rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,12 +2,13 @@
 
 import pandas as pd
 
-from study.names import plain
+from study.names import LARGER, plain
 from study.tables import benchmarks
 from study.tables.text import Numbers
 
 BEST = {"single": "smaller batches", "half": "bfloat16"}
 """The quickest extraction in either precision, by the names that the prose has."""
+SINGLE = "float32"
 
 
 def overview(costs: pd.DataFrame, one: pd.DataFrame) -> pd.DataFrame:
@@ -105,26 +106,24 @@ def growth(rows: pd.DataFrame) -> Numbers:
     }
 
 
-def forms(one: pd.DataFrame) -> pd.DataFrame:
+def forms(latencies: pd.DataFrame) -> pd.DataFrame:
     """Milliseconds of one image by model, form and threads: median and range, as text."""
-    some = one[one.who.isin(one.who[one.form != benchmarks.SINGLE])]
+    some = latencies.groupby("model").filter(lambda own: own.form.nunique() > 1)
     text = [f"{row.median:.0f} ({row.low:.0f}–{row.high:.0f})" for row in some.itertuples()]
     threads = some.threads.map({1: "one thread", 2: "two threads"})
-    table = some.assign(text=text, threads=threads)
-    wide = table.pivot(index=["who", "form"], columns="threads", values="text")
-    order = table[["who", "form"]].drop_duplicates().itertuples(index=False, name=None)
-    return wide.loc[sorted(order)].reset_index()
+    named = some.assign(text=text, threads=threads)
+    return named.pivot(index=["model", "form"], columns="threads", values="text").reset_index()
 
 
-def larger(one: pd.DataFrame, larger: str) -> Numbers:
+def larger(latencies: pd.DataFrame) -> Numbers:
     """One image of patchcore at its larger size against one of combined, thread by thread."""
-    wide = one[one.form == benchmarks.SINGLE].pivot(index="threads", columns="who", values="median")
-    ratio = wide[larger] / wide["combined"]
-    return {"large_ratio": f"{ratio[1]:.1f}", "large_ratio_two": f"{ratio[2]:.1f}"} | {
-        "large_one": f"{wide[larger][1]:.0f}"
-    }
+    single = latencies[latencies.form == SINGLE]
+    wide = single.pivot(index="threads", columns="model", values="median")
+    large, usual = wide[f"patchcore, {LARGER}"], wide["combined"]
+    ratio = (large / usual).map("{:.1f}".format)
+    numbers = {"large_one": f"{large[1]:.0f}", "usual_one": f"{usual[1]:.0f}"}
+    return numbers | {"large_ratio": ratio[1], "large_ratio_two": ratio[2]}
 
 
 def _single(one: pd.DataFrame) -> pd.Series:
-    usual = (one.threads == 1) & (one.form == benchmarks.SINGLE)
-    return one[usual].set_index("who")["median"]
+    return one[one.threads == 1].set_index("who")["median"]

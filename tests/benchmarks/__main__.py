@@ -10,7 +10,16 @@ from study.checkout import ROOT
 from study.names import REPORTED
 from tests.benchmarks.common import Setup, keep, machine
 
-SECTIONS = ("extraction", "training", "category", "one_image", "live", "precision", "growth")
+SECTIONS = (
+    "extraction",
+    "training",
+    "category",
+    "one_image",
+    "forms",
+    "live",
+    "precision",
+    "growth",
+)
 SECTIONS += ("accelerator",)
 REFERENCE = ROOT / "data" / "reference" / "benchmarks.json"
 DRAWN = ROOT / "build" / "benchmarks.json"

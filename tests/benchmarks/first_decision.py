@@ -27,13 +27,15 @@ def main(who: str, file: str, weights: str, images: list[str]) -> None:
 
 
 def _ours(file: str, weights: str):
+    from pathlib import Path
+
     import torch
 
     import anomalylib as al
 
     torch.set_num_threads(THREADS)
     detector = al.load(file, weights, "cpu")
-    return lambda image: detector.inspect(al.read_image(image, detector.bits_)).anomalous
+    return lambda image: detector.inspect(al.read_image(Path(image), detector.bits_)).anomalous
 
 
 def _peer(file: str, _weights: str):

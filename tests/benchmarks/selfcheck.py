@@ -7,13 +7,13 @@ import pytest
 
 from anomalylib.devices import resolve_device
 from study.names import MODELS
-from tests.benchmarks import accelerator, category, common, growth, one_image
+from tests.benchmarks import accelerator, category, common, forms, growth, one_image
 
 
 @pytest.fixture
 def setup(tiny_root, tmp_path, monkeypatch):
     """Hardly any work, in this process."""
-    for module in (category, growth, one_image):
+    for module in (category, forms, growth, one_image):
         monkeypatch.setattr(module, "alone", lambda function, *given: (function(*given), 1.0))
     return common.Setup(str(tiny_root), ("metal_nut",), "", "", tmp_path / "scratch", quick=True)
 
@@ -38,11 +38,18 @@ def test_a_category_is_measured_cold_and_warm(setup):
 
 def test_one_image_is_timed_on_one_thread_and_two(setup):
     rows = measured("one_image", setup)
-    forms = {(model, one_image.SINGLE) for model in (*MODELS, one_image.LARGE)}
-    for form in (one_image.HALF, one_image.ONNX):
-        forms |= {(model, form) for model in one_image.IN_ALL_FORMS}
+    assert {(row["model"], row["threads"]) for row in rows} == {
+        (a, t) for a in MODELS for t in (1, 2)
+    }
+
+
+def test_one_image_is_timed_in_every_form_that_a_model_has(setup):
+    rows = measured("forms", setup)
+    which = {(model, forms.SINGLE) for model in (*MODELS, forms.LARGE)}
+    for form in (forms.HALF, forms.ONNX):
+        which |= {(model, form) for model in forms.IN_ALL_FORMS}
     found = [(row["model"], row["form"], row["threads"]) for row in rows]
-    assert sorted(found) == sorted((*which, threads) for which in forms for threads in (1, 2))
+    assert sorted(found) == sorted((*each, threads) for each in which for threads in (1, 2))
 
 
 def test_a_first_decision_is_timed_in_a_process_of_its_own(setup):

@@ -100,7 +100,7 @@ PEERS = [
     for share, count in ((0.1, 5), (0.01, 10))
 ]
 ONE = [
-    {"model": model, "form": "float32", "threads": threads, "milliseconds": [20.0 / threads] * 10}
+    {"model": model, "threads": threads, "milliseconds": [20.0 / threads] * 10}
     for model in MEASURED
     for threads in (1, 2)
 ]

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from anomalylib.errors import UserError
-from study.tables import benchmarks
+from study.tables import benchmarks, cost
 from tests.study.drawn import CATEGORY, EXTRACTION, GROWTH, MACHINE, ONE, PEERS, TRAINING
 
 
@@ -18,8 +18,15 @@ def folder(tmp_path):
 
 
 def test_sections_are_read_with_their_machine(folder):
-    sections, machine = benchmarks.read_benchmarks(folder)
-    assert len(sections["training"]) == 6 and machine == MACHINE
+    sections, machines = benchmarks.read_benchmarks(folder)
+    assert len(sections["training"]) == 6 and machines["training"] == MACHINE
+
+
+def test_machines_are_listed_with_what_was_measured_on_them():
+    one = {"processor": "A", "cores": 2, "torch": "2.5", "date": "today"}
+    found = benchmarks.machine_rows({"a_b": one, "c": one | {"processor": "B"}, "d": one})
+    said = "cores, PyTorch 2.5"
+    assert found == {"measured: a b, d": f"A, 2 {said}", "measured: c": f"B, 2 {said}"}
 
 
 @pytest.mark.parametrize("text", [None, "{", "{}"])
@@ -57,9 +64,9 @@ def test_costs_are_medians_and_the_peer_stands_beside():
 
 
 def test_latency_of_the_peer_joins_its_repeats():
-    found = benchmarks.latencies(pd.DataFrame(ONE), pd.DataFrame(PEERS))
-    assert set(found.form) == {"float32"}
-    found = found.set_index(["who", "threads"])
+    found = benchmarks.latencies(pd.DataFrame(ONE), pd.DataFrame(PEERS)).set_index(
+        ["who", "threads"]
+    )
     assert found.loc[("anomalib, 10%", 1), "median"] == 110
     assert found.loc[("resnet", 2), "median"] == 10
 
@@ -90,7 +97,33 @@ def test_the_live_rows_become_medians_with_their_range():
         | {"cpu_per_image": 0.05, "peak_mb": 900.4}
         for who, start in [("ours", 2.0), ("ours", 4.0), ("ours", 2.5), ("peer", 5.0)]
     ]
-    ours, peer = benchmarks.live(pd.DataFrame(rows)).to_numpy().tolist()
+    peer, ours = benchmarks.live(pd.DataFrame(rows)).to_numpy().tolist()
     assert ours[0] == "anomalylib" and ours[1:3] == ["2.5 (2.0–4.0)", "5.0 (4.0–8.0)"]
     assert ours[3:] == ["4.0 (2.5–5.0)", "0.050 (0.050–0.050)", "900 (900–900)"]
     assert peer[:2] == ["anomalib, TorchInferencer", "5.0 (5.0–5.0)"]
+
+
+def test_forms_are_compared_where_a_model_has_several():
+    rows = [
+        {"model": model, "form": form, "threads": threads, "milliseconds": [value / threads] * 9}
+        for model, form, value in [
+            ("resnet", "float32", 10.0),
+            ("combined", "float32", 20.0),
+            ("combined", "onnxruntime", 24.0),
+            ("patchcore, 384 pixels", "float32", 70.0),
+        ]
+        for threads in (1, 2)
+    ]
+    found = benchmarks.form_latencies(pd.DataFrame(rows))
+    assert found[["median", "low", "high"]].nunique(axis=1).eq(1).all()
+    table = cost.forms(found)
+    assert table.to_numpy().tolist() == [
+        ["combined", "float32", "20 (20–20)", "10 (10–10)"],
+        ["combined", "onnxruntime", "24 (24–24)", "12 (12–12)"],
+    ]
+    assert cost.larger(found) == {
+        "large_one": "70",
+        "usual_one": "20",
+        "large_ratio": "3.5",
+        "large_ratio_two": "3.5",
+    }
