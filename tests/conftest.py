@@ -65,7 +65,7 @@ def built(tiny_root, tmp_path_factory):
     which kernels start and import PyTorch, the other notebooks share one.
     """
     from study.book import build as book
-    from study.book import options
+    from study.book import notebooks, options
     from study.book.execute import execute
     from study.runs.workers import workers
 
@@ -77,6 +77,7 @@ def built(tiny_root, tmp_path_factory):
     asked["backbone"] = "efficientnet_lite0"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(options, "BUILD", build)
+        patch.setattr(notebooks, "parts", lambda folder: ["metal_nut", "screw"])  # of seven
         study = options.open_study(options.Options.read(asked), threads=1)
         (look, *quick), first, *later = study.stages
         apart = [task for task in first if task.notebook in ("autoencoder", "combined")]

@@ -109,7 +109,7 @@ def scores_of(
 
     `which` are values of the columns `GROUP`: plain runs where no variant is named.
     """
-    mine = select(scores, **({"variant": "plain"} | which))
+    mine = select(scores, **which, **({} if "variant" in which else {"variant": "plain"}))
     table = mine.pivot(index="image", columns="seed", values=column)  # (N, S), sorted by image
     labels = mine.drop_duplicates("image").set_index("image").label[table.index]
     return labels.to_numpy(), table.to_numpy().T
