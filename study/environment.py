@@ -5,6 +5,7 @@ It runs before anything is installed, so it needs the standard library alone.
 
 from __future__ import annotations  # so that an old Python gets as far as its refusal
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -52,12 +53,12 @@ def _run(command: list, file, environment: dict[str, str], doing: str, start: fl
     """Run a command whose output goes to the log; say how far it is."""
     joined = {"stdout": file, "stderr": subprocess.STDOUT}
     with subprocess.Popen(command, env=environment, **joined) as process:
-        while process.poll() is None:
+        while True:
             found = Path(file.name).read_text(errors="replace").count("\nCollecting ")
             packages = f", {found} packages found" if found else ""
             _say(f"{doing}: {time.monotonic() - start:.0f} s{packages}, log in {file.name}")
-            time.sleep(LOOK)
-        return process.returncode
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(LOOK)
 
 
 def _say(text: str, last: bool = False) -> None:
