@@ -4,20 +4,17 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from study.names import CONTROL, LARGER, MAIN
-from study.tables.comparisons import between_variants, by_defect_type, compare
+from study.names import CONTROL, LARGER, MAIN, plain
+from study.tables.across_parts import holm
+from study.tables.comparisons import Comparison, between_variants, by_defect_type, compare
 from study.tables.numbers import auroc
 from study.tables.numbers import row_of as main_row
 from study.tables.reference import of_model, select
-from study.tables.text import Numbers, change_of, with_interval, with_p
+from study.tables.text import Numbers, change_of, p_value, with_p
 
-BASE, CHOSEN = "as in combined", "as chosen"
-FINER, RANDOM = ("FeatCAE", "384 pixels"), ("kNN reconstruction", "bank at random")
-PANELS = {
-    FINER: "FeatCAE",
-    RANDOM: "random bank",
-    ("kNN reconstruction", CHOSEN): "kNN reconstruction",
-}
+KNN, BASE, CHOSEN = "kNN reconstruction", "as in combined", "as chosen"
+FINER, RANDOM = ("FeatCAE", "384 pixels"), (KNN, "bank at random")
+PANELS = {FINER: "FeatCAE", RANDOM: "random bank", (KNN, CHOSEN): KNN}
 """The trials whose errors are drawn by rarity, and what their panels are called."""
 PARTS_AWAY = {
     "random": "bank at random",
@@ -38,16 +35,14 @@ PARTS_AWAY = {
 
 def where_it_fails(scores: pd.DataFrame, summary: pd.DataFrame, places: pd.DataFrame) -> Numbers:
     """How combined, PatchCore and kNN reconstruction fare on screw with the main backbone."""
-    which = {"category": "screw"}
     models = ("combined", "patchcore", "knn_reconstruction")
     numbers: Numbers = {model: auroc(summary, "screw", model) for model in models}
-    combined, patchcore = (which | of_model(model, MAIN) for model in models[:2])
+    combined, patchcore = ({"category": "screw"} | of_model(each, MAIN) for each in models[:2])
     numbers["gap"] = with_p(compare(scores, patchcore, combined))
     own = scores[scores.category == "screw"]
     light = between_variants(own, "brightness-normalised", MAIN).set_index(["category", "model"])
     numbers["light"] = change_of(light.loc[("screw", "combined")])
-    kinds = by_defect_type(own, MAIN)
-    types = kinds[kinds.model == "combined"].auroc
+    types = select(by_defect_type(own, MAIN), model="combined").auroc
     numbers |= {"worst_type": types.min(), "best_type": types.max()}
     known = places[places.inside.notna() & (places.category == "screw")]
     for name, rows in known[known.backbone == MAIN].groupby("model"):
@@ -60,25 +55,30 @@ def where_it_fails(scores: pd.DataFrame, summary: pd.DataFrame, places: pd.DataF
 
 
 def knn_reconstruction(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
-    """How kNN reconstruction fares on both parts, beside PatchCore at its size, in one light."""
-    numbers: Numbers = {"nut_plus": auroc(summary, "metal_nut", "knn_reconstruction")}
+    """How kNN reconstruction fares beside PatchCore at its size, and in one light."""
+    numbers: Numbers = {}
     light = between_variants(scores, "brightness-normalised", MAIN).set_index(["category", "model"])
     seeds = scores[scores.variant == LARGER].seed.unique()
     same = scores[scores.seed.isin(seeds)]
     for name, category in (("nut", "metal_nut"), ("screw", "screw")):
-        row = main_row(summary, category, "knn_reconstruction")
-        numbers |= {f"{name}_recall": f"{row.recall:.0%}", f"{name}_fpr": f"{row.fpr:.0%}"}
-        numbers[f"{name}_bound"] = f"{row.fpr_ci_high:.0%}"
-        matched = main_row(summary, category, "knn_reconstruction", variant="brightness-normalised")
-        numbers[f"{name}_matched"] = with_interval(matched)
+        matched = auroc(summary, category, "knn_reconstruction", variant="brightness-normalised")
+        numbers[f"{name}_matched"] = matched
         numbers[f"{name}_light"] = change_of(light.loc[(category, "knn_reconstruction")])
-        numbers[f"{name}_rival"] = auroc(summary, category, "patchcore", variant=LARGER)
-        plus = {"category": category} | of_model("knn_reconstruction", MAIN)
-        for short, variant in (("same", LARGER), ("usual", "plain")):
-            other = plus | {"model": "patchcore", "variant": variant}
-            numbers[f"{name}_{short}"] = with_p(compare(same, plus, other))
+        numbers[f"{name}_same"] = with_p(against_patchcore(same, category))
+    numbers["screw_usual"] = with_p(against_patchcore(same, "screw", "plain"))
+    pairs = {part: against_patchcore(same, part) for part in summary.category.unique()}
+    clearest = min(pairs, key=lambda part: pairs[part].p)
+    corrected = holm(np.array([pair.p for pair in pairs.values()])).min()
+    numbers |= {"clearest": with_p(pairs[clearest]), "clearest_part": plain(clearest)}
+    numbers |= {"pairs": str(len(pairs)), "corrected": p_value(corrected)}
     numbers["contrast_left"] = auroc(summary, "screw", "contrast", variant="brightness-normalised")
     return numbers | {"larger_seeds": str(len(seeds))} | grey_rank(scores)
+
+
+def against_patchcore(scores: pd.DataFrame, category: str, variant: str = LARGER) -> Comparison:
+    """KNN reconstruction less PatchCore, at the same image size if not said otherwise."""
+    ours = {"category": category} | of_model("knn_reconstruction", MAIN)
+    return compare(scores, ours, ours | {"model": "patchcore", "variant": variant})
 
 
 def grey_rank(scores: pd.DataFrame) -> Numbers:
@@ -102,16 +102,15 @@ def tried(trials: pd.DataFrame) -> Numbers:
         "random_auroc": screw[RANDOM],
         "relative_auroc": screw["FeatCAE", "error relative to like patches"],
         "balanced_auroc": screw["FeatCAE", "rare patches trained as often"],
-        "chosen_auroc": screw["kNN reconstruction", CHOSEN],
+        "chosen_auroc": screw[KNN, CHOSEN],
         "tried": str(len(screw)),
     }
-    parts = screw["kNN reconstruction"]
-    numbers |= {f"part_{short}": parts[trial] for short, trial in PARTS_AWAY.items()}
+    numbers |= {f"part_{short}": screw[KNN, trial] for short, trial in PARTS_AWAY.items()}
     for name, rows in trials.groupby("category"):
         numbers[f"{name}_rank"] = f"{spearmanr(rows.pasted, rows.plain).statistic:.2f}"
     both = trials.groupby(["family", "trial"]).pasted.mean()
-    numbers["mean_chosen"] = both["kNN reconstruction", CHOSEN]
-    better = both[both > both["kNN reconstruction", CHOSEN]].sort_values(ascending=False)
+    numbers["mean_chosen"] = both[KNN, CHOSEN]
+    better = both[both > both[KNN, CHOSEN]].sort_values(ascending=False)
     named = [f"{trial} ({value:.3f})" for (_, trial), value in better.items()]
     numbers["better"] = ", ".join(named) or "none"
     nut = trials[(trials.family == "FeatCAE") & (trials.category == "metal_nut")].set_index("trial")

@@ -186,6 +186,12 @@ def test_every_model_is_measured_on_every_part_with_the_main_backbone():
         assert set(alone.model) == {"combined", "patchcore"} and (alone.layers == layer).all()
 
 
+def test_the_model_of_the_page_on_your_parts_has_the_highest_mean_of_what_can_be_run():
+    own = SUMMARY[SUMMARY.backbone.isin(["", MAIN]) & SUMMARY.variant.isin(["plain", LARGER])]
+    means = own[own.model.isin(MODELS)].groupby(["model", "variant"]).auroc_mean.mean()
+    assert means.idxmax() == ("patchcore", LARGER)
+
+
 def test_the_settings_are_those_that_were_frozen():
     said = tables.read_provenance()
     assert said["settings_frozen_at"] == reference.FROZEN
