@@ -8,7 +8,7 @@ from study.tables.text import Numbers
 
 BEST = {"single": "smaller batches", "half": "bfloat16"}
 """The quickest extraction in either precision, by the names that the prose has."""
-SINGLE = "float32"
+SINGLE, HALF = "float32", "bfloat16"
 
 
 def overview(costs: pd.DataFrame, one: pd.DataFrame) -> pd.DataFrame:
@@ -113,6 +113,19 @@ def forms(latencies: pd.DataFrame) -> pd.DataFrame:
     threads = some.threads.map({1: "one thread", 2: "two threads"})
     named = some.assign(text=text, threads=threads)
     return named.pivot(index=["model", "form"], columns="threads", values="text").reset_index()
+
+
+def quickest(latencies: pd.DataFrame) -> Numbers:
+    """The quickest form by model and threads: of all forms, and of those in full precision."""
+    table = latencies.reset_index(drop=True)
+    some = table.groupby("model").filter(lambda own: own.form.nunique() > 1)
+    full = some[some.form != HALF]
+    texts = []
+    for rows in (some, full):
+        best = rows.loc[rows.groupby(["model", "threads"])["median"].idxmin()]
+        counts = best.form.value_counts()
+        texts.append(", ".join(f"{form} in {n} of {len(best)}" for form, n in counts.items()))
+    return {"quickest": texts[0], "quickest_full": texts[1]}
 
 
 def larger(latencies: pd.DataFrame) -> Numbers:

@@ -116,6 +116,11 @@ def test_forms_are_compared_where_a_model_has_several():
     ]
     found = benchmarks.form_latencies(pd.DataFrame(rows))
     assert found[["median", "low", "high"]].nunique(axis=1).eq(1).all()
+    fast = {"quickest": "float32 in 2 of 2", "quickest_full": "float32 in 2 of 2"}
+    assert cost.quickest(found) == fast
+    half = found[found.form == "onnxruntime"].assign(form="bfloat16", median=5.0)
+    said = cost.quickest(pd.concat([found, half]))
+    assert said == fast | {"quickest": "bfloat16 in 2 of 2"}
     table = cost.forms(found)
     assert table.to_numpy().tolist() == [
         ["combined", "float32", "20 (20–20)", "10 (10–10)"],
