@@ -19,6 +19,7 @@ from study.runs.examples import examples, write_arrays
 from study.runs.experiment import Experiment
 from study.runs.measurement import HELD_OUT, NORMALISED, PLAIN, Measurement, Run, cell_mask
 from study.runs.plan import plan as plan  # as the other commands have it
+from study.runs.retired import kept_from
 from study.runs.writing import write_tables
 from study.tables.reference import CONTROLS, REFERENCE, decisions, summarise
 
@@ -55,13 +56,19 @@ def collect(
         ),
         "examples": _joined(table for table, _ in told),
     }
+    left = kept_from(folder, categories)
+    for name in tables.keys() & left.rows.keys():
+        tables[name] = _joined([tables[name], left.rows[name]])
     tables["summary"] = summarise(tables["scores"], tables["nominal"], tables["runs"])
     tables["thresholds"] = decisions(tables["scores"], tables["nominal"])
     tables = {name: table for name, table in tables.items() if len(table)}  # of a part, some
     write_tables(tables, folder)
-    write_arrays({name: each for _, arrays in told for name, each in arrays.items()}, folder)
+    arrays = {name: each for _, some in told for name, each in some.items()}
+    write_arrays(arrays | left.arrays, folder)
+    said = provenance(measured, categories)
+    said["settings"] |= left.settings
     with written_whole(folder / "provenance.json") as beside:
-        beside.write_text(json.dumps(provenance(measured, categories), indent=1) + "\n")
+        beside.write_text(json.dumps(said, indent=1) + "\n")
     return tables
 
 
