@@ -61,7 +61,7 @@ def tiny_root(tmp_path_factory) -> Path:
 def built(tiny_root, tmp_path_factory):
     """The study of one category, executed by papermill, and its book.
 
-    Two models run as in a study, each in a kernel of its own; to save the time in
+    One model runs as in a study, in a worker and a kernel of its own; to save the time in
     which kernels start and import PyTorch, the other notebooks share one.
     """
     from study.book import build as book
@@ -80,7 +80,7 @@ def built(tiny_root, tmp_path_factory):
         patch.setattr(notebooks, "parts", lambda folder: ["metal_nut", "screw"])  # of seven
         study = options.open_study(options.Options.read(asked), threads=1)
         (look, *quick), first, *later = study.stages
-        apart = [task for task in first if task.notebook in ("autoencoder", "combined")]
+        apart = [task for task in first if task.notebook == "combined"]
         shared = [*quick, *(task for task in first if task not in apart)]
         with workers(len(apart)) as executor, shared_kernel():
             failures = [execute(look)]
