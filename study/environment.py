@@ -24,14 +24,13 @@ def main(arguments: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     pip = [python, "-m", "pip", "install", "--constraint", "constraints.txt"]
     steps = [] if extra else [[sys.executable, "-m", "venv", folder]]
-    index = os.environ.get("TORCH_INDEX", "")
-    if index and not extra:  # what they need may have other versions there, or none
+    if os.environ.get("TORCH_INDEX") and not extra:  # that index may lack what they need
         steps.append([*pip, "--no-deps", "torch", "torchvision"])
     steps.append([*pip, "--editable", f".[{extra}]" if extra else "."])
     start = time.monotonic()
     with log.open("w") as file:
         for step in steps:
-            alone = {"PIP_INDEX_URL": index} if "torch" in step else {}
+            alone = {"PIP_INDEX_URL": os.environ["TORCH_INDEX"]} if "torch" in step else {}
             if _run(step, file, os.environ | alone, f"installing {what}", start):
                 return _fail(f"installing {what} failed: see {log}, mend it and run again", log)
     spent = time.monotonic() - start
@@ -46,7 +45,8 @@ def _run(command: list, file, environment: dict[str, str], doing: str, start: fl
     with subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT) as child:
         try:
             while True:
-                n = Path(file.name).read_text(errors="replace").count("\nCollecting ")
+                done = Path(file.name).read_text(errors="replace")
+                n = done.count("\nCollecting ") + done.count("\nProcessing ")
                 _say(f"{doing}: {time.monotonic() - start:.0f} s, {n} packages, log in {file.name}")
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     return child.wait(timeout=0.5)

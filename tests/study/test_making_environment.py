@@ -105,7 +105,7 @@ def test_pytorch_comes_from_the_index_that_is_named_and_nothing_else_does(
 
 
 def test_on_a_terminal_one_line_is_renewed(pip):
-    folder = pip("sleep 1.2")
+    folder = pip("echo; echo Collecting a; echo Processing ./b.whl; sleep 1.2")
     ours, its = pty.openpty()
     command, narrow = [sys.executable, SCRIPT, folder, "dev"], os.environ | {"COLUMNS": "60"}
     with subprocess.Popen(command, stdout=its, env=narrow):
@@ -121,7 +121,7 @@ def test_on_a_terminal_one_line_is_renewed(pip):
     assert first == "" and len(renewed) >= 3
     *renewed, last = renewed
     assert {len(line) for line in renewed} == {59} and "\n" not in "".join(renewed)
-    assert last.endswith("setup-dev.log\r\n")
+    assert "2 packages" in renewed[-1] and last.endswith("setup-dev.log\r\n")
 
 
 def test_an_old_python_is_refused(monkeypatch, capsys):
