@@ -134,12 +134,13 @@ def greedy_coreset(rows: torch.Tensor, count: int, *, seed: int = 0) -> np.ndarr
     squares = rows.square().sum(dim=1)  # (N,)
     nearest = torch.full_like(squares, torch.inf)
     taken = torch.randint(len(rows), (1,), generator=generator).to(rows.device)  # (1,)
-    chosen = []  # numbers that stay on the device, which would wait for each otherwise
-    for _ in tqdm(range(count), desc="coreset", unit="patch", mininterval=1):
-        chosen.append(taken)
+    # They stay on the device, which would wait for each otherwise, and in one place of its memory.
+    chosen = torch.empty(count, dtype=torch.long, device=rows.device)
+    for step in tqdm(range(count), desc="coreset", unit="patch", mininterval=1):
+        chosen[step : step + 1] = taken
         latest = rows.index_select(0, taken)[0]  # (D,)
         distance = squares - 2 * (rows @ latest) + squares[taken]  # (N,), squared
         nearest = torch.minimum(nearest, distance)
         nearest[taken] = -torch.inf
         taken = nearest.argmax(keepdim=True)
-    return to_numpy(torch.cat(chosen))
+    return to_numpy(chosen)

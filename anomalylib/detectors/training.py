@@ -113,8 +113,10 @@ def fit_reconstruction(
     )
     half = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
     for epoch in tqdm(range(epochs), desc="training", unit="epoch"):
-        steps = []
-        for inputs in batches.of_epoch(order):
+        # In one place: small tensors kept between large temporary ones would split the memory,
+        # and as numbers an accelerator would wait for each.
+        lost = torch.zeros(batches.steps, device=device)
+        for step, inputs in enumerate(batches.of_epoch(order)):
             batch = error.scaled(torch.as_tensor(inputs, device=device))  # (n, C, H, W)
             with half:
                 restored = error.network(batch)
@@ -123,8 +125,8 @@ def fit_reconstruction(
             loss.backward()
             optimiser.step()
             schedule.step()
-            steps.append(loss.detach())  # not a number yet, which an accelerator would wait for
-        error.losses[epoch] = torch.stack(steps).mean()
+            lost[step] = loss.detach()
+        error.losses[epoch] = lost.mean()
         if on_epoch:
             on_epoch(epoch + 1, error.eval())
             error.train()
