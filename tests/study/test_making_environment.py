@@ -63,6 +63,8 @@ def test_what_is_stopped_leaves_nothing_running_and_says_so(pip, stop):
     folder = pip("echo $$; exec sleep 60")
     command = [sys.executable, SCRIPT, folder, "dev"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # In the background, as in continuous integration, a shell lets SIGINT be ignored.
+    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(command, **pipes) as process:
         process.stdout.readline()
         log = folder / "setup-dev.log"
