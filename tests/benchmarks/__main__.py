@@ -28,7 +28,9 @@ DRAWN = ROOT / "build" / "benchmarks.json"
 def main() -> None:
     """Measure the sections asked for and write them, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-root", default="", help="folder of categories; empty: drawn parts")
+    parser.add_argument(
+        "--data-root", default="", help="folder of categories; empty: synthetic parts"
+    )
     parser.add_argument("--weights", default="", help="weights file; empty: the package's")
     parser.add_argument("--layers", default="", help="names, with commas")
     parser.add_argument("--only", default="", help=f"of {', '.join(SECTIONS)}, spaced")

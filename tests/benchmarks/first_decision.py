@@ -1,4 +1,4 @@
-"""A process that judges image files: ``first_decision.py ours|peer FILE WEIGHTS IMAGE...``.
+"""A process that scores image files: ``first_decision.py ours|peer FILE WEIGHTS IMAGE...``.
 
 It prints a line of JSON after the first decision, and one after the last. Only the standard
 library at the top: all that is imported belongs to what is measured.
@@ -13,13 +13,13 @@ THREADS = 2
 
 
 def main(who: str, file: str, weights: str, images: list[str]) -> None:
-    """Judge the first image, then the others one by one, and say what either took."""
-    judge = {"ours": _ours, "peer": _peer}[who](file, weights)
-    judge(images[0])
+    """Score the first image, then the others one by one, and say what either took."""
+    score = {"ours": _ours, "peer": _peer}[who](file, weights)
+    score(images[0])
     print(json.dumps({"start_cpu": time.process_time()}), flush=True)
     wall, cpu = time.perf_counter(), time.process_time()
     for image in images[1:]:
-        judge(image)
+        score(image)
     count = len(images) - 1
     spent = {"per_second": count / (time.perf_counter() - wall)}
     spent |= {"cpu_per_image": (time.process_time() - cpu) / count, "peak_mb": _peak()}

@@ -28,7 +28,7 @@ CHILD = Path(__file__).with_name("first_decision.py")
 def measure(setup: Setup) -> list[Row]:
     """Seconds to the first decision and images per second of either, a row a repeat."""
     category = load(setup, setup.categories[0])
-    learned, judged = (4, 3) if setup.quick else (LEARNED, JUDGED)
+    learned, scored = (4, 3) if setup.quick else (min(LEARNED, len(category.train)), JUDGED)
     setup.scratch.mkdir(parents=True, exist_ok=True)
     detector = build(setup, "patchcore", {}, setup.scratch)
     detector.fit(images(category.train, range(learned)))
@@ -41,7 +41,7 @@ def measure(setup: Setup) -> list[Row]:
         export += ["--weights", setup.weights, "--category", category.name]
         export += ["--export", files["peer"]]
         subprocess.run([PEERS, *export], cwd=ROOT, check=True)
-    paths = [str(path) for path in category.test.paths[:judged]]
+    paths = [str(path) for path in category.test.paths[:scored]]
     rows = []
     for repeat in range(setup.repeats(5)):
         for who, interpreter in interpreters.items():

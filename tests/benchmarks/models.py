@@ -1,4 +1,4 @@
-"""A model fitted and judged on a category, timed: the work that several benchmarks share."""
+"""A model fitted and scored on a category, timed: the work that several benchmarks share."""
 
 import time
 from collections.abc import Iterable
@@ -52,7 +52,7 @@ def fit_and_score(
     keep: bool = False,
     count: int | None = None,
 ) -> Row:
-    """Seconds to learn a category and to judge its test images, from files to scores."""
+    """Seconds to learn a category and to score its test images, from files to scores."""
     torch.set_num_threads(threads)
     category = load(setup, name)
     train = images(category.train, range(count or len(category.train)))

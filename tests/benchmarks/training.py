@@ -89,7 +89,7 @@ def _rows(setup: Setup, name: str, seed: int, batches: tuple[int, ...]) -> list[
     epochs = 2 if setup.quick else EPOCHS
     said = {"category": name, "seed": seed, "threads": THREADS, "backbone": str(backbone)}
 
-    def judged(maps) -> Row:
+    def scored(maps) -> Row:
         scores = aggregate(maps(features["test"]), 10)
         return {
             "held_out_error": float(maps(features["held out"]).mean()),
@@ -103,7 +103,7 @@ def _rows(setup: Setup, name: str, seed: int, batches: tuple[int, ...]) -> list[
             literal.epoch()
             if epoch % 5 == 0 or epoch == epochs:
                 own = {"recipe": f"literal, {batch} images a step", "epochs": epoch}
-                rows.append(said | own | {"seconds": literal.seconds} | judged(literal.maps))
+                rows.append(said | own | {"seconds": literal.seconds} | scored(literal.maps))
     for precision in ("float32", "bfloat16"):
         extractor.precision = precision  # of the training; the features are there
         for epoch in OURS[:2] if setup.quick else OURS:
@@ -112,7 +112,7 @@ def _rows(setup: Setup, name: str, seed: int, batches: tuple[int, ...]) -> list[
             detector.restore(detector._learn(features["train"]))
             seconds = time.perf_counter() - start
             own = {"recipe": f"shuffled vectors, {precision}", "epochs": epoch}
-            rows.append(said | own | {"seconds": seconds} | judged(_maps_of(detector)))
+            rows.append(said | own | {"seconds": seconds} | scored(_maps_of(detector)))
     return rows
 
 

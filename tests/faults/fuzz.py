@@ -1,4 +1,4 @@
-"""Read many damaged copies of one picture: `python -m tests.faults.fuzz FORMAT COUNT SEED`.
+"""Read many damaged copies of one image: `python -m tests.faults.fuzz FORMAT COUNT SEED`.
 
 In a process of its own, which may crash or hang without harm. What came of the
 copies is printed as JSON.
@@ -39,18 +39,18 @@ FORMATS = {
 
 
 def encoded(name: str) -> bytes:
-    """A picture of slopes, waves and noise in one of the formats."""
+    """An image of slopes, waves and noise in one of the formats."""
     noise = np.random.default_rng(0).normal(0, 8, (SIDE, SIDE, 3))
     y, x = np.mgrid[:SIDE, :SIDE]
     waves = 120 + 60 * np.sin(x / 7)
     pixels = np.clip(np.stack([3 * x, 3 * y, waves], axis=-1) + noise, 0, 255).astype(np.uint8)
-    picture = Image.fromarray(pixels)
+    image = Image.fromarray(pixels)
     if name == "png-palette":
-        picture = picture.quantize(32)
+        image = image.quantize(32)
     if name == "png-16":
-        picture = Image.fromarray((pixels[..., 0].astype(np.uint16) << 8) | 7)
+        image = Image.fromarray((pixels[..., 0].astype(np.uint16) << 8) | 7)
     held = io.BytesIO()
-    picture.save(held, **FORMATS[name])
+    image.save(held, **FORMATS[name])
     return held.getvalue()
 
 

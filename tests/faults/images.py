@@ -1,4 +1,4 @@
-"""Pictures that are damaged, strange or too large, and masks that do not fit."""
+"""Images that are damaged, strange or too large, and masks that do not fit."""
 
 import json
 import struct
@@ -28,22 +28,22 @@ HANGS = 300
 
 
 def damaged_png(setup: Setup) -> Tried:
-    """Damaged PNG pictures: cut, bits flipped, bytes changed, zeroed, lost, repeated"""
+    """Damaged PNG images: cut, bits flipped, bytes changed, zeroed, lost, repeated"""
     return _fuzzed(setup, [name for name in FORMATS if name.startswith("png")])
 
 
 def damaged_jpeg(setup: Setup) -> Tried:
-    """Damaged JPEG pictures, likewise"""
+    """Damaged JPEG images, likewise"""
     return _fuzzed(setup, [name for name in FORMATS if name.startswith("jpeg")])
 
 
 def damaged_others(setup: Setup) -> Tried:
-    """Damaged BMP, TIFF, WebP, GIF and PPM pictures, likewise"""
+    """Damaged BMP, TIFF, WebP, GIF and PPM images, likewise"""
     return _fuzzed(setup, [name for name in FORMATS if not name.startswith(("png", "jpeg"))])
 
 
-def unusual_pictures(setup: Setup) -> Tried:
-    """Grey, 16-bit, palette, CMYK, transparent, one-bit and turned pictures"""
+def unusual_images(setup: Setup) -> Tried:
+    """Grey, 16-bit, palette, CMYK, transparent, one-bit and turned images"""
     folder = setup.folder("unusual")
     colour = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     grey, exif = colour[..., 0], Image.Exif()
@@ -58,15 +58,15 @@ def unusual_pictures(setup: Setup) -> Tried:
     wanted["palette.gif"] = np.asarray(made["palette.gif"].convert("RGB"))
     wanted["ink.jpg"] = np.full((20, 30), 255)  # no ink is white
     wrong = 0
-    for name, picture in made.items():
-        picture.save(folder / name, **({"exif": exif} if name == "turned.png" else {}))
+    for name, image in made.items():
+        image.save(folder / name, **({"exif": exif} if name == "turned.png" else {}))
         right = wanted[name] if wanted[name].ndim == 3 else wanted[name][..., None]
         wrong += not (read_image(folder / name) == right).all()
     return Tried(len(made), "read as they look", wrong)
 
 
-def pictures_to_refuse(setup: Setup) -> Tried:
-    """Empty, foreign, animated, tiny, gigantic and floating-point pictures"""
+def images_to_refuse(setup: Setup) -> Tried:
+    """Empty, foreign, animated, tiny, gigantic and floating-point images"""
     folder = setup.folder("refused")
     noise = [Image.effect_noise((30, 20), 90) for _ in range(3)]
     for suffix in ("gif", "webp", "tif", "png"):
@@ -77,7 +77,7 @@ def pictures_to_refuse(setup: Setup) -> Tried:
     for side in (9_000, 20_000, 2**31 - 1):
         (folder / f"bomb{side}.png").write_bytes(_png_head(side))
     Image.new("1", (20_000, 20_000)).save(folder / "bomb.tif", compression="group4")
-    strange = {"empty.png": b"", "text.jpg": b"no picture", "script.png": b"%!PS-Adobe-3.0 EPSF"}
+    strange = {"empty.png": b"", "text.jpg": b"no image", "script.png": b"%!PS-Adobe-3.0 EPSF"}
     strange |= {"page.png": b"<svg xmlns='http://www.w3.org/2000/svg'/>", "pdf.jpg": b"%PDF-1.7"}
     for name, content in strange.items():
         (folder / name).write_bytes(content)
@@ -87,7 +87,7 @@ def pictures_to_refuse(setup: Setup) -> Tried:
 
 
 def masks_that_do_not_fit(setup: Setup) -> Tried:
-    """Masks of another size than their picture, or no pictures at all"""
+    """Masks of another size than their image, or no images at all"""
     folder = setup.folder("masks")
     for i in range(6):
         path = folder / "part" / "normal" / f"{i}.png"
@@ -101,7 +101,7 @@ def masks_that_do_not_fit(setup: Setup) -> Tried:
         Image.effect_noise((30, 20), 90).save(folder / "part" / "abnormal" / f"{i}.png")
         Image.new("L", size, 255).save(masks / f"{i}.png")
     Image.effect_noise((30, 20), 90).save(folder / "part" / "abnormal" / "9.png")
-    (masks / "9.png").write_bytes(b"no picture")
+    (masks / "9.png").write_bytes(b"no image")
     test = load_category(folder, "part").test
     wrong = [i for i in range(len(test)) if test.defect_types[i] != "good"]
     passed = sum(not _refused(test.masks[i], lambda i=i: test.mask(i, 16)) for i in wrong)
@@ -109,7 +109,7 @@ def masks_that_do_not_fit(setup: Setup) -> Tried:
 
 
 FAULTS = (damaged_png, damaged_jpeg, damaged_others)
-FAULTS += (unusual_pictures, pictures_to_refuse, masks_that_do_not_fit)
+FAULTS += (unusual_images, images_to_refuse, masks_that_do_not_fit)
 
 
 def _fuzzed(setup: Setup, formats: list[str]) -> Tried:
@@ -131,7 +131,7 @@ def _fuzzed(setup: Setup, formats: list[str]) -> Tried:
     known = found["refused"] + found["same"] + other["seen"] + other["faint"]
     said = f"{found['refused']:,} refused, {found['same']:,} with the same pixels"
     if total := sum(other.values()):
-        said += f", {total:,} another picture, {other['seen']:,} of them to the eye: "
+        said += f", {total:,} another image, {other['seen']:,} of them to the eye: "
         said += "the format has no checksums, and what is read is marked as unchecked"
     lost += found.total() - known + (slowest > SLOW)
     return Tried(copies * len(formats), said, lost)

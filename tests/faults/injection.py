@@ -60,7 +60,14 @@ def settings_of_make(setup: Setup) -> Tried:
         for text in TEXTS:
             for given in ([f"DATA_ROOT={text}"], []):
                 tried += 1
-                command = ["make", "--old-file=setup", "RUN=./speaker", target, *given]
+                command = [
+                    "make",
+                    "--old-file=setup",
+                    "--old-file=contributing",
+                    "RUN=./speaker",
+                    target,
+                    *given,
+                ]
                 environment = {"PATH": "/usr/bin:/bin"} | ({} if given else {"DATA_ROOT": text})
                 done = subprocess.run(
                     command,

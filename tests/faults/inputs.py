@@ -70,9 +70,9 @@ def new_images(setup: Setup) -> Tried:
     table = setup.scratch / "new.csv"
     code = main(["inspect", "--detector", str(detector), "--csv", str(table), str(folder)])
     rows = table.read_text().splitlines()[1:]
-    judged = sum(",unreadable," not in row for row in rows)
-    lost = abs(len(NAMES) - len(rows)) + abs(READ - judged) + (code != 2)
-    return Tried(len(NAMES), f"{judged} judged, {len(rows) - judged} named, exit code {code}", lost)
+    scored = sum(",unreadable," not in row for row in rows)
+    lost = abs(len(NAMES) - len(rows)) + abs(READ - scored) + (code != 2)
+    return Tried(len(NAMES), f"{scored} scored, {len(rows) - scored} named, exit code {code}", lost)
 
 
 def thresholds(setup: Setup) -> Tried:
@@ -87,7 +87,7 @@ def thresholds(setup: Setup) -> Tried:
                 lost += 1
             except UserError as error:
                 lost += "\n" in str(error)
-    image, report = setup.folder("judged") / "a.png", setup.scratch / "judged.html"
+    image, report = setup.folder("scored") / "a.png", setup.scratch / "scored.html"
     _image(7).save(image)
     for rule in (al.Given(0.25), al.Quantile(share=0.5), al.Conformal(alpha=0.4)):
         tried += 1

@@ -225,7 +225,7 @@ def write_cache(images: Path, folder: Path) -> None:
     cache.PIXELS = 1  # one image a batch
 
     class Plain:
-        image_size, key = 48, "plain"
+        image_size, key, device = 48, "plain", torch.device("cpu")
 
         def __call__(self, batch: np.ndarray) -> torch.Tensor:
             time.sleep(0.005)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import shutil
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def categories(setup: Setup) -> Tried:
     for name in UNFIT:
         shutil.copytree(images, root / "in" / name)
     lines = [_refusal(root / "in", name) for name in (*UNFIT, *OUTSIDE)]
-    clear = [line for line in lines if "no category" in line]
+    clear = [line for line in lines if re.search("no category|cannot be written", line)]
     renamed = sum("rename the folder" in line for line in clear)
     said = f"{len(clear)} refused in one line, {renamed} of them with the remedy"
     return Tried(len(lines), said, len(lines) - len(clear) + (renamed < len(UNFIT)))

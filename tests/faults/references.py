@@ -39,7 +39,7 @@ def undisturbed(setup: Setup) -> Calm:
 
 
 def words(setup: Setup, output: str) -> list[str]:
-    """Options of `reference` on drawn parts, with a backbone that has learned nothing."""
+    """Options of `reference` on synthetic parts, with a backbone that has learned nothing."""
     from study.runs.controls import random_resnet50
 
     weights = setup.scratch / "resnet50-untrained-seed7.safetensors"

@@ -25,7 +25,7 @@ from tests.faults.common import Setup, Tried
 IMAGES, KILLS = 1000, 20
 PACE = 0.05  # seconds between two arrivals
 PATIENCE = 1.0  # seconds, of the watcher
-LATEST = 120.0  # seconds in which the last watcher must have judged what is left
+LATEST = 120.0  # seconds in which the last watcher must have scored what is left
 KINDS = {"whole": 75, "in parts": 10, "damaged": 7, "overwritten": 8}  # per cent
 SUFFIXES = ("png", "bmp", "jpg")
 
@@ -64,7 +64,7 @@ def arrivals(setup: Setup) -> Tried:
     kinds = ", ".join(f"{number} {kind}" for kind, number in incoming.kinds.items())
     outcome = (
         f"{kinds}; killed {kills} times, {torn} times with half a line left: {wrong.lost} lost,"
-        f" {wrong.twice} judged twice, {wrong.decided} judged wrongly; resident memory"
+        f" {wrong.twice} scored twice, {wrong.decided} scored wrongly; resident memory"
         f" {memory[0]} MB after {count // 10} images, {memory[1]} MB after {count:,}"
     )
     return Tried(count, outcome, sum(wrong) + odd)
