@@ -1,6 +1,6 @@
 """Use on your own parts: ``python -m anomalylib fit``, then ``inspect``.
 
-``inspect --watch`` judges what comes into a folder, ``calibrate`` sets another
+``inspect --watch`` scores what comes into a folder, ``calibrate`` sets another
 threshold, ``export`` writes the detector as ONNX.
 """
 
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--image-size", type=int, help="pixels a side; default: the model's own")
     fit.add_argument("--seed", type=int, default=0, help="of every random choice")
 
-    inspect = command(_inspect, "judge images with a detector file")
+    inspect = command(_inspect, "score images with a detector file")
     inspect.set_defaults(refuse=inspect.error)
     inspect.add_argument("images", nargs="*", help="files or folders")
     inspect.add_argument("--detector", required=True, help="file that fit has written")
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--json", action="store_true", help="print JSON, not a table")
     inspect.add_argument("--csv", default="", help="write the table to this file")
     inspect.add_argument("--html", default="", help="write a report with images to this file")
-    inspect.add_argument("--watch", type=Path, help="folder; judge what comes into it, until ended")
+    inspect.add_argument("--watch", type=Path, help="folder; score what comes into it, until ended")
     inspect.add_argument("--record", type=Path, help="of --watch: inspected.jsonl in the folder")
     inspect.add_argument("--every", type=float, default=0.5, help="seconds between looks: 0.5")
     inspect.add_argument("--patience", type=float, default=5.0, help="seconds for half a file: 5")
@@ -112,7 +112,7 @@ def _fit(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    """Judge images; 0 where all are normal, 1 where one is not, 2 where one is unreadable."""
+    """Score images; 0 where all are normal, 1 where one is not, 2 where one is unreadable."""
     if options.watch:
         return _watch(options)
     if not options.images:
@@ -145,7 +145,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _watch(options: argparse.Namespace) -> int:
-    """Judge what comes into a folder until a signal ends it; then 128 and the signal's number."""
+    """Score what comes into a folder until a signal ends it; then 128 and the signal's number."""
     for name in ("images", "json", "csv", "html"):
         if getattr(options, name):
             raise UserError(f"--watch writes one line an image of its folder: leave out {name}")
@@ -164,7 +164,7 @@ def _watch(options: argparse.Namespace) -> int:
             count += 1
             if asked:
                 break
-    print(f"stopped: {count} images judged", file=sys.stderr)
+    print(f"stopped: {count} images scored", file=sys.stderr)
     return 128 + asked[0] if asked else 0
 
 

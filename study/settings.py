@@ -129,7 +129,7 @@ def begin(notebook: str, namespace: Mapping[str, Any]) -> Any:
 
     papermill only warns of a parameter that a notebook does not know; here every plain value
     must be one, so this runs before other variables are set. PyTorch gets the threads asked
-    for, and where no data are named the drawn parts take their place.
+    for, and where no data are named the synthetic parts take their place.
     """
     plain = (str, int, float, bool, list, dict, type(None))
     given = {

@@ -11,7 +11,7 @@ from study.book import build as book
 from study.book.execute import run_stages
 from study.book.notebooks import chapters
 from study.checkout import ROOT
-from study.names import MAIN, MEASURED, MODELS
+from study.names import MAIN, MODELS
 from study.tables.reference import read_table
 from study.tables.results import result_path
 from study.tables.text import with_interval
@@ -26,7 +26,7 @@ def test_every_notebook_ran_and_left_its_result(built):
         result = json.loads(path.read_text())
         assert result["synthetic"] is True
         assert len(result["scores"]) == 7
-        assert len(result["nominal_scores"]) == 6
+        assert len(result["normal_scores"]) == 6
 
 
 def test_nothing_is_done_twice(built):
@@ -62,15 +62,16 @@ def test_no_page_loads_anything_from_a_network_and_every_image_is_described(buil
 
 def test_the_pages_say_what_they_are(built):
     study, _, index = built
-    text = index.read_text()
-    assert "Synthetic drawings" in text and "efficientnet_lite0" in text
+    assert "synthetic images, no photographs" not in index.read_text()  # it is of real parts
     summary = (index.parent / "results" / "summary.html").read_text()
-    assert "metal nut" in summary and "mean grey" in summary
+    assert "Numbers on this page: synthetic images, no photographs" in summary
+    assert "efficientnet_lite0" in summary
+    assert "metal nut" in summary and "brightness" in summary
     ablation = (index.parent / "results" / "metal_nut" / "ablation.html").read_text()
-    assert "<title>Metal nut: All models side by side" in ablation
+    assert "<title>Metal nut, this build: All models side by side" in ablation
     data = (index.parent / "results" / "metal_nut" / "data.html").read_text()
-    assert "<title>Metal nut: The pictures, before any detector" in data
-    assert "No two of the 13 pictures are alike." in data
+    assert "<title>Metal nut, this build: The images, before any model" in data
+    assert "No two of the 13 images are alike." in data
     combined = (index.parent / "results" / "metal_nut" / "combined.html").read_text()
     assert study.backbone.sha256[:16] in combined
 
@@ -84,13 +85,13 @@ def test_the_evidence_is_that_of_the_committed_results_whatever_the_build(built)
         text = (index.parent / "chapters" / f"{part}.html").read_text()
         own = summary[(summary.category == part) & (summary.variant == "plain")]
         own = own[own.backbone.isin(["", MAIN])]
-        for model in MEASURED:
+        for model in MODELS:
             assert with_interval(own[own.model == model].iloc[0]) in text
     claims = (index.parent / "chapters" / "claims.html").read_text()
     assert "contradicted" in claims and "{glue" not in claims
 
 
-def test_every_model_leaves_a_detector_that_judges_new_pictures(built, tiny_root, tmp_path):
+def test_every_model_leaves_a_detector_that_scores_new_images(built, tiny_root, tmp_path):
     where = built[0].folder / "results", built[0].categories["metal_nut"]
     results = result_path(*where, "combined", 0).parent
     assert {path.stem for path in results.glob("*.safetensors")} == {
@@ -102,9 +103,9 @@ def test_every_model_leaves_a_detector_that_judges_new_pictures(built, tiny_root
     papermill.execute_notebook(source, executed, given, cwd=ROOT, progress_bar=False)
     found = pd.read_csv(tmp_path / "inspection.csv")
     model = json.loads((results / "combined-seed0.json").read_text())
-    judged = dict(zip(model["names"], model["scores"], strict=True))
+    scored = dict(zip(model["names"], model["scores"], strict=True))
     assert len(found) == 3
     for row in found.itertuples():
-        assert abs(row.score / judged[row.image[row.image.index("test/good") :]] - 1) < 1e-3
+        assert abs(row.score / scored[row.image[row.image.index("test/good") :]] - 1) < 1e-3
         assert row.decision == ("anomalous" if row.score > model["threshold"] else "normal")
     assert "3 images" in (tmp_path / "inspection.html").read_text()

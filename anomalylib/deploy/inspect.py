@@ -1,4 +1,4 @@
-"""The part in your hand: images judged by a fitted detector."""
+"""The part in your hand: images scored by a fitted detector."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -56,7 +56,7 @@ class Finding:
 def images_of(given: Iterable[str | Path]) -> list[Path]:
     """The files that files and folders name, in that order, also those in folders inside.
 
-    Whatever lies there is to be judged; what turns out to be no image is a finding too.
+    Whatever lies there is to be scored; what turns out to be no image is a finding too.
     """
     paths: list[Path] = []
     for path in map(Path, given):
@@ -72,7 +72,7 @@ def images_of(given: Iterable[str | Path]) -> list[Path]:
 
 
 def inspect(detector: Detector, given: Iterable[str | Path]) -> list[Finding]:
-    """Judge images, in the order given; one that cannot be read is a finding too.
+    """Score images, in the order given; one that cannot be read is a finding too.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def inspect(detector: Detector, given: Iterable[str | Path]) -> list[Finding]:
     with tqdm(total=len(paths), desc="inspecting", unit="image", disable=len(paths) < 2) as bar:
         for start in range(0, len(paths), AT_ONCE):
             some = paths[start : start + AT_ONCE]
-            findings += judged(detector, some)
+            findings += scored(detector, some)
             bar.update(len(some))
     return findings
 
@@ -119,8 +119,8 @@ def summary(findings: Sequence[Finding]) -> str:
     return f"{len(findings)} images: {', '.join(parts)}"
 
 
-def judged(detector: Detector, paths: Sequence[Path]) -> list[Finding]:
-    """Judge as many files as fit into memory: the backbone sees each image once."""
+def scored(detector: Detector, paths: Sequence[Path]) -> list[Finding]:
+    """Score as many files as fit into memory: the backbone sees each image once."""
     findings: dict[Path, Finding] = {}
     images: dict[Path, np.ndarray] = {}
     for path in paths:
@@ -133,8 +133,8 @@ def judged(detector: Detector, paths: Sequence[Path]) -> list[Finding]:
         maps = joined(detector.maps(inputs), len(images))  # (n, H, W)
         scores = detector.score_maps(maps)
         gallery = detector.gallery()
-        judged = zip(images, maps, scores, detector.vectors(inputs), strict=True)
-        for path, anomaly_map, score, vector in judged:
+        scored = zip(images, maps, scores, detector.vectors(inputs), strict=True)
+        for path, anomaly_map, score, vector in scored:
             nearest, distance = gallery.nearest(vector)
             findings[path] = Finding(
                 path=path,

@@ -75,7 +75,7 @@ def save(detector: Detector, path: str | Path) -> Path:
         raise UserError(f"its threshold is {card.threshold}: give its rule more images")
     gallery = detector.gallery()
     tensors = {f"learned.{name}": tensor for name, tensor in detector.model_.state_dict().items()}
-    nominal = (detector.nominal_scores_, gallery.vectors, gallery.thumbnails)
+    nominal = (detector.normal_scores_, gallery.vectors, gallery.thumbnails)
     for name, array in zip(NOMINAL, nominal, strict=True):
         tensors[f"nominal.{name}"] = torch.from_numpy(array)
     if detector.view_ is not None:
@@ -115,7 +115,7 @@ def describe(detector: Detector) -> Card:
 
 
 def load(path: str | Path, weights: str = "", device: str = "auto") -> Detector:
-    """Read a detector that `save` has written; it judges as it did then.
+    """Read a detector that `save` has written; it scores as it did then.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def load(path: str | Path, weights: str = "", device: str = "auto") -> Detector:
     weights : str
         The backbone's file, if it was fitted with one that was given as a file.
     device : str
-        Where it judges, wherever it has learned: see `resolve_device`.
+        Where it scores, wherever it has learned: see `resolve_device`.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def load(path: str | Path, weights: str = "", device: str = "auto") -> Detector:
         learned = {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
         detector.restore(learned)
         scores, vectors, thumbnails = (tensors[f"nominal.{name}"].numpy() for name in NOMINAL)
-        detector.nominal_scores_ = scores
+        detector.normal_scores_ = scores
         detector.gallery_ = Gallery(card.images, card.fingerprint, vectors, thumbnails, card.usual)
         detector.view_ = tensors["view"].numpy() if "view" in tensors else None
         detector.bits_, detector.remarks_ = card.bits, tuple(card.remarks)

@@ -1,4 +1,4 @@
-"""A folder that fills: each image in it judged once, and a line of JSON for each in a record.
+"""A folder that fills: each image in it scored once, and a line of JSON for each in a record.
 
 The folder is listed again and again: a network drive, where cameras write,
 does not tell of files that another machine puts there.
@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from anomalylib.deploy.inspect import UNREADABLE, Finding, judged
+from anomalylib.deploy.inspect import UNREADABLE, Finding, scored
 from anomalylib.detectors.base import Detector
 from anomalylib.errors import UserError
 from anomalylib.images.folders import SYSTEM
@@ -77,9 +77,9 @@ def looks(every: float, asked: Collection[int]) -> Iterator[float]:
 def lines(
     detector: Detector, folder: Path, record: BinaryIO, times: Iterable[float], patience: float
 ) -> Iterator[str]:
-    """Judge what comes into a folder, the oldest first; give each image's line of JSON.
+    """Score what comes into a folder, the oldest first; give each image's line of JSON.
 
-    An image is judged when it is the same at two looks in a row and can be decoded.
+    An image is scored when it is the same at two looks in a row and can be decoded.
     A line is on disk before it is given: after a crash, the record has what a reader missed.
 
     Parameters
@@ -88,7 +88,7 @@ def lines(
     folder : Path
         Watched with the folders in it, but not with links to folders.
     record : file
-        From `held`. What has a line in it is not judged again.
+        From `held`. What has a line in it is not scored again.
     times : iterable of float
         From `looks`: a look is taken at each, in seconds.
     patience : float
@@ -101,7 +101,7 @@ def lines(
     OSError
         If the folder cannot be listed, or the record not be written.
     """
-    done = judged_before(record)
+    done = scored_before(record)
     since: dict[Version, float] = {}  # when what waits was first seen
     for now in times:
         new = versions_in(folder) - done
@@ -115,7 +115,7 @@ def lines(
         since = {version: since.get(version, now) for version in new - done}
 
 
-def judged_before(record: BinaryIO) -> set[Version]:
+def scored_before(record: BinaryIO) -> set[Version]:
     """What has a line in a record; half a line at its end is cut off."""
     found, end = set(), record.seek(0)
     for number, line in enumerate(record, 1):
@@ -159,13 +159,13 @@ def _line(detector: Detector, folder: Path, version: Version, waited: bool) -> s
     path, start = folder / version.image, time.perf_counter()
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         try:
-            (finding,) = judged(detector, [path])
+            (finding,) = scored(detector, [path])
         except UserError as error:  # its score is no number
             finding = Finding(path, UNREADABLE, reason=str(error))
         same = _version(path, version.image) == version  # then that is what was read
         if same and (waited or finding.decision != UNREADABLE):
             when = datetime.now(UTC).isoformat(timespec="milliseconds")
             took = round(1000 * (time.perf_counter() - start), 1)
-            more = version._asdict() | {"judged": when, "milliseconds": took}
+            more = version._asdict() | {"scored": when, "milliseconds": took}
             return json.dumps(finding.row | more)
     return ""

@@ -60,7 +60,7 @@ class Detector(BaseEstimator, ABC):
     top_k : int
         The score is the mean of the `top_k` largest map values.
     sigma : float
-        The threshold is mean + `sigma` deviations of the nominal scores.
+        The threshold is mean + `sigma` deviations of the scores of normal images.
     seed : int
         Of every random choice.
     cache : Path, optional
@@ -73,7 +73,7 @@ class Detector(BaseEstimator, ABC):
     ----------
     model_ : Module
         Turns prepared images into maps; holds all that was learned.
-    nominal_scores_ : ndarray, shape (N,)
+    normal_scores_ : ndarray, shape (N,)
         Scores of the training images, each compared only with the others where
         a detector keeps patches or images.
     rule_ : MeanPlusSigma, Quantile, Conformal or Given
@@ -112,8 +112,8 @@ class Detector(BaseEstimator, ABC):
         with computing(self.device_, self.LOWER):
             self.restore(self._kept(images, lambda: self._learn(inputs)))
         self._images, self.gallery_ = images, None
-        self.nominal_scores_ = self._scores(map(self.seen, self._nominal_maps(inputs)), images)
-        self.calibrate(MeanPlusSigma(sigma=self.sigma), self.nominal_scores_)
+        self.normal_scores_ = self._scores(map(self.seen, self._normal_maps(inputs)), images)
+        self.calibrate(MeanPlusSigma(sigma=self.sigma), self.normal_scores_)
         self.seconds_ = {"fit": time.perf_counter() - start}
         return self
 
@@ -153,7 +153,7 @@ class Detector(BaseEstimator, ABC):
         return self.score_samples(images) > self.threshold_
 
     def inspect(self, image: Any) -> Verdict:
-        """Judge one image in memory, such as a camera's: one pass, and nothing is kept of it.
+        """Score one image in memory, such as a camera's: one pass, and nothing is kept of it.
 
         Parameters
         ----------
@@ -201,7 +201,7 @@ class Detector(BaseEstimator, ABC):
         return self.model_.losses.tolist()
 
     def restore(self, learned: Tensors) -> None:
-        """Set what judges, from what was learned: the quick part of `fit`."""
+        """Set the module that scores, from what was learned: the quick part of `fit`."""
         with torch.random.fork_rng(devices=[]):
             model = self._module(learned).to(memory_format=torch.channels_last)
         model.load_state_dict({name: learned[name] for name in model.state_dict()})
@@ -240,7 +240,7 @@ class Detector(BaseEstimator, ABC):
         parts = (aggregate(part, self.top_k) for part in maps)
         return finite(joined(parts, len(images)), images)
 
-    def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
+    def _normal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
         """Maps of the training images, for the threshold."""
         return self.maps(inputs)
 
@@ -268,7 +268,7 @@ class Detector(BaseEstimator, ABC):
 
     @abstractmethod
     def _module(self, learned: Tensors) -> nn.Module:
-        """What judges, with place for what was learned."""
+        """The module that scores, with place for what was learned."""
 
 
 @estimator

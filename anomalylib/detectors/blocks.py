@@ -68,6 +68,6 @@ def finite(scores: np.ndarray, images: Sequence) -> np.ndarray:
     wrong = np.flatnonzero(~np.isfinite(scores))
     if len(wrong):
         name, value = name_of(images, wrong[0]), scores[wrong[0]]
-        refusal = f"the score of {name} is {value}, no number to judge by"
+        refusal = f"the score of {name} is {value}, no number to compare"
         raise UserError(f"{refusal}: give other weights, more images or a lower learning rate")
     return scores

@@ -44,7 +44,7 @@ class Combined(FeatureDetector):
     Parameters
     ----------
     features : FeatureExtractor
-        FeatCAE learns in its precision, and judges in single precision.
+        FeatCAE learns in its precision, and scores in single precision.
     latent : int
         Channels of the code; see `FeatCAE`.
     batch_norm : bool

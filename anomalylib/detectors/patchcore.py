@@ -83,7 +83,7 @@ class PatchCore(FeatureDetector):
         return NearestPatch(learned["bank"], learned["image"])
 
     @torch.inference_mode()
-    def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
+    def _normal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
         """Each image without its own patches: (1, H, W)."""
         for i in range(len(inputs)):
             yield self._computed(inputs[i : i + 1], without=i)

@@ -51,7 +51,7 @@ class Pooled(FeatureDetector):
     def _module(self, learned: Tensors) -> NearestImage:
         return NearestImage(learned["bank"])
 
-    def _nominal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
+    def _normal_maps(self, inputs: Stored) -> Iterator[np.ndarray]:
         """Distance to the nearest other image: (n, 1, 1)."""
         bank = self.model_.bank  # (M, C)
         for start in range(0, len(bank), ROWS):

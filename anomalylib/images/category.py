@@ -1,4 +1,4 @@
-"""A category of images: which to learn from, which to judge, labels, defect types, masks."""
+"""A category of images: which to learn from, which to test with, labels, defect types, masks."""
 
 import hashlib
 import json
@@ -114,14 +114,14 @@ class Subset(Sequence):
 
 @dataclass(frozen=True)
 class Category:
-    """One kind of part: normal images to learn from, and images to judge."""
+    """One kind of part: normal images to learn from, and test images."""
 
     name: str  # the folder's name, such as "metal_nut"
     dataset: str  # what to call the data on a page
     synthetic: bool
     train: ImageSet  # all normal
     test: ImageSet  # normal and, where there are any, anomalous
-    validation: ImageSet | None = None  # normal, for a threshold: neither learned from nor judged
+    validation: ImageSet | None = None  # normal, to set a threshold by
     unused: tuple[str, ...] = ()  # files and folders inside it that hold no image of it
 
     @property

@@ -1,4 +1,4 @@
-"""What lies in a category's folder: images to learn from and to judge, masks, and the rest.
+"""What lies in a category's folder: images to learn from and to test with, masks, and the rest.
 
 Every file and folder of a category is used, or named as unused, or an error.
 Used are the images in the folders of `anomalylib.images.layouts`. Unused are files
@@ -102,21 +102,21 @@ def find(root: Path, name: str) -> Found:
 def _found(folder: Path, layout: Layout) -> Found:
     """What lies in the folder of a category of this layout."""
     images, masks = _by_place(folder, layout)
-    judged = [place for place in images if layout.judged.fullmatch(place)]
-    for place in judged:
+    tested = [place for place in images if layout.tested.fullmatch(place)]
+    for place in tested:
         kind = place.partition("/")[2]
         if (kind != "good" or layout is OWN) and kind_of(kind) == GOOD:
             wanted = folder / ("test/good" if layout is MVTEC else "normal")
             ask = f"move them to {wanted} if they are normal, and rename the folder if they are not"
-            raise UserError(f"{folder / place} holds images to judge, but says {kind!r}: {ask}")
+            raise UserError(f"{folder / place} holds test images, but says {kind!r}: {ask}")
     mask_of: dict[Path, Path | None] = {}
-    for place in judged:
+    for place in tested:
         own = masks.pop(layout.masks_of(place), [])
         mask_of |= zip(images[place], matched(images[place], own), strict=True)
     for place in masks:
-        raise misplaced(folder, place, layout, judged)
-    kinds = {place: place.partition("/")[2] or place for place in judged}
-    test = [Listed(path, kinds[place], mask_of[path]) for place in judged for path in images[place]]
+        raise misplaced(folder, place, layout, tested)
+    kinds = {place: place.partition("/")[2] or place for place in tested}
+    test = [Listed(path, kinds[place], mask_of[path]) for place in tested for path in images[place]]
     validation = [Listed(path) for place in VALIDATIONS for path in images.get(place, [])]
     train = [Listed(path) for path in images.get(layout.train, [])]
     fewest = FEWEST if layout is OWN else 1
@@ -150,8 +150,8 @@ def _by_place(folder: Path, layout: Layout) -> tuple[dict[str, list[Path]], dict
         if path.parent != folder and path.suffix.lower() in SUFFIXES | UNREAD:
             places[path.parent.relative_to(folder).as_posix()].append(path)
     images = {place: places[place] for place in sorted(places, key=_parts) if layout.takes(place)}
-    judged = [place for place in images if layout.judged.fullmatch(place)]
-    of_masks = set(map(layout.masks_of, judged))
+    tested = [place for place in images if layout.tested.fullmatch(place)]
+    of_masks = set(map(layout.masks_of, tested))
     masks: dict[str, list[Path]] = defaultdict(list)
     for place, inside in places.items():
         above = place.rpartition("/")[0]
@@ -160,7 +160,7 @@ def _by_place(folder: Path, layout: Layout) -> tuple[dict[str, list[Path]], dict
         elif above in of_masks:
             masks[above].append(folder / place)
         elif place not in images:
-            raise misplaced(folder, place, layout, judged)
+            raise misplaced(folder, place, layout, tested)
         for path in inside:
             if path.suffix.lower() in UNREAD:
                 raise UserError(f"{path} is of a format that is not read: save it as PNG")

@@ -20,7 +20,7 @@ CATEGORIES = {
     "wood": (247, 19, 60),
     "zipper": (240, 32, 119),
 }
-"""Images to learn from, normal and anomalous ones to judge.
+"""Images to learn from, normal and anomalous ones to test with.
 
 References
 ----------
@@ -41,7 +41,7 @@ def is_mvtec_ad(category: str, names: Sequence[str], defect_types: Sequence[str]
     names : sequence of str
         The paths inside it of the images to learn from, sorted.
     defect_types : sequence of str
-        Of its images to judge, ``good`` for a normal one.
+        Of its test images, ``good`` for a normal one.
     """
     normal = list(defect_types).count("good")
     counts = len(names), normal, len(defect_types) - normal

@@ -27,14 +27,14 @@ class Layout(NamedTuple):
     """The folders of a category, as paths inside it."""
 
     train: str
-    judged: re.Pattern  # those of images to judge; the rest of the path is the defect type
-    masks: str  # for `judged`, with the same folders inside
+    tested: re.Pattern  # those of test images; the rest of the path is the defect type
+    masks: str  # for `tested`, with the same folders inside
     words: str  # all folders
     meant: Mapping[str, str]  # which folder, by `kind_of` another's name
 
     def takes(self, place: str) -> bool:
         """Whether images are taken from a folder."""
-        return place in (self.train, *VALIDATIONS) or bool(self.judged.fullmatch(place))
+        return place in (self.train, *VALIDATIONS) or bool(self.tested.fullmatch(place))
 
     def masks_of(self, place: str) -> str:
         """The folder with the masks of a folder's images."""
@@ -44,7 +44,7 @@ class Layout(NamedTuple):
 VALIDATIONS = ("validation", "validation/good")
 OWN = Layout(
     train="normal",
-    judged=re.compile(r"abnormal(/[^/]+)?"),
+    tested=re.compile(r"abnormal(/[^/]+)?"),
     masks="masks",
     words="normal, abnormal, abnormal/<defect type>, masks, masks/<defect type>, validation",
     meant={
@@ -58,7 +58,7 @@ OWN = Layout(
 )
 MVTEC = Layout(
     train="train/good",
-    judged=re.compile(r"test/[^/]+"),
+    tested=re.compile(r"test/[^/]+"),
     masks="ground_truth",
     words="train/good, test/good, test/<defect type>, ground_truth/<defect type>, validation/good",
     meant={
@@ -72,7 +72,7 @@ MVTEC = Layout(
 )
 
 
-def misplaced(folder: Path, place: str, layout: Layout, judged: Iterable[str]) -> UserError:
+def misplaced(folder: Path, place: str, layout: Layout, tested: Iterable[str]) -> UserError:
     """The error that images lie in a folder that is not taken: which one may be meant.
 
     Parameters
@@ -82,26 +82,26 @@ def misplaced(folder: Path, place: str, layout: Layout, judged: Iterable[str]) -
     place : str
         The path of the images' folder inside it.
     layout : Layout
-    judged : iterable of str
-        The folders of images to judge that are there.
+    tested : iterable of str
+        The folders of test images that are there.
     """
     away = f"or move it out of {folder}"
     for above in map(str, PurePosixPath(place).parents):
         if layout.takes(above):
             only = f"{folder / above} is taken without the folders in it"
             return UserError(f"{folder / place} holds images, but {only}: move them up, {away}")
-    meant = _meant(place, layout, judged)
+    meant = _meant(place, layout, tested)
     rename = f"rename it, perhaps to {meant}" if meant else "rename it"
     taken = f"which are not taken from there, but from {layout.words}"
     return UserError(f"{folder / place} holds images, {taken}: {rename}, {away}")
 
 
-def _meant(place: str, layout: Layout, judged: Iterable[str]) -> str:
+def _meant(place: str, layout: Layout, tested: Iterable[str]) -> str:
     """Which folder is perhaps meant by a path; empty where none is near."""
     top, *inside = place.split("/")
     kind, under = kind_of(top), kind_of(inside[0]) if inside else ""
     if inside and top == layout.masks:
-        return nearest(place, map(layout.masks_of, judged))
+        return nearest(place, map(layout.masks_of, tested))
     if inside and layout is MVTEC and kind in (TRAIN, TEST):
         if under == GOOD or (kind == TRAIN and under != BAD):
             return f"{kind}/good"

@@ -147,7 +147,7 @@ def counts(drawn: np.ndarray, size: int) -> np.ndarray:
 def paired_p(wins: np.ndarray, others: np.ndarray) -> float:
     """Two-sided p value of DeLong's test that two models have the same AUROC.
 
-    Both must have judged the same images. 1 where no pair tells them apart.
+    Both must have scored the same images. 1 where no pair tells them apart.
     """
     difference = wins - others
     error = standard_error(difference) if min(difference.shape) > 1 else 0

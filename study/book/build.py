@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import html
 import importlib.metadata
 import json
 import re
@@ -20,7 +19,7 @@ from anomalylib.errors import FULL, UserError, first_line
 from anomalylib.files import sha256_of, written_whole
 from study.book import sphinx_ext
 from study.book.options import Study
-from study.book.pages import page, tables
+from study.book.pages import message, page, tables
 from study.checkout import ROOT
 from study.names import MODELS
 from study.runs.workers import end_with_parent
@@ -104,17 +103,33 @@ def assemble(study: Study) -> dict[str, bytes]:
     }
     pages |= {f"tables/{name}": content for name, content in tables(study).items()}
     config = yaml.safe_load(pages["_config.yml"])
-    options = config["sphinx"]["config"].setdefault("html_theme_options", {})
-    options["announcement"] = html.escape(study.banner)
-    pages["_config.yml"] = yaml.safe_dump(config, allow_unicode=True).encode()
     named = [task.page for task in study.tasks if task.notebook == "category"]
     parts = [page.rpartition("/")[2] for page in named]
     categories = study.options.categories
     pages["_toc.yml"] = contents(pages["_toc.yml"].decode(), categories, parts).encode()
-    for task in study.tasks:
-        notebook = page(task, study, config["repository"])
-        pages[f"{task.page}.ipynb"] = json.dumps(notebook, indent=1).encode()
-    return pages
+    made = {task.page: page(task, study, config["repository"]) for task in study.tasks}
+    if "index" in made:
+        list_messages(made, pages)
+    return pages | {
+        f"{name}.ipynb": json.dumps(each, indent=1).encode() for name, each in made.items()
+    }
+
+
+def list_messages(made: dict[str, dict], pages: dict[str, bytes]) -> None:
+    """Put the title and the message of each numbered page where the landing page says so."""
+    toc = yaml.safe_load(pages["_toc.yml"])
+    lines = []
+    for number, chapter in enumerate(toc["parts"][0]["chapters"], 2):
+        name = chapter["file"]
+        if name in made:
+            title, words = message(made[name])
+        else:
+            title, words = message({"cells": [{"source": pages[f"{name}.md"].decode()}]})
+        lines.append(f"{number}. [{title}]({name}). {words}")
+    for cell in made["index"]["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = "".join(cell["source"])
+            cell["source"] = text.replace("{messages}", "\n".join(lines))
 
 
 def contents(template: str, categories: Sequence[str], parts: Sequence[str]) -> str:

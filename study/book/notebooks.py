@@ -24,7 +24,8 @@ from study.tables.results import data_key, result_path, shared_features
 SOURCES = ROOT / "notebooks"
 PACKAGES = ("anomalylib", "study")
 KEEPING = (*MODELS, "data", "learning_curve")  # notebooks that write a result or a table
-READERS = {"read_table", "read_tables"}  # by which a chapter asks for tables, by their names
+READERS = {"read_table": "csv", "read_tables": "csv", "read_arrays": "npz"}
+"""By which a page asks for tables and arrays, by their names, and the suffix of their files."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def tables_read(notebook: str) -> tuple[str, ...]:
             if not tables or not all(isinstance(name, ast.Constant) for name in tables):
                 words = f"{ast.unparse(call)!r} must name its tables as plain text"
                 raise UserError(f"notebook {notebook}: {words}")
-            files |= {f"{name.value}.csv": None for name in tables}
+            files |= {f"{name.value}.{READERS[function]}": None for name in tables}
     return tuple(files)
 
 

@@ -39,7 +39,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     categories: tuple[str, ...] = Field(REPORTED, description="names, spaced")
-    data_root: str = Field("", description="folder of categories; empty: drawn parts")
+    data_root: str = Field("", description="folder of categories; empty: synthetic parts")
     backbone: str = Field("auto", description="auto or a backbone's name")
     weights: str = Field("", description="weights file; to measure, files, spaced, as name=path")
     layers: str = Field("", description="names, with commas")
@@ -138,13 +138,15 @@ class Study:
         )
 
     @property
-    def banner(self) -> str:
-        """What every page says at its top."""
-        data = "Synthetic drawings, not photographs" if self.synthetic else self.dataset
+    def made_of(self) -> str:
+        """What the numbers of a page of this build are made of."""
+        data = "synthetic images, no photographs" if self.synthetic else self.dataset
         quick = self.options.profile == "quick"
-        profile = " · quick profile: too short to judge by" if quick else ""
-        build = f"{data} · backbone {self.backbone} · seed {self.options.seed}{profile}"
-        return f"This build: {build}. Evidence: reference results on real parts"
+        profile = " Quick profile: too short to compare models by." if quick else ""
+        return (
+            f"Numbers on this page: {data}. Backbone: {self.backbone}. "
+            f"Seed: {self.options.seed}.{profile}"
+        )
 
 
 def open_study(options: Options, threads: int = 0, with_chapters: bool = True) -> Study:

@@ -11,7 +11,7 @@ from anomalylib.files import sha256_of, written_whole
 from anomalylib.sources import code_hash
 from study.checkout import ROOT
 from study.figures.reference import parts
-from study.names import CLAIMS, CONTROL, LARGER, MAIN, MEASURED, plain
+from study.names import CLAIMS, CONTROL, LARGER, MAIN, MODELS, label, plain
 from study.tables.claims import matrix
 from study.tables.reference import REFERENCE, read_tables, select
 
@@ -29,11 +29,11 @@ STYLE = {
 }
 
 
-def write(readme: Path = README, picture: Path = PICTURE) -> None:
+def write(readme: Path = README, image: Path = PICTURE) -> None:
     """Draw the chart and put it, with the table, into the README."""
     summary, scores = read_tables(*SOURCES)
     text = put(readme.read_text(encoding="utf-8"), block(summary, scores))
-    draw(picture, summary)
+    draw(image, summary)
     with written_whole(readme) as beside:
         beside.write_text(text, encoding="utf-8")
 
@@ -54,17 +54,16 @@ def block(summary: pd.DataFrame, scores: pd.DataFrame) -> str:
     alt = f"Image-level AUROC of every model and of brightness alone on {count} parts"
     chart = f"![{alt}, with intervals and the claims of the report](book/_static/{PICTURE.name})"
     shown = select(summary, model="combined", variant="plain", backbone=MAIN).iloc[0]
-    in_table = summary.model.isin(MEASURED) & summary.variant.isin(["plain", LARGER])
+    in_table = summary.model.isin(MODELS) & summary.variant.isin(["plain", LARGER])
     seeds = summary[in_table & summary.backbone.isin(["", MAIN])].n_seeds
     counted = f"{seeds.min()} to {seeds.max()} seeds".replace("1 to 1 seeds", "one seed")
-    larger = select(summary, model="knn_reconstruction", variant="plain").image_size.iloc[0]
     caption = (
         f"*Image-level AUROC with ResNet-50 of He et al., {shown.layers}: mean over "
         f"{counted}, in brackets the 95 % interval over test "
         f"images, in the last row over parts, seeds and images; 0.5 is guessing. The report claims "
-        f"{CLAIMS['autoencoder']:g} for the autoencoder and {CLAIMS['combined']:g} for combined. "
-        f"Models on features see {shown.image_size:.0f} pixels a side, kNN reconstruction "
-        f"{larger:.0f}. {CONTROL.capitalize()}: the image's brightness alone, with no detector.*"
+        f"{CLAIMS['autoencoder']:g} for the autoencoder and {CLAIMS['combined']:g} for "
+        f"{label('combined')}. Models on features see {shown.image_size:.0f} pixels a side. "
+        f"{label(CONTROL).capitalize()}: the image's mean grey value, with no model at all.*"
     )
     lines = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
@@ -77,7 +76,7 @@ def rows(summary: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     return table.map(lambda cell: cell.replace(" [", "<br>["))
 
 
-def draw(picture: Path, summary: pd.DataFrame) -> None:
+def draw(image: Path, summary: pd.DataFrame) -> None:
     """Save the chart, without a date and with the hash of the tables it was drawn from."""
     metadata = {
         "Title": "Image-level AUROC of every model and of brightness alone, part by part",
@@ -88,7 +87,7 @@ def draw(picture: Path, summary: pd.DataFrame) -> None:
     }
     with plt.rc_context(STYLE):
         figure = parts(summary, MAIN)
-        with written_whole(picture) as beside:
+        with written_whole(image) as beside:
             figure.savefig(beside, format="svg", metadata=metadata)
         plt.close(figure)
 

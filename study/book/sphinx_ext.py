@@ -6,11 +6,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2")
 """What of MathJax the pages load: a formula that needs more fails in the browser test."""
 
+PANEL = "tag_more-panels"
+"""The class of a cell that holds one more panel of the figure before it."""
 TABLE = re.compile(r'(<table [^>]*class="dataframe.*?</table>)', re.DOTALL)
 BOX = r'<div class="pst-scrollable-table-container">\1</div>'
 """The theme's box that a reader can scroll by keys; it boxes no tables of notebooks itself."""
@@ -29,6 +32,19 @@ def copy_mathjax(app: Sphinx, failure: Exception | None) -> None:
                 shutil.copytree(source, target, dirs_exist_ok=True)
             else:
                 shutil.copyfile(source, target)
+
+
+def gather_panels(_app: Sphinx, tree: nodes.document) -> None:
+    """Move the panels in cells of their own into the figure before them, above its caption."""
+    cells = [cell for cell in tree.findall(nodes.container) if PANEL in cell.get("classes", [])]
+    for cell in cells:
+        before = cell.parent.children[: cell.parent.index(cell)]
+        figure = next(iter(list(before[-1].findall(nodes.figure))[::-1]))
+        for bundle in list(cell.findall(nodes.container)):
+            if bundle.get("nb_element") == "mime_bundle":
+                place = next(i for i, n in enumerate(figure) if isinstance(n, nodes.caption))
+                figure.insert(place, bundle.deepcopy())
+        cell.parent.remove(cell)
 
 
 def silence_thebe(app: Sphinx, _config: Any) -> None:
@@ -72,6 +88,7 @@ def _with_names(make: Any) -> Any:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the above to the build, whose pages may be read and written in parallel."""
     app.connect("config-inited", silence_thebe)
+    app.connect("doctree-read", gather_panels)
     app.connect("html-page-context", mend_page, priority=900)  # after the theme
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

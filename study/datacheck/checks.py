@@ -26,7 +26,7 @@ Vargha and Delaney's A (Journal of Educational and Behavioral Statistics, 2000)
 is the AUROC; 0.64 and 0.71 belong to Cohen's d of 0.5 and 0.8.
 """
 FEW = 10
-"""Images on one side below which no shift is judged."""
+"""Images on one side below which no shift is scored."""
 FEWEST = 20
 """Normal images below which none is called unusual."""
 UNUSUAL = 5
@@ -42,13 +42,13 @@ FLOOR = 0.05
 
 def check_category(category: Category) -> list[Check]:
     """All checks of a category's images; each image is read once."""
-    return judge(survey(category))
+    return check_all(survey(category))
 
 
-def judge(surveyed: Survey) -> list[Check]:
+def check_all(surveyed: Survey) -> list[Check]:
     """All checks of a survey, in the order of `CHECKS`."""
     blind = surveyed.read.empty
-    unread = STOP, "No picture can be read.", pd.DataFrame()
+    unread = STOP, "No image can be read.", pd.DataFrame()
     return [
         Check(name, *(unread if blind and check not in (counts, files) else check(surveyed)))
         for name, check in CHECKS.items()
@@ -71,7 +71,7 @@ def copied(surveyed: Survey) -> Finding:
     count = len(leaks) or len(table)
     many = f"{count} pair{'s' if count > 1 else ''}"
     if "copy" in set(leaks.alike):
-        same = "The same picture in training and test, or as normal and anomalous"
+        same = "The same image in training and test, or as normal and anomalous"
         return STOP, f"{same}: {many}; take them out of one side.", table
     if len(leaks):
         near = f"Nearly alike across training, test and defects: {many}"
@@ -79,14 +79,14 @@ def copied(surveyed: Survey) -> Finding:
     if len(table):
         within = f"Alike or nearly so within one folder: {many}"
         return LOOK, f"{within}; keep one of each, or numbers look surer.", table
-    return OK, f"No two of the {len(images)} pictures are alike.", table
+    return OK, f"No two of the {len(images)} images are alike.", table
 
 
 def shift(surveyed: Survey, column: str, more: str) -> Finding:
     """Whether the normal test images differ from the training images in one column.
 
-    A detector takes what it has not learned for a defect, the lamp as well. The effect is
-    an AUROC: the chance that a normal test image is ``more`` than a training image, 0.5 where
+    A model takes what it has not learned for a defect, another illumination as well. The effect
+    is an AUROC: the chance that a normal test image is ``more`` than a training image, 0.5 where
     there is no shift. ``look`` needs an interval without 0.5 and a medium effect, ``stop`` an
     interval wholly beyond a large one. With 22 test images drawn as 120 training images are,
     ``look`` came up in 4 of 100 simulated sets, with 10 in 9, and ``stop`` in none of 1,200.
@@ -94,7 +94,9 @@ def shift(surveyed: Survey, column: str, more: str) -> Finding:
     normal = surveyed.read[surveyed.read.label == 0]
     sides = {"training": normal.set == "train", "test, normal": normal.set == "test"}
     chance = f"A normal test image is {more} than a training image with a chance of"
-    light = "the light is not the same; take the pictures again in turns, under one lamp"
+    light = (
+        "the illumination is not the same; take the images again in turns, under one illumination"
+    )
     ends = {OK: "", LOOK: ": see how much in the figure", STOP: f": {light}"}
     ends = {verdict: f", where 0.5 is no difference{end}" for verdict, end in ends.items()}
     return _told_apart(normal[column], sides, chance, ends, "compare")
@@ -111,7 +113,7 @@ def control(surveyed: Survey) -> Finding:
         return OK, "No defective parts: nothing to tell apart.", pd.DataFrame()
     sides = {"test, normal": test.label == 0, "test, anomalous": test.label == 1}
     grey = "Mean grey alone, with no detector, tells normal from anomalous test images with an"
-    again = "take the pictures again in turns, under one lamp"
+    again = "take the images again in turns, under one illumination"
     ends = {
         OK: ": brightness gives no defect away",
         LOOK: ": read every score beside it",
@@ -160,11 +162,11 @@ def sharpness(surveyed: Survey) -> Finding:
     blurred = normal[normal.deviations < -UNUSUAL].sort_values("deviations")
     table = blurred[["image", "sharpness", "deviations"]].reset_index(drop=True)
     if len(normal) < FEWEST:
-        return LOOK, f"Fewer than {FEWEST} pictures: look at them all.", table
+        return LOOK, f"Fewer than {FEWEST} images: look at them all.", table
     if len(table):
-        many = f"Far less sharp than usual: {len(table)} of {len(normal)} normal pictures"
+        many = f"Far less sharp than usual: {len(table)} of {len(normal)} normal images"
         return LOOK, f"{many}; take them again, or leave them out.", table
-    none = f"None of {len(normal)} normal pictures is far less sharp than the others."
+    none = f"None of {len(normal)} normal images is far less sharp than the others."
     return OK, none, table
 
 

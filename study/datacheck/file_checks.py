@@ -32,7 +32,7 @@ PROPERTIES = ["format", "mode", "bits", "size"]
 
 
 def counts(surveyed: Survey) -> Finding:
-    """Whether there are enough images to learn from and to judge by."""
+    """Whether there are enough images to learn from and to test with by."""
     images = surveyed.images
     table = images.groupby(["set", "defect_type"], sort=False).size().reset_index(name="images")
     train, anomalous = (images.set == "train").sum(), images.label.sum()
@@ -105,16 +105,16 @@ def formats(surveyed: Survey) -> Finding:
     table = table.reset_index().rename_axis(columns=None)
     gap, cue = max(_cues(images), default=(0, ""), key=lambda pair: pair[0])
     if cue:
-        told = f"{cue}: a detector may read that; save all pictures alike."
+        told = f"{cue}: a detector may read that; save all images alike."
         return STOP if gap > TELLS else LOOK, told, table
     aspect, smallest = images.width / images.height, images[["width", "height"]].min(axis=None)
     if aspect.max() > SQUEEZED * aspect.min():
         odd = (np.abs(np.log(aspect / aspect.median())) > np.log(SQUEEZED)).sum()
-        many = f"{odd} of {len(images)} pictures have another shape than most"
+        many = f"{odd} of {len(images)} images have another shape than most"
         crop = "and all become squares: crop them to one shape."
         return LOOK, f"{many}, {crop}", table
     if smallest < VIEW:
-        small = f"Some pictures have {smallest} pixels a side and are enlarged to {VIEW} or more"
+        small = f"Some images have {smallest} pixels a side and are enlarged to {VIEW} or more"
         return LOOK, f"{small}: take larger ones.", table
     return OK, "What mix there is does not go with the label.", table
 
@@ -151,8 +151,8 @@ def range_used(surveyed: Survey) -> Finding:
     table = dark[["image", "bits", "brightest"]].reset_index(drop=True)
     if dark.empty:
         low = images.brightest.min()
-        return OK, f"Every picture reaches grey value {low} or more of 255.", table
-    many = f"{len(dark)} of {len(images)} pictures stay below grey value {DARK} of 255"
+        return OK, f"Every image reaches grey value {low} or more of 255.", table
+    many = f"{len(dark)} of {len(images)} images stay below grey value {DARK} of 255"
     spot = "see which image to learn from has the largest value, and whether that is a fault"
     mend = spot if (dark.bits == 16).any() else "give more light"
     return STOP if len(dark) > len(images) / 2 else LOOK, f"{many}: {mend}.", table
@@ -166,7 +166,7 @@ def masks(surveyed: Survey) -> Finding:
     if anomalous.empty:
         return OK, "No defective parts, and so no masks.", table
     if marked.empty:
-        whole = "images are judged as a whole, and heat maps have no outline"
+        whole = "images are scored as a whole, and heat maps have no outline"
         return OK, f"No masks: {whole}.", table
     wrong = [(row.mask, why) for row in marked.itertuples() if (why := _wrong(row))]
     missing = anomalous[~anomalous.isin(marked.image)]
@@ -178,7 +178,7 @@ def masks(surveyed: Survey) -> Finding:
         return STOP, f"{many}: {draw}.", table
     if rows:
         bare = f"{len(missing)} of {len(anomalous)} defective parts have no mask"
-        return LOOK, f"{bare}: what is judged by pixel leaves them out.", table
+        return LOOK, f"{bare}: what is scored by pixel leaves them out.", table
     share = f"{marked.area.min():.1%} to {marked.area.max():.0%}"
     return OK, f"All {len(marked)} masks fit; they mark {share} of the image.", table
 

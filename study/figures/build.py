@@ -12,7 +12,7 @@ from anomalylib.metrics import intervals
 from study.figures import style
 from study.figures.histogram import histogram as draw_histogram
 from study.figures.style import BLACK, COLOURS
-from study.names import CLAIMS, CONTROL, plain
+from study.names import CONTROL, label, plain
 from study.tables.results import Result
 
 REACH = (0.5, 1.5)
@@ -29,16 +29,15 @@ def histogram(result: Result, axes: Axes | None = None, title: str = "") -> Figu
     note += f"false alarms {counts.false_alarm} of {counts.normal}"
     scores, labels = np.array(result.scores), np.array(result.labels)
     draw_histogram(axes, result.model, scores, labels, result.threshold, note)
-    axes.set_title(title or plain(f"{result.category}: {result.model}"), loc="left", pad=20)
+    axes.set_title(title or f"{plain(result.category)}: {label(result.model)}", loc="left", pad=20)
     return axes.figure
 
 
-def histograms(results: Sequence[Result]) -> Figure:
-    """One `histogram` below the other for all models of a category."""
-    figure, panels = style.stack(len(results), 2.7)
-    for result, axes in zip(results, panels, strict=True):
-        histogram(result, axes, plain(result.model))
-    return figure
+def histograms(results: Sequence[Result]) -> list[Figure]:
+    """One `histogram` a model of a category."""
+    panels = style.separate(len(results), 2.7)
+    pairs = zip(results, panels, strict=True)
+    return [histogram(result, axes, label(result.model)) for result, axes in pairs]
 
 
 def roc(results: Sequence[Result]) -> Figure:
@@ -54,7 +53,7 @@ def roc(results: Sequence[Result]) -> Figure:
         labels, scores = np.array(result.labels), np.array(result.scores)
         colour, counts = COLOURS[result.model], result.confusion
         low, high = intervals.auroc_interval(intervals.win_matrix(labels, scores))[1:]
-        text = f"{plain(result.model)}  {result.auroc:.3f}  [{low:.3f}, {high:.3f}]"
+        text = f"{label(result.model)}  {result.auroc:.3f}  [{low:.3f}, {high:.3f}]"
         axes.plot(*metrics.roc(labels, scores), color=colour, linewidth=2.2, label=text)
         axes.plot(counts.false_positive_rate, counts.recall, "o", color=colour, markersize=8)
     axes.set_title(f"{plain(results[0].category)}: ROC", loc="left")
@@ -62,18 +61,17 @@ def roc(results: Sequence[Result]) -> Figure:
     return figure
 
 
-def ablation_chart(results: Sequence[Result], claims: bool = True) -> Figure:
+def ablation_chart(results: Sequence[Result]) -> Figure:
     """AUROC of every model and of the brightness control, one panel a category.
 
     Where a category has no anomalous images: false alarms, with their bound.
-    With `claims`, what the original report claims is marked.
     """
     categories = list(dict.fromkeys(result.category for result in results))
     figure, panels = style.by_category(categories, 2.5, sharex=True)
     for category, axes in panels:
         of_category = [result for result in results if result.category == category]
         if of_category[0].has_anomalous:
-            _auroc_panel(axes, of_category, claims)
+            _auroc_panel(axes, of_category)
         else:
             _false_alarm_panel(axes, of_category)
     known = any(result.has_anomalous for result in results)
@@ -81,7 +79,7 @@ def ablation_chart(results: Sequence[Result], claims: bool = True) -> Figure:
     return figure
 
 
-def _auroc_panel(axes: Axes, results: Sequence[Result], claims: bool) -> None:
+def _auroc_panel(axes: Axes, results: Sequence[Result]) -> None:
     labels = np.array(results[0].labels)
     scores = {result.model: result.scores for result in results} | {CONTROL: results[0].mean_grey}
     for y, (model, values) in enumerate(scores.items()):
@@ -89,8 +87,6 @@ def _auroc_panel(axes: Axes, results: Sequence[Result], claims: bool) -> None:
         value, *ends = intervals.auroc_interval(wins)
         style.interval(axes, y, value, ends, COLOURS[model], size=8)
         style.at_end(axes, model, f"{value:.3f}", y)
-        if claims and model in CLAIMS:
-            style.claim_mark(axes, CLAIMS[model], y)
     style.auroc_rows(axes, list(scores))
 
 
@@ -121,7 +117,7 @@ def false_alarm_curves(results: Sequence[Result]) -> Figure:
         axes.plot(steps, above.mean(axis=0), linewidth=2.2, drawstyle="steps-post", **line)
         axes.plot(steps, bounds, linewidth=1, linestyle="--", **line)
         used = result.confusion.false_positive_rate
-        axes.plot(1, used, "o", markersize=8, label=plain(result.model), **line)
+        axes.plot(1, used, "o", markersize=8, label=label(result.model), **line)
     axes.set(xlabel="threshold ÷ the one in use", ylabel="false alarms", ylim=(-0.02, 1.02))
     axes.set_title(f"{plain(results[0].category)}: no anomalous images", loc="left")
     axes.yaxis.set_major_formatter("{x:.0%}")
@@ -173,5 +169,5 @@ def heat_maps(result: Result, images: ImageSet, maps: np.ndarray, side: int = 22
         below.set_axis_off()
         style.outline(above, mask)
         style.outline(below, mask)
-    figure.suptitle(plain(f"{result.category}: {result.model}"), fontsize=11)
+    figure.suptitle(f"{plain(result.category)}: {label(result.model)}", fontsize=11)
     return figure

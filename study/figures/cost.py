@@ -2,10 +2,12 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, SMALL
-from study.names import MEASURED, plain
+from study.names import MODELS, label, name_of
+from study.tables.advice import means
 from study.tables.benchmarks import LITERAL
 
 STATES = {"cold": 1.0, "features kept": 0.6, "all kept": 0.3}
@@ -34,15 +36,17 @@ def category(costs: pd.DataFrame) -> Figure:
             where = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
             axes.annotate(note, (row.high, place), color=BLACK, fontsize=SMALL, **where)
     style.name_rows(axes, names)
-    style.plain_numbers(axes, "x", "seconds to learn a category and judge its test images")
+    style.plain_numbers(axes, "x", "seconds to learn a category and score its test images")
     axes.set_xlim(0.6 * costs.low.min(), 20 * costs.high.max())
     return figure
 
 
-def extraction(speeds: pd.DataFrame) -> Figure:
+def extraction(speeds: pd.DataFrame) -> list[Figure]:
     """Images per second after each change, by layers: `benchmarks.extraction_speeds`."""
-    figure, panels = style.by_category(speeds.layers.unique(), 1.7, sharex=True)
-    for layers, axes in panels:
+    names = speeds.layers.unique()
+    panels = style.separate(len(names), 1.9)
+    for layers, axes in zip(names, panels, strict=True):
+        axes.set_title(layers, loc="left")
         rows = speeds[speeds.layers == layers]
         faster = [COLOURS["combined"]] * (len(rows) - 1)
         bars = axes.barh(range(len(rows)), rows.speed, 0.7, color=[OTHER, *faster])
@@ -50,9 +54,8 @@ def extraction(speeds: pd.DataFrame) -> Figure:
         texts[0] = f"{rows.speed.iloc[0]:.0f}"
         axes.bar_label(bars, texts, padding=4, fontsize=SMALL, color=BLACK)
         style.name_rows(axes, rows.variant.tolist())
-        axes.set_xlim(0, 1.3 * speeds.speed.max())
-    axes.set_xlabel("images per second")
-    return figure
+        axes.set(xlim=(0, 1.4 * speeds.speed.max()), xlabel="images per second")
+    return [axes.figure for axes in panels]
 
 
 def training(rows: pd.DataFrame) -> Figure:
@@ -93,22 +96,42 @@ def latency(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def growth(rows: pd.DataFrame) -> Figure:
+def recall_and_time(choices: pd.DataFrame) -> Figure:
+    """Recall against milliseconds of one image, a mark a model: `advice.choices`."""
+    figure, (axes,) = style.stack(1, 3.4)
+    for row in means(choices).itertuples():
+        colour = COLOURS[row.model]
+        axes.plot([row.milliseconds] * 2, [row.recall, row.ceiling], color=colour, linewidth=1)
+        axes.plot(row.milliseconds, row.ceiling, "o", color=colour, markersize=8, mfc="white")
+        axes.plot(row.milliseconds, row.recall, "o", color=colour, markersize=8)
+        where = {"xytext": (8, -3), "textcoords": "offset points", "fontsize": SMALL}
+        text = name_of(row.model, row.variant).replace(", ", ",\n")
+        axes.annotate(text, (row.milliseconds, row.recall), color=style.ink(row.model), **where)
+    style.plain_numbers(axes, "x", "milliseconds for one image, one thread")
+    axes.set(xlim=(8, 700), ylim=(0, 1.03), ylabel="recall")
+    axes.set_xticks([10, 20, 50, 100, 200, 500])
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return figure
+
+
+def growth(rows: pd.DataFrame) -> list[Figure]:
     """Seconds and peak memory against the number of images: the section ``growth``."""
     usual = rows[~rows.wide]
     usual = usual[usual.side == usual.side.min()].assign(gigabytes=usual.peak_mb / 1000)
-    figure, panels = style.stack(2, 2.4, sharex=True)
-    for who in [who for who in ("features", *MEASURED) if (usual.model == who).any()]:
+    panels = style.separate(2, 2.8)
+    for who in [who for who in ("features", *MODELS) if (usual.model == who).any()]:
         sizes = usual[usual.model == who].sort_values("images")
         marks = "o--" if who == "features" else "o-"
         for axes, column in zip(panels, ("seconds", "gigabytes"), strict=True):
-            look = {"color": colour(who), "label": plain(who), "markersize": 5}
+            look = {"color": colour(who), "label": label(who), "markersize": 5}
             axes.plot(sizes["images"], sizes[column], marks, **look)
     for axes in panels:
         style.plain_numbers(axes, "x")
         axes.set_xticks(sorted(usual["images"].unique()))
     style.plain_numbers(panels[0], "y", "seconds")
     panels[1].set_ylim(0, 1.25 * usual.gigabytes.max())
-    panels[1].set(xlabel="training images", ylabel="peak memory, GB")
-    style.legend_below(figure, panels[1], columns=2)
-    return figure
+    panels[1].set(ylabel="peak memory, GB")
+    for axes in panels:
+        axes.set_xlabel("training images")
+        style.legend_below(axes.figure, axes, columns=2)
+    return [axes.figure for axes in panels]

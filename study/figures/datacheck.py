@@ -17,7 +17,7 @@ from study.names import plain
 
 
 def sample(found: Survey, seed: int) -> Figure:
-    """Normal images to learn from above, below them two normal and two anomalous to judge."""
+    """Normal images to learn from above, below them two normal and two anomalous test images."""
     random = np.random.default_rng(seed)
     own, chosen = found.read, []
     normal = own.label == 0
@@ -95,7 +95,7 @@ def outlined(found: Survey) -> Figure:
 
 
 def _kind(row: pd.Series) -> str:
-    """What a image's title says of it."""
+    """What an image's title says of it."""
     return plain(row.defect_type) if row.label else f"{row.set}, good"
 
 

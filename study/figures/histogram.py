@@ -52,7 +52,7 @@ def histogram(
         outline = pd.DataFrame({"score": learned, "up": -normal / len(learned)})
         line = {"element": "step", "fill": False, "color": BLACK, "linewidth": 1}
         bars(outline, edges, scale, **common, **line)
-        counts.append((f"outline: {len(learned)} nominal", BLACK))
+        counts.append((f"outline: {len(learned)} normal", BLACK))
     style.words(axes, counts)
     axes.axhline(0, color=BLACK, linewidth=0.8)
     bottom, top = axes.get_ylim()

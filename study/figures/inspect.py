@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from study.figures import style
 from study.figures.histogram import SOLID, bars
 from study.figures.style import COLOURS, DIM, NORMAL, SMALL, THRESHOLD
-from study.names import plain
+from study.names import label
 
 if TYPE_CHECKING:
     from anomalylib.deploy.inspect import Finding
@@ -36,7 +36,7 @@ def scores(
     axes.set_xlabel(f"score, {scale} scale (higher = more anomalous)")
     counts = [(f"▼ {len(values)} inspected", style.ink(model)), (f"{len(nominal)} normal", DIM)]
     style.words(axes, [*counts, ("threshold", THRESHOLD)])
-    axes.set_title(plain(model), loc="left", pad=20)
+    axes.set_title(label(model), loc="left", pad=20)
     return figure
 
 

@@ -7,7 +7,7 @@ from matplotlib.ticker import PercentFormatter
 
 from study.figures import style
 from study.figures.style import COLOURS
-from study.names import plain
+from study.names import label, plain
 from study.tables.learning_curve import summarise
 
 PANELS = {
@@ -20,7 +20,7 @@ STEP = 0.14
 """Between the models at one size, in units of the distance between two sizes."""
 
 
-def curve(table: pd.DataFrame) -> Figure:
+def curve(table: pd.DataFrame) -> list[Figure]:
     """AUROC, false alarms on images not learned from, and the threshold, by size.
 
     `table` is of one category; see `summarise`. Without an AUROC its panel is left out.
@@ -31,10 +31,10 @@ def curve(table: pd.DataFrame) -> Figure:
     summary = summarise(table)
     summary["place"] = summary.images.map(sizes.index)
     columns = [column for column in PANELS if drawn[column].notna().any()]
-    figure, panels = style.stack(len(columns), 1.9, sharex=True)
+    panels = style.separate(len(columns), 2.4)
     models = [model for model in COLOURS if model in set(table.model)]
     for column, axes in zip(columns, panels, strict=True):
-        label, level = PANELS[column]
+        title, level = PANELS[column]
         style.level(axes, level)
         for number, model in enumerate(models):
             shift = STEP * (number - (len(models) - 1) / 2)
@@ -42,11 +42,11 @@ def curve(table: pd.DataFrame) -> Figure:
             if column == "unlearned":
                 _bounds(axes, summary[summary.model == model], shift)
                 axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.set_ylabel(label)
-    axes.set_xticks(range(len(sizes)), [f"all {n}" if n == total else n for n in sizes])
-    axes.set_xlabel("normal images learned from")
-    style.words(panels[0], [(f"● {plain(model)}", style.ink(model)) for model in models])
-    return figure
+        axes.set_ylabel(title)
+        axes.set_xticks(range(len(sizes)), [f"all\n{n}" if n == total else n for n in sizes])
+        axes.set_xlabel("normal images learned from")
+        style.words(axes, [(f"● {label(model)}", style.ink(model)) for model in models])
+    return [axes.figure for axes in panels]
 
 
 def equal_training(table: pd.DataFrame, equal: pd.DataFrame) -> Figure:
@@ -62,8 +62,8 @@ def equal_training(table: pd.DataFrame, equal: pd.DataFrame) -> Figure:
             _dots(axes, _placed(steps, sizes), name, STEP / 2, hollow=True)
         column[0].set_title(plain(category))
         column[1].set_xticks(range(len(sizes)), [f"all\n{n}" if n == total else n for n in sizes])
-    for (label, _), axes in zip(PANELS.values(), panels[:, 0], strict=False):
-        axes.set_ylabel(label)
+    for (title, _), axes in zip(PANELS.values(), panels[:, 0], strict=False):
+        axes.set_ylabel(title)
     panels[1, 0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.supxlabel("normal images learned from", fontsize=10)
     return figure

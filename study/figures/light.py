@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from study.figures import style
-from study.figures.style import ANOMALOUS, BLACK, COLOURS, DIM, SMALL
-from study.names import MEASURED, plain
+from study.figures.style import ANOMALOUS, BLACK, COLOURS, DIM, GREY, SMALL
+from study.names import CONTROL, MODELS, label, plain
 
 KINDS = {
     "plain": ("o", "as measured"),
@@ -24,11 +24,10 @@ def survival(table: pd.DataFrame) -> Figure:
     """
     rows = table[table.variant == "plain"]
     names = list(rows.category.unique())
-    models = [model for model in MEASURED if model in set(rows.model)]
+    models = [model for model in MODELS if model in set(rows.model)]
     figure, (axes,) = style.stack(1, 0.95 * len(names) + 1.3)
     shifts = dict(zip(models, np.linspace(-0.34, 0.34, len(models)), strict=True))
-    for y in range(0, len(names), 2):
-        axes.axhspan(y - 0.5, y + 0.5, color="#F3F3F3", zorder=-2)
+    style.banded(axes, len(names))
     for row in rows.to_dict("records"):
         y, colour = names.index(row["category"]) + shifts[row["model"]], COLOURS[row["model"]]
         values = [row[kind] for kind in KINDS]
@@ -39,11 +38,37 @@ def survival(table: pd.DataFrame) -> Figure:
     style.name_rows(axes, names)
     axes.set(xlim=(0, 1.02), ylim=(len(names) - 0.5, -0.5), xlabel="image-level AUROC")
     style.level(axes, 0.5, upright=True)
-    marks = {plain(model): {"color": COLOURS[model]} for model in models}
+    marks = {label(model): {"color": COLOURS[model]} for model in models}
     hollow = {"markerfacecolor": "white"}
     for kind, (marker, text) in KINDS.items():
         marks[text] = {"marker": marker} | ({} if kind == "plain" else hollow)
     style.key(figure, marks, columns=2)
+    return figure
+
+
+def slopes(table: pd.DataFrame) -> Figure:
+    """Every model's AUROC as measured and with all images at one mean grey: a panel a part.
+
+    `table` is of `study.tables.comparisons.between_variants`, of the same seeds on both sides.
+    """
+    names = list(table.category.unique())
+    columns = 4
+    figure, panels = style.grid(-(-len(names) // columns), columns, 2.1, sharey=True, sharex=True)
+    for axes in panels.ravel()[len(names) :]:
+        axes.set_axis_off()
+    for name, axes in zip(names, panels.ravel(), strict=False):
+        for row in table[table.category == name].itertuples():
+            colour = COLOURS.get(row.model, GREY)
+            line = "o--" if row.model == CONTROL else "o-"
+            axes.plot([0, 1], [row.before, row.after], line, color=colour, markersize=4)
+        style.level(axes, 0.5)
+        axes.set_title(plain(name), loc="left", fontsize=SMALL)
+        axes.set(xlim=(-0.25, 1.25), ylim=(0, 1.03))
+        axes.set_xticks([0, 1], ["as\nmeasured", "one mean\ngrey"], fontsize=SMALL - 2)
+        axes.tick_params(labelbottom=True)
+    figure.supylabel("image-level AUROC", fontsize=10)
+    models = dict.fromkeys(table.model)
+    style.key(figure, {label(m): {"color": COLOURS.get(m, GREY)} for m in models}, columns=3)
     return figure
 
 
@@ -57,8 +82,8 @@ def shift(light: pd.DataFrame) -> Figure:
     random = np.random.default_rng(0)  # of the place across a row alone
     for y, name in enumerate(names):
         own = light[light.category == name]
-        for at, ((split, label), colour) in enumerate(zip(groups.values(), colours, strict=True)):
-            grey = own.mean_grey[(own.split == split) & (own.label == label)]
+        for at, ((split, kind), colour) in enumerate(zip(groups.values(), colours, strict=True)):
+            grey = own.mean_grey[(own.split == split) & (own.label == kind)]
             place = y + 0.27 * (at - 1) + random.uniform(-0.08, 0.08, len(grey))
             axes.plot(grey, place, ".", color=colour, markersize=3, alpha=0.6)
     style.name_rows(axes, names)

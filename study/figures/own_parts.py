@@ -1,4 +1,4 @@
-"""The figures of drawn parts: one's own, and the defects of the chapter on the question."""
+"""The figures of synthetic parts: one's own, and the defects of the page on the task."""
 
 from collections.abc import Mapping
 
@@ -22,11 +22,11 @@ def contact_sheet(category: Category, side: int = 160) -> Figure:
     return figure
 
 
-def drawn_defects(drawn: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Drawn images by part and kind, a row a part, the defects outlined."""
-    parts = list(dict.fromkeys(part for part, _ in drawn))
-    figure, rows = style.grid(len(parts), len(drawn) // len(parts), 1.5)
-    for axes, ((_, kind), (pixels, mask)) in zip(rows.ravel(), drawn.items(), strict=True):
+def synthetic_defects(made: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Synthetic images by part and kind, a row a part, the defects outlined."""
+    parts = list(dict.fromkeys(part for part, _ in made))
+    figure, rows = style.grid(len(parts), len(made) // len(parts), 1.5)
+    for axes, ((_, kind), (pixels, mask)) in zip(rows.ravel(), made.items(), strict=True):
         style.image(axes, pixels, plain(kind))
         style.outline(axes, mask, "#E69F00")
     return figure

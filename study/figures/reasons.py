@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.figures import style
-from study.figures.style import ANOMALOUS, BLACK, COLOURS, DIM, NORMAL, SMALL
-from study.names import CONTROL, plain
+from study.figures.style import BLACK, COLOURS, DIM, NORMAL, SMALL
+from study.names import label, plain
 from study.tables.reference import SCORE, scores_of, select
 
 
@@ -20,10 +20,10 @@ def against(scores: pd.DataFrame, model: str, control: str, column: str = SCORE)
     for category, axes in panels:
         labels, values = scores_of(scores, column, category=category, model=model)
         _, trivial = scores_of(scores, category=category, model=control)
-        for label, colour in ((0, NORMAL), (1, COLOURS[model])):
-            these, marks = labels == label, {"color": colour, "alpha": 0.8, "s": 14}
+        for kind, colour in ((0, NORMAL), (1, COLOURS[model])):
+            these, marks = labels == kind, {"color": colour, "alpha": 0.8, "s": 14}
             means = values[:, these].mean(axis=0)
-            axes.scatter(trivial[0, these], means, marker="os"[label], **marks)
+            axes.scatter(trivial[0, these], means, marker="os"[kind], **marks)
         axes.set_xlabel(control)
     first = figure.axes[0]
     style.words(first, [("● normal", DIM), ("■ anomalous", style.ink(model))])
@@ -83,15 +83,16 @@ def error_maps(table: pd.DataFrame, category: str) -> Figure:
     return figure
 
 
-def sensitivity(table: pd.DataFrame, summary: pd.DataFrame, category: str, backbone: str) -> Figure:
-    """One small panel a factor: AUROC against its values, the usual one filled."""
+def sensitivity(table: pd.DataFrame, summary: pd.DataFrame, category: str, backbone: str) -> list:
+    """One panel a factor: AUROC against its values, the usual one filled.
+
+    `table` has the rows to draw. Bands: mean ± one standard deviation over the seeds.
+    """
     table = table[table.category == category]
-    factors = list(table.factor.unique())
-    figure, panels = style.grid(-(-len(factors) // 2), 2, 1.75, sharey=True)
+    factors, lowest = list(table.factor.unique()), table.auroc_ci_low.min()
+    panels = style.separate(len(factors), 2.4, width=3.2)
     spread = select(summary, category=category, variant="plain", backbone=backbone)
-    for axes in panels.ravel()[len(factors) :]:
-        axes.set_axis_off()
-    for factor, axes in zip(factors, panels.ravel(), strict=False):
+    for factor, axes in zip(factors, panels, strict=True):
         rows = table[table.factor == factor]
         order = _ordered(rows.value.unique())
         for number, (model, points) in enumerate(rows.groupby("model", sort=False)):
@@ -108,13 +109,13 @@ def sensitivity(table: pd.DataFrame, summary: pd.DataFrame, category: str, backb
         style.level(axes, 0.5)
         slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
         axes.set_xticks(range(len(order)), order, **(slanted if len("".join(order)) > 16 else {}))
-        axes.set_title(factor, loc="left", fontsize=SMALL)
-        axes.set_xlim(-0.4, len(order) - 0.4)
-    panels[0, 0].set_ylim(min(0.45, table.auroc.min() - 0.03), 1.02)
-    figure.supylabel("image-level AUROC", fontsize=10)
-    models = table.model.unique()
-    style.key(figure, {m: {"color": COLOURS[m], "linestyle": "-"} for m in models}, columns=2)
-    return figure
+        axes.set_title(factor, loc="left", fontsize=SMALL + 1)
+        axes.set(xlim=(-0.4, len(order) - 0.4), ylim=(min(0.45, lowest - 0.02), 1.02))
+        axes.set_ylabel("AUROC")
+        models = rows.model.unique()
+        marks = {label(m): {"color": COLOURS[m], "linestyle": "-"} for m in models}
+        style.key(axes.figure, marks, columns=2)
+    return [axes.figure for axes in panels]
 
 
 def _ordered(values: Sequence[str]) -> list[str]:
@@ -129,18 +130,6 @@ def _setting(axes: Axes, at: float, row, colour: str) -> None:
     """The AUROC with one setting and its interval; the usual setting is filled."""
     ends, face = (row.auroc_ci_low, row.auroc_ci_high), colour if row.usual else "white"
     style.interval(axes, at, row.auroc, ends, colour, size=6, mfc=face, upright=True)
-
-
-def greys(scores: pd.DataFrame) -> Figure:
-    """Mean grey of every test image: what a light meter sees."""
-    figure, panels = style.by_category(scores.category.unique(), 1.7)
-    for category, axes in panels:
-        labels, values = scores_of(scores, category=category, model=CONTROL)
-        names = [f"{(labels == 0).sum()} normal", f"{(labels == 1).sum()} anomalous"]
-        groups = (values[0, labels == each] for each in (0, 1))
-        style.strewn(axes, dict(zip(names, groups, strict=True)), (NORMAL, ANOMALOUS))
-    axes.set_xlabel("mean grey value of the image")
-    return figure
 
 
 def picked(table: pd.DataFrame, model: str) -> Figure:

@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.figures import style
-from study.figures.style import BLACK, COLOURS, GREY, MARKERS, SMALL
-from study.names import CLAIMS, CONTROL, LARGER, MEASURED, plain
-from study.tables.reference import select
+from study.figures.matrices import numbers_on_colour
+from study.figures.style import BLACK, COLOURS, DIM, GREY, MARKERS, SMALL
+from study.names import CLAIMS, CONTROL, LARGER, MAIN, MODELS, label, name_of, plain
+from study.tables.reference import of_model, select
 
 BACKBONES = {
     "": "no backbone",
@@ -19,6 +20,29 @@ BACKBONES = {
     "efficientnet_lite0": "EfficientNet-Lite0",
 }
 """What a page calls the backbones of the reference results."""
+NAMED = ("GANomaly", "DFKDE", "FRE (linear)", "DFR")
+"""Published methods whose names stand beside their marks."""
+
+
+def means(summary: pd.DataFrame, across: pd.DataFrame) -> Figure:
+    """The mean AUROC of each model over parts with its interval; small dots: the parts.
+
+    `across` has a row a model: ``model``, ``variant``, ``value``, ``low`` and ``high``.
+    """
+    figure, (axes,) = style.stack(1, 0.36 * len(across) + 0.9)
+    for y, row in enumerate(across.itertuples()):
+        own = select(summary, variant=row.variant, **of_model(row.model, MAIN))
+        colour = COLOURS[row.model]
+        axes.plot(own.auroc_mean, [y] * len(own), "|", color=colour, alpha=0.6, markersize=9)
+        face = "white" if row.variant == LARGER else colour
+        style.interval(axes, y, row.value, (row.low, row.high), colour, markerfacecolor=face)
+        style.at_end(axes, row.model, f"{row.value:.3f}", y)
+    texts = [name_of(row.model, row.variant) for row in across.itertuples()]
+    style.name_rows(axes, list(across.model), texts=texts)
+    style.level(axes, 0.5, upright=True)
+    axes.annotate("chance", (0.51, -0.42), color=DIM, fontsize=SMALL, va="center")
+    axes.set(xlim=(0.2, 1.02), xlabel="image-level AUROC")
+    return figure
 
 
 def parts(summary: pd.DataFrame, backbone: str) -> Figure:
@@ -28,12 +52,10 @@ def parts(summary: pd.DataFrame, backbone: str) -> Figure:
     """
     rows = shown_rows(summary, backbone)
     names = list(rows.category.unique())
-    figure, (axes,) = style.stack(1, 0.92 * len(names) + 1)
-    kinds = [*((model, "plain") for model in MEASURED), ("patchcore", LARGER), (CONTROL, "plain")]
-    kinds.sort(key=lambda kind: (kind[0] == CONTROL, [*MEASURED, CONTROL].index(kind[0])))
-    shifts = dict(zip(kinds, np.linspace(-0.36, 0.36, len(kinds)), strict=True))
-    for y in range(0, len(names), 2):
-        axes.axhspan(y - 0.5, y + 0.5, color="#F3F3F3", zorder=-2)
+    figure, (axes,) = style.stack(1, 0.8 * len(names) + 1)
+    kinds = [*((model, "plain") for model in MODELS), ("patchcore", LARGER), (CONTROL, "plain")]
+    shifts = dict(zip(kinds, np.linspace(-0.34, 0.34, len(kinds)), strict=True))
+    style.banded(axes, len(names))
     for row in rows.itertuples():
         larger = {"markerfacecolor": "white"} if row.variant == LARGER else {}
         y = names.index(row.category) + shifts[row.model, row.variant]
@@ -45,15 +67,15 @@ def parts(summary: pd.DataFrame, backbone: str) -> Figure:
     style.name_rows(axes, names)
     axes.set(xlim=(0, 1.02), ylim=(len(names) - 0.5, -0.5), xlabel="image-level AUROC")
     style.level(axes, 0.5, upright=True)
-    marks = {plain(name): {"color": COLOURS[name]} for name in (*MEASURED, CONTROL)}
+    marks = {label(name): {"color": COLOURS[name]} for name in (*MODELS, CONTROL)}
     hollow = {"color": COLOURS["patchcore"], "markerfacecolor": "white"}
-    style.key(figure, marks | {"patchcore, 384 pixels": hollow}, columns=2)
+    style.key(figure, marks | {name_of("patchcore", LARGER): hollow}, columns=2)
     return figure
 
 
 def shown_rows(summary: pd.DataFrame, backbone: str) -> pd.DataFrame:
     """The rows of `parts`: models and brightness, parts by the AUROC of combined, best first."""
-    named = summary.model.isin([*MEASURED, CONTROL]) & summary.variant.eq("plain")
+    named = summary.model.isin([*MODELS, CONTROL]) & summary.variant.eq("plain")
     larger = summary.model.eq("patchcore") & summary.variant.eq(LARGER)
     rows = summary[(named | larger) & summary.backbone.isin(["", backbone])]
     combined = select(rows, model="combined").set_index("category").auroc_mean
@@ -61,14 +83,28 @@ def shown_rows(summary: pd.DataFrame, backbone: str) -> pd.DataFrame:
     return rows.sort_values("category", key=lambda names: names.map(order.get_loc), kind="stable")
 
 
-def differences(pairs: pd.DataFrame) -> Figure:
+def matrix(summary: pd.DataFrame, backbone: str) -> Figure:
+    """AUROC as numbers on colour: a row a part with its test images, a column a model."""
+    rows = shown_rows(summary, backbone)
+    rows = rows.assign(column=[name_of(row.model, row.variant) for row in rows.itertuples()])
+    values = rows.pivot(index="category", columns="column", values="auroc_mean")
+    kinds = [*((model, "plain") for model in MODELS), ("patchcore", LARGER), (CONTROL, "plain")]
+    counts = rows.drop_duplicates("category").set_index("category")
+    texts = [
+        f"{plain(name)} ({counts.n_normal[name]} + {counts.n_anomalous[name]})"
+        for name in values.index
+    ]
+    return numbers_on_colour(values[[name_of(*kind) for kind in kinds]], texts)
+
+
+def differences(pairs: pd.DataFrame) -> list[Figure]:
     """Gain in AUROC of one model over another: a panel a pair, a row a part, a mark a backbone.
 
     `pairs` are those of `comparisons.between_models`, with a column ``backbone``.
     """
     named, names = list(pairs.backbone.unique()), list(pairs.category.unique())
     steps = list(dict.fromkeys(zip(pairs["first"], pairs["second"], strict=True)))
-    figure, panels = style.stack(len(steps), 0.3 * len(names) + 0.8, sharex=True)
+    panels = style.separate(len(steps), 0.3 * len(names) + 1.8)
     for (first, second), axes in zip(steps, panels, strict=True):
         rows = pairs[(pairs["first"] == first) & (pairs["second"] == second)]
         for row in rows.itertuples():
@@ -78,10 +114,11 @@ def differences(pairs: pd.DataFrame) -> Figure:
             style.interval(axes, at, row.difference, ends, COLOURS[first], marker, size=5)
         style.level(axes, 0, upright=True)
         style.name_rows(axes, names)
-        axes.set_title(f"{plain(first)} over {plain(second)}", loc="left")
-    axes.set_xlabel("difference in image-level AUROC")
-    style.key(figure, _marks(named))
-    return figure
+        axes.set_title(f"{label(first)} less {label(second)}", loc="left")
+        axes.set_xlim(pairs.low.min() - 0.02, pairs.high.max() + 0.02)
+        axes.set_xlabel("difference in image-level AUROC")
+        style.key(axes.figure, _marks(named))
+    return [axes.figure for axes in panels]
 
 
 def layers(summary: pd.DataFrame, backbone: str) -> Figure:
@@ -90,8 +127,7 @@ def layers(summary: pd.DataFrame, backbone: str) -> Figure:
     marks = {"layer2": "v", "layer3": "^", "plain": "o"}
     rows = summary[summary.model.isin(models) & (summary.backbone == backbone)]
     figure, (axes,) = style.stack(1, 0.55 * len(names) + 1.2)
-    for y in range(0, len(names), 2):
-        axes.axhspan(y - 0.5, y + 0.5, color="#F3F3F3", zorder=-2)
+    style.banded(axes, len(names))
     for row in rows[rows.variant.isin(list(marks))].itertuples():
         y = names.index(row.category) + (0.18 if row.model == "patchcore" else -0.18)
         shift = 0.08 * (list(marks).index(row.variant) - 1)
@@ -100,40 +136,28 @@ def layers(summary: pd.DataFrame, backbone: str) -> Figure:
     style.name_rows(axes, names)
     axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="image-level AUROC")
     shapes = {"layer2 alone": "v", "layer3 alone": "^", "both": "o"}
-    style.key(figure, {plain(m): {"color": COLOURS[m]} for m in models} | shapes, columns=3)
-    return figure
-
-
-def by_type(kinds: pd.DataFrame, category: str) -> Figure:
-    """One mark a model for each row of `comparisons.by_defect_type`."""
-    table = kinds[(kinds.category == category) & kinds.model.isin(MEASURED)]
-    names = list(table.defect_type.unique())
-    figure, (axes,) = style.stack(1, 0.5 * len(names) + 1)
-    for y, name in enumerate(names):
-        rows = table[table.defect_type == name]
-        axes.plot([rows.auroc.min(), rows.auroc.max()], [y, y], color="#D0D0D0")
-        for row in rows.itertuples():
-            axes.plot(row.auroc, y, "o", color=COLOURS[row.model], markersize=8)
-    style.auroc_rows(axes, names)
-    style.model_key(figure, MEASURED)
-    axes.set_xlabel("image-level AUROC")
+    style.key(figure, {label(m): {"color": COLOURS[m]} for m in models} | shapes, columns=3)
     return figure
 
 
 def published(both: pd.DataFrame) -> Figure:
-    """AUROC on metal nut against screw, from `text.beside`: published grey, ours in colour."""
+    """AUROC on metal nut against screw: each published method once, grey; ours in colour.
+
+    `both` is of `text.beside`. Of a method that was read with several backbones the row with the
+    highest AUROC on screw is drawn.
+    """
     figure, (axes,) = style.stack(1, 4.6)
     ours = both.source == "this study"
     rows = both[~ours].dropna(subset=["metal_nut", "screw"])
+    rows = rows.sort_values("screw").drop_duplicates("method", keep="last")
     axes.plot(rows.metal_nut, rows.screw, "o", color="#9A9A9A", markersize=5, alpha=0.8)
-    for name in ("GANomaly", "DFKDE", "FRE (linear)", "DFR", "FastFlow"):
-        for row in rows[rows.method == name].tail(1).itertuples():
-            where = (row.metal_nut - 0.015, row.screw)
-            axes.annotate(name, where, color="#5A5A5A", fontsize=SMALL, ha="right", va="center")
-    for model in MEASURED:
+    for row in rows[rows.method.isin(NAMED)].itertuples():
+        where = (row.metal_nut - 0.015, row.screw)
+        axes.annotate(row.method, where, color=DIM, fontsize=SMALL, ha="right", va="center")
+    for model in MODELS:
         rows = both[ours & (both.method == model)]
-        axes.plot(rows.metal_nut, rows.screw, "D", color=COLOURS[model], markersize=8)
-    style.model_key(figure, MEASURED, "D")
+        axes.plot(rows.metal_nut, rows.screw, "D", color=COLOURS[model], markersize=7)
+    style.model_key(figure, MODELS, "D")
     axes.plot([0, 1], [0, 1], color="#B0B0B0", linestyle=":", linewidth=1)
     axes.set(xlabel="metal nut, AUROC", ylabel="screw, AUROC", xlim=(0.2, 1.02), ylim=(0.2, 1.02))
     return figure

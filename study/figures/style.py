@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.ticker import NullFormatter
 
-from study.names import CONTROL, MEASURED, plain
+from study.names import CONTROL, MEASURED, label, plain
 
 PALETTE = ("#E69F00", "#56B4E9", "#0072B2", "#009E73", "#882255", "#CC79A7", "#D55E00")
 """Okabe and Ito's colours and Tol's wine, distinct for the colour-blind."""
@@ -24,6 +24,8 @@ ANOMALOUS = "#CC79A7"
 MARKERS = "osD^v"
 WIDTH = 4.8
 """Inches. A phone shows it at three quarters of its size, where 9 pt is still readable."""
+PANEL = 4.0
+"""Inches of one of several panels."""
 SMALL = 9
 RC = {
     "figure.dpi": 160,
@@ -67,6 +69,13 @@ def stack(rows: int, height: float, **options) -> tuple[Figure, np.ndarray]:
     return figure, axes[:, 0]
 
 
+def separate(count: int, height: float, width: float = PANEL) -> list[Axes]:
+    """Panels that are figures of their own, which a page sets side by side where there is room."""
+    sns.set_theme(context="notebook", style="ticks", rc=RC)
+    size = (width, height)
+    return [plt.subplots(figsize=size, layout="constrained")[1] for _ in range(count)]
+
+
 def bare(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
     """A figure of panels without axes, for images."""
     figure, panels = grid(rows, columns, height)
@@ -108,10 +117,11 @@ def interval(
 
 def name_rows(axes: Axes, names: Sequence[str], room: float = 0.6, texts=None) -> None:
     """One row a name, the first on top, the names in their colours."""
-    axes.set_yticks(range(len(names)), texts or [plain(name) for name in names])
+    usual = [label(name) if name in COLOURS else plain(name) for name in names]
+    axes.set_yticks(range(len(names)), texts or usual)
     axes.set_ylim(len(names) - 0.4, -room)
-    for label, name in zip(axes.get_yticklabels(), names, strict=True):
-        label.set_color(ink(name) if name in COLOURS else BLACK)
+    for tick, name in zip(axes.get_yticklabels(), names, strict=True):
+        tick.set_color(ink(name) if name in COLOURS else BLACK)
 
 
 def auroc_rows(axes: Axes, names: Sequence[str]) -> None:
@@ -128,12 +138,10 @@ def at_end(axes: Axes, name: str, text: str, y: float) -> None:
     axes.annotate(text, (1.02, y), color=ink(name), fontsize=SMALL, **where)
 
 
-def claim_mark(axes: Axes, value: float, y: float, text: bool = True) -> None:
-    """A black bar where the report claims a row to be, with its number if `text`."""
-    axes.plot(value, y, marker="|", color=BLACK, markersize=17, markeredgewidth=2, zorder=0)
-    if text:
-        style = {"color": BLACK, "fontsize": SMALL, "ha": "right" if value > 0.8 else "center"}
-        axes.annotate(f"claimed {value:g}", (value, y - 0.42), **style)
+def banded(axes: Axes, count: int) -> None:
+    """Every second row on a faint ground."""
+    for y in range(0, count, 2):
+        axes.axhspan(y - 0.5, y + 0.5, color="#F3F3F3", zorder=-2)
 
 
 def level(axes: Axes, value: float, upright: bool = False, style: str = ":") -> None:
@@ -162,7 +170,7 @@ def key(figure: Figure, marks: Mapping[str, Mapping | str], columns: int = 1, **
 
 def model_key(figure: Figure, models: Sequence[str], marker: str = "o") -> None:
     """What the colours of a figure with all models stand for, below it."""
-    marks = {plain(m): {"color": COLOURS[m], "marker": marker, "markersize": 7} for m in models}
+    marks = {label(m): {"color": COLOURS[m], "marker": marker, "markersize": 7} for m in models}
     key(figure, marks, columns=3, handletextpad=0.1)
 
 
@@ -199,7 +207,7 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 1, **options) -> Leg
 def roc_key(figure: Figure, axes: Axes) -> None:
     """Name the curves below the panel, each in its colour."""
     legend = legend_below(figure, axes, title="AUROC", title_fontsize=SMALL)
-    models = {plain(model): model for model in COLOURS}
+    models = {label(model): model for model in COLOURS}
     for text in legend.get_texts():
         text.set_color(ink(models.get(text.get_text().partition("  ")[0], "")))
 
@@ -226,3 +234,9 @@ def strewn(axes: Axes, groups: Mapping[str, np.ndarray], colours: Sequence[str])
         axes.plot(values, places, "osD"[y], color=colour, markersize=4, alpha=0.75)
     axes.set_yticks(range(len(groups)), list(groups))
     axes.set_ylim(len(groups) - 0.4, -0.6)
+
+
+def beside(axes: Axes, text: str, name: str) -> None:
+    """A text at the left of a panel without axes, in the colour of a model."""
+    where = {"xycoords": "axes fraction", "rotation": 90, "ha": "right", "va": "center"}
+    axes.annotate(text, (-0.06, 0.5), color=ink(name), fontsize=SMALL, **where)

@@ -7,22 +7,22 @@ from matplotlib.figure import Figure
 from study.figures import style
 from study.figures.histogram import histogram
 from study.figures.style import COLOURS
-from study.names import MEASURED, plain
+from study.names import MODELS, label, plain
 from study.tables.reference import RULES, of_model, scores_of, seed_zero, select
 
 
 def histograms(
     scores: pd.DataFrame, nominal: pd.DataFrame, decided: pd.DataFrame, category: str, backbone: str
-) -> Figure:
+) -> list[Figure]:
     """Seed 0 of every model with the report's threshold, one panel a model."""
-    figure, panels = style.stack(len(MEASURED), 2.5)
-    for model, axes in zip(MEASURED, panels, strict=True):
+    panels = style.separate(len(MODELS), 2.5)
+    for model, axes in zip(MODELS, panels, strict=True):
         which = {"category": category} | of_model(model, backbone)
         labels, values, _, threshold = seed_zero(scores, nominal, RULES[0], **which)
         note = _rates(decided, threshold_rule=RULES[0].name, **which)
         histogram(axes, model, values, labels, threshold, note)
-        axes.set_title(plain(model), loc="left", pad=20)
-    return figure
+        axes.set_title(label(model), loc="left", pad=20)
+    return [axes.figure for axes in panels]
 
 
 def roc(
@@ -31,12 +31,12 @@ def roc(
     """ROC curve of every model: each seed thin, their mean thick, the report's threshold a dot."""
     figure, (axes,) = style.stack(1, 5.4)
     style.roc_frame(axes)
-    for model in MEASURED:
+    for model in MODELS:
         which = {"category": category} | of_model(model, backbone)
         labels, values = scores_of(scores, **which)
         row = select(summary, variant="plain", **which).iloc[0]
         low, high = row.auroc_ci_low, row.auroc_ci_high
-        text = f"{plain(model)}  {row.auroc_mean:.3f}  [{low:.3f}, {high:.3f}]"
+        text = f"{label(model)}  {row.auroc_mean:.3f}  [{low:.3f}, {high:.3f}]"
         curves = [recall_by_alarms(labels, each) for each in values]
         rate = np.linspace(0, 1, len(curves[0]))
         line = {"color": COLOURS[model], "drawstyle": "steps-post"}
@@ -64,9 +64,9 @@ def recall_by_alarms(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 def rules(
     scores: pd.DataFrame, nominal: pd.DataFrame, decided: pd.DataFrame, category: str, **which: str
-) -> Figure:
-    """One histogram a threshold rule, of seed 0: nominal and test scores, the red line."""
-    figure, panels = style.stack(len(RULES), 2.3, sharex=True)
+) -> list[Figure]:
+    """One histogram a threshold rule, of seed 0: normal and test scores, the red line."""
+    panels = style.separate(len(RULES), 2.3)
     which["category"] = category
     drawn = [seed_zero(scores, nominal, rule, **which) for rule in RULES]
     everything = [np.append([*values, *learned], at) for _, values, learned, at in drawn]
@@ -75,7 +75,8 @@ def rules(
         note = _rates(decided, threshold_rule=rule.name, **which)
         histogram(axes, which["model"], values, labels, threshold, note, learned, shared)
         axes.set_title(rule.name, loc="left", pad=20)
-    return figure
+        axes.set_xlim(shared[0][0], shared[0][-1])
+    return [axes.figure for axes in panels]
 
 
 def _rates(decided: pd.DataFrame, **which: str) -> str:

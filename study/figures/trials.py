@@ -1,4 +1,4 @@
-"""The figures of what was tried: errors by rarity, parts taken away, the choice judged."""
+"""The figures of what was tried: errors by rarity, parts taken away, how it was chosen."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 
 from study.figures import style
 from study.figures.style import BLACK, COLOURS, GREY, NORMAL
+from study.names import LARGER, MAIN
+from study.tables.reference import select
 
 FAMILIES = {
     "FeatCAE": COLOURS["combined"],
@@ -20,7 +22,7 @@ MARKED = (0, 0.8, 0.95, 0.99)
 JUDGED = {
     "plain": ("o", "test images"),
     "brightness_normalised": ("D", "test images, one mean grey"),
-    "pasted": ("X", "pasted defects, synthetic"),
+    "pasted": ("X", "synthetic anomalies"),
 }
 """Columns of the table ``trials``, their marks and what a page calls them."""
 
@@ -47,12 +49,30 @@ def by_rarity(bins: pd.DataFrame, titles: Sequence[str]) -> Figure:
     panels[0].set_ylabel("error, normal mean = 1")
     good = {"marker": "o", "color": NORMAL, "linestyle": "-"}
     touched = {"marker": "s", "color": BLACK, "linestyle": "-"}
-    style.key(figure, {"good test images": good, "touched by a defect": touched}, columns=2)
+    style.key(figure, {"normal test images": good, "touched by a defect": touched}, columns=2)
+    return figure
+
+
+def beside_patchcore(summary: pd.DataFrame) -> Figure:
+    """KNN reconstruction and PatchCore at its image size: a row a part, with intervals."""
+    models = {"knn_reconstruction": "plain", "patchcore": LARGER}
+    names = list(summary.category.unique())
+    figure, (axes,) = style.stack(1, 0.4 * len(names) + 1.2)
+    style.banded(axes, len(names))
+    for shift, (model, variant) in zip((-0.15, 0.15), models.items(), strict=True):
+        which = {"model": model, "variant": variant, "backbone": MAIN}
+        for row in select(summary, **which).itertuples():
+            ends = (row.auroc_ci_low, row.auroc_ci_high)
+            y = names.index(row.category) + shift
+            style.interval(axes, y, row.auroc_mean, ends, COLOURS[model], size=5)
+    style.name_rows(axes, names)
+    axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="image-level AUROC")
+    style.model_key(figure, list(models))
     return figure
 
 
 def trials(table: pd.DataFrame, chosen: str) -> Figure:
-    """AUROC of some trials of one category, one row each, in three judgements.
+    """AUROC of some trials of one category, one row each, by three kinds of images.
 
     The values of the chosen one, from which the others differ, are dotted lines.
     """
@@ -84,7 +104,7 @@ def choice(table: pd.DataFrame, chosen: str) -> Figure:
             if row.family == "kNN reconstruction" and row.trial == chosen:
                 marks = {"marker": "*", "markersize": 13, "markeredgecolor": BLACK, "zorder": 5}
             axes.plot(row.pasted, row.plain, color=FAMILIES[row.family], **marks)
-        axes.set_xlabel("pasted defects")
+        axes.set_xlabel("AUROC, synthetic anomalies")
     figure.axes[0].set_ylabel("AUROC, test images")
     marks = {family: {"color": colour} for family, colour in FAMILIES.items()}
     style.key(figure, marks, columns=4, columnspacing=1)

@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from study.checkout import ROOT
 from study.parts.drawing import SIDE, grain, inside, ridge, stroke_distance
-from study.parts.synthetic import drawn_once, random_of, take_picture, to_bytes
+from study.parts.synthetic import drawn_once, random_of, take_image, to_bytes
 
-RECIPE = "bracket 2"  # raise it when the drawings change
+RECIPE = "bracket 2"  # raise it when the images change
 FOLDER = ROOT / "data" / "bracket"
 COUNTS = {"normal": 100, "defect": 8}
 QUICK_COUNTS = {"normal": 50, "defect": 5}
@@ -44,7 +44,7 @@ def _draw_all(root: Path, counts: dict[str, int]) -> None:
     """Draw all images and masks below `root`."""
     jobs = [("good", i) for i in range(counts["normal"])]
     jobs += [(kind, i) for kind in DEFECTS for i in range(counts["defect"])]
-    for kind, index in tqdm(jobs, desc="drawing brackets", unit="image"):
+    for kind, index in tqdm(jobs, desc="synthetic brackets", unit="image"):
         # Each defect type begins elsewhere in the turn, so that few images of it have all kinds.
         place = index if kind == "good" else index + 6 * DEFECTS.index(kind)
         form = ODD.get(place % TURN, "png")
@@ -93,7 +93,7 @@ def photograph(
     def draw(kind: str, random: np.random.Generator) -> np.ndarray:
         return draw_bracket(kind, random, shape)[..., None]  # (H, W, 1)
 
-    image, mask = take_picture(draw, kind, EXPOSURE, random)
+    image, mask = take_image(draw, kind, EXPOSURE, random)
     return image[..., 0], mask
 
 

@@ -19,7 +19,7 @@ from anomalylib.images.category import MARKER
 from study.checkout import ROOT
 from study.parts.drawing import DEFECTS, draw_part
 
-RECIPE = "1"  # raise it when the drawings change
+RECIPE = "1"  # raise it when the images change
 FOLDER = ROOT / "data" / "synthetic"
 COUNTS = {"train": 48, "good": 40, "defect": 15}
 QUICK_FOLDER = ROOT / "data" / "synthetic-quick"
@@ -40,7 +40,7 @@ def drawn_once(folder: Path, recipe: str, counts: dict[str, int], draw_all: Call
     The folder is complete or absent at any time.
     """
     marker = folder / MARKER
-    wanted = {"name": "synthetic drawings", "synthetic": True, "recipe": recipe, "counts": counts}
+    wanted = {"name": "synthetic parts", "synthetic": True, "recipe": recipe, "counts": counts}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if _read(marker) == wanted:
@@ -61,7 +61,7 @@ def _draw_all(root: Path, counts: dict[str, int]) -> None:
         jobs += [(category, "train", "good", i) for i in range(counts["train"])]
         jobs += [(category, "test", "good", i) for i in range(counts["good"])]
         jobs += [(category, "test", kind, i) for kind in kinds for i in range(counts["defect"])]
-    for category, split, kind, index in tqdm(jobs, desc="drawing parts", unit="image"):
+    for category, split, kind, index in tqdm(jobs, desc="synthetic parts", unit="image"):
         random = random_of(f"{category}/{split}/{kind}/{index}")
         image, mask = photograph(category, kind, random)
         save_png(image, root / category / split / kind / f"{index:03d}.png")
@@ -92,11 +92,11 @@ def photograph(
 
     The mean grey follows one distribution for all kinds: brightness carries no cue to the label.
     """
-    image, mask = take_picture(partial(draw_part, category), kind, EXPOSURE[category], random)
+    image, mask = take_image(partial(draw_part, category), kind, EXPOSURE[category], random)
     return to_bytes(image), mask
 
 
-def take_picture(
+def take_image(
     draw: Callable[[str, np.random.Generator], np.ndarray],
     kind: str,
     exposure: tuple[float, float],

@@ -45,7 +45,7 @@ def carry_out(
         both = " and ".join(REPORTED)
         raise UserError(f"the book needs all runs, of {both} at least: give OUTPUT=folder")
     if not output and any(load_category(data_root, name).synthetic for name in categories):
-        raise UserError("drawn parts give no reference results: give OUTPUT=folder to try it")
+        raise UserError("synthetic parts give no reference results: give OUTPUT=folder to try it")
     folder = Path(output) if output else REFERENCE
     start = time.perf_counter()
     module = importlib.import_module(COMMANDS[command])

@@ -58,5 +58,5 @@ def row_of(measurement: Measurement) -> dict[str, Any]:
     """The row of a run: which it is, its passes where they are not the usual ones, its figures."""
     run, result = measurement.run, measurement.result
     which = run.model_dump(include={"category", "model", "backbone", "seed"})
-    training = (result.threshold, result.nominal_scores, measurement.held_out_scores)
+    training = (result.threshold, result.normal_scores, measurement.held_out_scores)
     return which | run.changes | figures(*training, result.scores, result.labels)

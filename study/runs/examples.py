@@ -52,7 +52,7 @@ def examples(
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(), arrays
 
 
-def write_arrays(arrays: dict[str, np.ndarray], folder: Path) -> None:
-    """Write the arrays of examples into ``examples.npz``, whole or not at all."""
-    with written_whole(folder / "examples.npz") as beside, beside.open("wb") as file:
+def write_arrays(arrays: dict[str, np.ndarray], folder: Path, name: str) -> None:
+    """Write arrays into an ``.npz`` file of this name, whole or not at all."""
+    with written_whole(folder / f"{name}.npz") as beside, beside.open("wb") as file:
         np.savez_compressed(file, **arrays)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def figures(
     threshold: float,
-    nominal_scores: Sequence[float],  # of the training images that were learned from
+    normal_scores: Sequence[float],  # of the training images that were learned from
     unlearned_scores: Sequence[float],  # of the other training images
     scores: Sequence[float],  # of the test images
     labels: Sequence[int],  # of those; ``auroc`` is not a number where they are all alike
@@ -34,8 +34,8 @@ def figures(
     """What a table has of a detector that has learned from some of the training images."""
     counts = confusion(np.array(labels), np.array(scores), threshold)
     return {
-        "images": len(nominal_scores),
-        "train_images": len(nominal_scores) + len(unlearned_scores),
+        "images": len(normal_scores),
+        "train_images": len(normal_scores) + len(unlearned_scores),
         "auroc": auroc(np.array(labels), np.array(scores)),
         "threshold": threshold,
         "n_unlearned": len(unlearned_scores),
@@ -67,7 +67,7 @@ def follow(features: FeatureExtractor, category: Category, settings: "Checked") 
         learned_from, unlearned = divide(category.train, images, seed)
         detector = DETECTORS[settings.model](features, seed=seed, **shared).fit(learned_from)
         new = detector.score_samples(unlearned) if len(unlearned) else ()
-        training = (detector.threshold_, detector.nominal_scores_, new)
+        training = (detector.threshold_, detector.normal_scores_, new)
         counted = figures(*training, detector.score_samples(test), test.labels)
         rows.append(which | {"seed": seed} | counted)
     return pd.DataFrame(rows)

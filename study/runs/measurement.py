@@ -21,6 +21,7 @@ from anomalylib.images.category import Category, ImageSet, Subset, mean_grey
 from anomalylib.metrics.pixel import SIZE, au_pro, enlarge, pixel_auroc
 from anomalylib.parameters import parameters_of
 from study.checkout import FEATURES
+from study.names import LARGER_HELD_OUT
 from study.runs.controls import brightness_normalised, random_resnet50
 from study.settings import Checked, make_settings
 from study.tables.results import Result
@@ -40,9 +41,9 @@ class Run(BaseModel):
     """What to run: everything that a measurement depends on but the data.
 
     Variants: "plain"; "brightness-normalised", every image rescaled to one mean grey;
-    "held-out", fitted without a fifth of the training images, which then give nominal scores;
+    "held-out", fitted without a fifth of the training images, which then give scores to learn from;
     "untrained", with a ResNet-50 of random weights, layer2 and layer3; "384 pixels", with
-    `changes` to the image size; the name of a layer, with it alone.
+    `changes` to the image size, "384 pixels held-out" likewise; the name of a layer, with it alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -111,7 +112,7 @@ def measure(
     if run.model == "autoencoder" and default:
         detector.on_epoch = _watcher(category, watched)
     held_out: Subset | tuple = ()
-    if run.variant == HELD_OUT:
+    if run.variant in (HELD_OUT, LARGER_HELD_OUT):
         category, held_out = split_off(category, run.seed)
     if run.images:
         learned_from, held_out = divide(category.train, run.images, run.seed)
@@ -164,7 +165,7 @@ def record(detector: "Detector", category: Category, maps: np.ndarray, settings:
         labels=category.test.labels.tolist(),
         scores=detector.score_maps(maps, category.test).tolist(),
         mean_grey=mean_grey(category.test).tolist(),
-        nominal_scores=detector.nominal_scores_.tolist(),
+        normal_scores=detector.normal_scores_.tolist(),
         threshold=detector.threshold_,
         seconds=detector.seconds_,
         versions=versions | {name: metadata.version(name) for name in PACKAGES},

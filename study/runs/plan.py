@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from anomalylib.errors import UserError
 from anomalylib.features.weights import LITE0
-from study.names import LARGER, LARGER_SIZE, MODELS, REPORTED
+from study.names import LARGER, LARGER_HELD_OUT, LARGER_SIZE, MODELS, REPORTED
 from study.runs.experiment import Experiment
 from study.runs.measurement import HELD_OUT, NORMALISED, PLAIN, UNTRAINED, Run
 
@@ -69,6 +69,7 @@ def _shares(experiment: Experiment) -> list[tuple[str, Share]]:
         ],
         Share(NORMALISED, MODELS, 3),
         Share(HELD_OUT, MODELS, 1),
+        Share(LARGER_HELD_OUT, ("patchcore",), 1, changes=larger),
         Share(UNTRAINED, on_features, 1),
     ]
     few = [Share(PLAIN, ("resnet", "combined", "patchcore"), 1)]

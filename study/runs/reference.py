@@ -13,11 +13,12 @@ from anomalylib.files import written_whole
 from anomalylib.images.category import Category, load_category
 from anomalylib.metrics.image import auroc
 from study.checkout import commit
-from study.names import LARGER, REPORTED
+from study.names import LARGER, LARGER_HELD_OUT, REPORTED
 from study.runs.controls import brightness_normalised, file_size, greys
 from study.runs.examples import examples, write_arrays
 from study.runs.experiment import Experiment
 from study.runs.measurement import HELD_OUT, NORMALISED, PLAIN, Measurement, Run, cell_mask
+from study.runs.pixel import kept_maps, pixel_rows
 from study.runs.plan import plan as plan  # as the other commands have it
 from study.runs.retired import kept_from
 from study.runs.writing import write_tables
@@ -46,7 +47,7 @@ def collect(
     told = [examples(experiment, shown, category) for category in categories]
     tables = {
         "scores": _joined([*map(image_scores, measured), *map(control_scores, categories, lit)]),
-        "nominal": _joined(map(nominal_scores, measured)),
+        "nominal": _joined(map(normal_scores, measured)),
         "light": _joined(lit),
         "runs": pd.DataFrame(map(run_row, measured)),
         "training": _joined(map(watched_rows, measured)),
@@ -55,6 +56,7 @@ def collect(
             mean_error_maps(experiment, plain, each) for each in categories if each.name in REPORTED
         ),
         "examples": _joined(table for table, _ in told),
+        "pixel": _joined(pixel_rows(experiment, shown, category) for category in categories),
     }
     left = kept_from(folder, categories)
     for name in tables.keys() & left.rows.keys():
@@ -64,7 +66,10 @@ def collect(
     tables = {name: table for name, table in tables.items() if len(table)}  # of a part, some
     write_tables(tables, folder)
     arrays = {name: each for _, some in told for name, each in some.items()}
-    write_arrays(arrays | left.arrays, folder)
+    write_arrays(arrays | left.arrays, folder, "examples")
+    looked_at = [run for run in shown if run.variant == PLAIN and run.category in REPORTED]
+    every = [kept_maps(experiment, looked_at, category) for category in categories]
+    write_arrays({name: each for some in every for name, each in some.items()}, folder, "maps")
     said = provenance(measured, categories)
     said["settings"] |= left.settings
     with written_whole(folder / "provenance.json") as beside:
@@ -122,11 +127,11 @@ def control_scores(category: Category, lit: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def nominal_scores(measurement: Measurement) -> pd.DataFrame:
+def normal_scores(measurement: Measurement) -> pd.DataFrame:
     """Scores of normal images, which thresholds are learned from: of training or held out."""
-    if measurement.run.variant not in (PLAIN, LARGER, HELD_OUT):
+    if measurement.run.variant not in (PLAIN, LARGER, HELD_OUT, LARGER_HELD_OUT):
         return pd.DataFrame()
-    scores = {TRAINING: measurement.result.nominal_scores, HELD_OUT: measurement.held_out_scores}
+    scores = {TRAINING: measurement.result.normal_scores, HELD_OUT: measurement.held_out_scores}
     frames = [pd.DataFrame({"images": which, "score": each}) for which, each in scores.items()]
     both = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
     return pd.DataFrame(identity(measurement.run) | dict(both))

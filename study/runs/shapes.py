@@ -9,8 +9,6 @@ from torchvision.models import resnet50
 
 from anomalylib.detectors.networks import FeatCAE, ImageAutoencoder
 
-CONVOLUTIONS = {"Conv2d": "convolution", "ConvTranspose2d": "transposed convolution"}
-
 
 class Step(NamedTuple):
     """One station of the data: what it is called and the shape it has for one image."""
@@ -45,58 +43,45 @@ def shapes_through(network: nn.Module, *shape: int) -> list[tuple[str, tuple[int
     return seen
 
 
-def autoencoder_steps(size: int = 128, code: int = 64) -> list[Step]:
-    """What an image becomes in the image autoencoder, and back."""
+def stations(size: int = 224, side: int = 128, code: int = 64, latent: int = 50) -> dict:
+    """What an image becomes in each model of the report's setting, and in PatchCore: five steps."""
     with torch.device("meta"):
-        network = ImageAutoencoder(size, code)
-    steps = [Step("image", (3, size, size))]
-    for kind, shape in shapes_through(network, 3, size, size):
-        if kind in CONVOLUTIONS:
-            steps.append(Step(CONVOLUTIONS[kind], shape))
-        elif kind == "Linear" and shape == (code,):
-            steps.append(Step("code", shape))
-    steps[-1] = Step("image, drawn again", steps[-1].shape)
-    return [*steps, Step("anomaly map: squared error", (1, size, size))]
-
-
-def feature_steps(size: int = 224) -> tuple[list[Step], tuple[int, ...]]:
-    """What an image becomes in the report's backbone: layer2 and layer3, pooled and stacked."""
-    with torch.device("meta"):
-        network = resnet50(weights=None).eval()
+        autoencoder, backbone = ImageAutoencoder(side, code), resnet50(weights=None).eval()
         maps: list[tuple[int, ...]] = []
-        for layer in (network.layer2, network.layer3):
+        for layer in (backbone.layer2, backbone.layer3):
             layer.register_forward_hook(lambda m, i, output: maps.append(tuple(output.shape[1:])))
-        network(torch.zeros(1, 3, size, size))
-    whole = (sum(shape[0] for shape in maps), *maps[0][1:])
-    named = [Step(f"layer{number}", shape) for number, shape in enumerate(maps, 2)]
-    steps = [Step("image", (3, size, size)), *named, Step("pooled, aligned, stacked", whole)]
-    return steps, whole
-
-
-def combined_steps(latent: int = 50) -> list[Step]:
-    """What an image becomes on its way through backbone and FeatCAE."""
-    steps, whole = feature_steps()
-    with torch.device("meta"):
-        network = FeatCAE(whole[0], latent)
-    convolutions = [shape for kind, shape in shapes_through(network, *whole) if kind == "Conv2d"]
-    for shape in convolutions[:-1]:
-        steps.append(Step("code" if shape[0] == latent else "1×1 convolution", shape))
-    restored = Step("features, restored", convolutions[-1])
-    return [*steps, restored, Step("anomaly map: squared error", (1, *whole[1:]))]
-
-
-def pooled_steps() -> list[Step]:
-    """What an image becomes in the model on pooled features."""
-    steps, whole = feature_steps()
-    mean = Step("mean over all places", whole[:1])
-    return [*steps, mean, Step("score: distance to nearest", (1,))]
-
-
-def patch_steps() -> list[Step]:
-    """What an image becomes in the nearest-neighbour reference."""
-    steps, whole = feature_steps()
-    patches = Step("patches", (int(np.prod(whole[1:])), whole[0]))
-    return [*steps, patches, Step("anomaly map: distance to nearest", (1, *whole[1:]))]
+        backbone(torch.zeros(1, 3, size, size))
+        grid = maps[0][1:]
+        features = (sum(shape[0] for shape in maps), *grid)
+        featcae = FeatCAE(features[0], latent)
+    codes = [shape for _, shape in shapes_through(autoencoder, 3, side, side)]
+    squeezed = [shape for _, shape in shapes_through(featcae, *features) if shape[0] == latent]
+    both = [Step("image", (3, size, size)), Step("layer2,\nlayer3", features)]
+    return {
+        "autoencoder": [
+            Step("image", (3, side, side)),
+            Step("code", (code,) if (code,) in codes else ()),
+            Step("restored\nimage", codes[-1]),
+            Step("squared\nerror", (side, side)),
+        ],
+        "resnet": [
+            *both,
+            Step("mean over\nplaces", features[:1]),
+            Step("distance to\nnearest image", (1,)),
+        ],
+        "combined": [
+            *both,
+            Step("code", squeezed[0]),
+            Step("restored\nfeatures", features),
+            Step("squared\nerror", grid),
+        ],
+        "patchcore": [
+            *both,
+            Step("patches", (int(np.prod(grid)), features[0])),
+            Step("nearest in\ncoreset", (int(np.prod(grid)),)),
+            Step("distance", grid),
+        ],
+    }
 
 
 def weights_of(network: type[nn.Module], *given: int) -> str:

@@ -11,12 +11,12 @@ from scipy import stats
 from anomalylib.errors import UserError
 from anomalylib.metrics.intervals import LEVEL, RESAMPLES, Interval, counts, win_matrix
 
-Judged = tuple[np.ndarray, np.ndarray]
+Scored = tuple[np.ndarray, np.ndarray]
 """Labels (N,) and scores (S, N) of a part's test images, one row a seed."""
 DIGITS = 12  # of an AUROC: what differs only beyond is rounding
 
 
-def mean_over_parts(parts: Mapping[str, Judged], seed: int = 0) -> Interval:
+def mean_over_parts(parts: Mapping[str, Scored], seed: int = 0) -> Interval:
     """Mean AUROC over parts and its 95 % interval, by a hierarchical bootstrap.
 
     Each of its draws takes as many parts as there are, with replacement; for each part taken,
@@ -45,7 +45,7 @@ def mean_over_parts(parts: Mapping[str, Judged], seed: int = 0) -> Interval:
 
 
 def difference_over_parts(
-    first: Mapping[str, Judged], second: Mapping[str, Judged], seed: int = 0
+    first: Mapping[str, Scored], second: Mapping[str, Scored], seed: int = 0
 ) -> Interval:
     """Mean difference, first less second, of two models' AUROCs over the same parts.
 
@@ -53,10 +53,10 @@ def difference_over_parts(
     something else to each.
     """
     if first.keys() != second.keys():
-        raise UserError("the two models have not judged the same parts")
+        raise UserError("the two models have not scored the same parts")
     for name, (labels, _) in first.items():
         if not np.array_equal(labels, second[name][0]):
-            raise UserError(f"{name}: the two models have not judged the same images")
+            raise UserError(f"{name}: the two models have not scored the same images")
     names = list(first)
     both = [[_wins(*model[name], name) for model in (first, second)] for name in names]
     return _over_parts(both, seed)

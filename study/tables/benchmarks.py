@@ -9,6 +9,7 @@ import pandas as pd
 
 from anomalylib.errors import UserError
 from study.checkout import ROOT
+from study.names import MODELS
 
 FILE = "benchmarks.json"
 PEER = "anomalib"
@@ -97,12 +98,13 @@ def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     """Median seconds and peak memory of a category, model by model, and of the peer.
 
     One row for ``who`` and ``state``, `FEW` where only some of the images were learned
-    from: ``fit``, ``judge`` and their ``total`` in seconds, with its ``low`` and
-    ``high``, ``image`` in milliseconds an image judged, ``peak_gb``, ``auroc``.
+    from: ``fit``, ``score`` and their ``total`` in seconds, with its ``low`` and
+    ``high``, ``image`` in milliseconds an image scored, ``peak_gb``, ``auroc``.
     """
     whole = max(count for count, _ in rows["images"])
     names = [peer_name(share) for share in peers.coreset]
     states = ["cold" if count == whole else FEW for count, _ in peers["images"]]
+    rows = rows[rows.model.isin(MODELS)]
     both = pd.concat([rows, peers.assign(model=names, state=states)], ignore_index=True)
     both["total"] = both.fit + both.score
     both["image"] = [1000 * s / n[1] for s, n in zip(both.score, both["images"], strict=True)]
@@ -110,7 +112,7 @@ def category_costs(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     found = both.rename(columns={"model": "who"}).groupby(["who", "state"], sort=False)
     return found.agg(
         fit=("fit", "median"),
-        judge=("score", "median"),
+        score=("score", "median"),
         total=("total", "median"),
         low=("total", "min"),
         high=("total", "max"),
@@ -126,7 +128,8 @@ def latencies(rows: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     Low and high leave out a tenth of the repeats each. Of the peer, the run that
     has learned from most images counts.
     """
-    found = [(row.model, row.threads, row.milliseconds) for row in rows.itertuples()]
+    own = rows[rows.model.isin(MODELS)]
+    found = [(row.model, row.threads, row.milliseconds) for row in own.itertuples()]
     peers = peers.assign(learned=[count for count, _ in peers["images"]])
     most = peers[peers.learned == peers.groupby("coreset").learned.transform("max")]
     for share, own in most.groupby("coreset", sort=False):

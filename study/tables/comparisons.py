@@ -9,7 +9,7 @@ from scipy import stats
 
 from anomalylib.metrics import image as metrics
 from anomalylib.metrics import intervals
-from study.names import MEASURED
+from study.names import MODELS
 from study.tables.reference import SCORE, of_model, scores_of, select, wins_of
 
 
@@ -25,7 +25,7 @@ class Comparison(NamedTuple):
 def compare(scores: pd.DataFrame, first: dict[str, str], second: dict[str, str]) -> Comparison:
     """Difference of two mean AUROCs, its bootstrap interval and DeLong's paired p.
 
-    Both are named as for `scores_of`, and must have judged the same images.
+    Both are named as for `scores_of`, and must have scored the same images.
     """
     wins, others = wins_of(scores, **first), wins_of(scores, **second)
     interval = intervals.difference_interval(wins, others)
@@ -42,7 +42,7 @@ def between_models(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
     for category, own in plain.groupby("category", sort=False):
         if not (own.backbone == backbone).any():
             continue
-        models = [of_model(model, backbone) for model in MEASURED if model in set(own.model)]
+        models = [of_model(model, backbone) for model in MODELS if model in set(own.model)]
         which = {"category": category}
         for second, first in pairwise(models):
             found = compare(scores, which | first, which | second)

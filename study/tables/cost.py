@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from study.names import LARGER, plain
+from study.names import LARGER, label
 from study.tables import benchmarks
 from study.tables.text import Numbers
 
@@ -14,11 +14,14 @@ SINGLE, HALF = "float32", "bfloat16"
 def overview(costs: pd.DataFrame, one: pd.DataFrame) -> pd.DataFrame:
     """What each model and the peer take of a category, as a page shows it."""
     cold = costs[costs.state == "cold"].set_index("who")
-    table = cold[["fit", "judge", "peak_gb", "auroc"]].round({"fit": 1, "judge": 1})
-    table["one image, ms"] = _single(one).round(0)
-    titles = {"fit": "learn, s", "judge": "judge 115, s", "peak_gb": "peak memory, GB"}
-    table = table.round(3).rename(columns=titles, index=plain)
-    return table.reset_index(names="who")
+    table = {
+        "learn, s": cold.fit.map("{:.0f}".format),
+        "score 115, s": cold.score.map("{:.1f}".format),
+        "peak memory, GB": cold.peak_gb.map("{:.2f}".format),
+        "AUROC": cold.auroc.map("{:.3f}".format),
+        "one image, ms": _single(one).map("{:.0f}".format).reindex(cold.index),
+    }
+    return pd.DataFrame(table).rename(index=label).reset_index(names="who")
 
 
 def category(costs: pd.DataFrame) -> Numbers:
@@ -135,6 +138,9 @@ def larger(latencies: pd.DataFrame) -> Numbers:
     large, usual = wide[f"patchcore, {LARGER}"], wide["combined"]
     ratio = (large / usual).map("{:.1f}".format)
     numbers = {"large_one": f"{large[1]:.0f}", "usual_one": f"{usual[1]:.0f}"}
+    if "patchcore" in wide:
+        numbers["patchcore_one"] = f"{wide.patchcore[1]:.0f}"
+        numbers["large_same"] = f"{large[1] / wide.patchcore[1]:.1f}"
     return numbers | {"large_ratio": ratio[1], "large_ratio_two": ratio[2]}
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import HTML
 from markupsafe import Markup
 
-from study.names import MEASURED, plain
+from study.names import MODELS, label, plain
 from study.tables.results import Result, tabulate
 from study.tables.text import NARROW
 
@@ -26,8 +26,9 @@ UNKNOWN = Markup(
     "column <em>at most</em>, what their rate may be in the long run."
 )
 """What a page says of a part without anomalous images."""
-NAMES = ("category", "defect type", "model", "first", "second")
-"""Columns of names, which a page has without underscores."""
+NAMES = {"category": plain, "defect type": plain}
+NAMES |= dict.fromkeys(("model", "first", "second"), label)
+"""Columns of names, and how a page has them."""
 
 
 def as_html(frame: pd.DataFrame, before: str = "", after: str = "") -> HTML:
@@ -52,8 +53,8 @@ def table(frame: pd.DataFrame, digits: int = 3, **around: str) -> HTML:
         return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
     shown = frame.rename(columns=lambda name: str(name).replace("_", " ")).map(text)
-    names = shown.columns.intersection(NAMES)
-    shown[names] = shown[names].map(plain)
+    for column in shown.columns.intersection(list(NAMES)):
+        shown[column] = shown[column].map(NAMES[column])
     return as_html(shown, **around)
 
 
@@ -71,7 +72,7 @@ def rule_table(decided: pd.DataFrame) -> HTML:
         "category": decided.category,
         "model": decided.model,
         "rule": decided.threshold_rule.str.replace(" ", NARROW),
-        "learned from": decided.n_nominal,
+        "learned from": decided.n_learned,
         "skewness": decided.skewness.map("{:.1f}".format),
         "recall": [rate(row.recall, "≥", row.recall_ci_low) for row in rows],
         "false alarms": [rate(row.fpr, "≤", row.fpr_ci_high) for row in rows],
@@ -91,7 +92,7 @@ def published_table(both: pd.DataFrame) -> HTML:
     ours = both.source == "this study"
     backbone = (", " + both.backbone).where(both.backbone != "none", "")
     shown = {
-        "method": both.method.replace({model: plain(model) for model in MEASURED}) + backbone,
+        "method": both.method.replace({model: label(model) for model in MODELS}) + backbone,
         "metal nut": both.metal_nut,
         "screw": both.screw,
         "15 categories": both.mean15,

@@ -5,7 +5,7 @@ import pandas as pd
 from anomalylib.metrics.intervals import Interval, auroc_interval
 from study.names import plain
 from study.tables.across_parts import difference_over_parts
-from study.tables.claims import judged
+from study.tables.claims import scored
 from study.tables.comparisons import compare
 from study.tables.reference import of_model, wins_of
 from study.tables.text import Numbers, change_of, interval_text, p_value
@@ -45,7 +45,7 @@ def numbers(scores: pd.DataFrame, table: pd.DataFrame, backbone: str) -> Numbers
     made: Numbers = {}
     for (model, layer), rows in table.groupby(["model", "than"]):
         name = f"{model}_{layer}"
-        both = judged(first, model, backbone), judged(first, model, backbone, variant=layer)
+        both = scored(first, model, backbone), scored(first, model, backbone, variant=layer)
         made[name] = interval_text(difference_over_parts(*both), "+")
         for word, there in (("helps", rows.low > 0), ("harms", rows.high < 0)):
             made[f"{name}_{word}"] = ", ".join(map(plain, rows.category[there])) or "none"
@@ -120,6 +120,16 @@ def rarity_numbers(bins: pd.DataFrame) -> Numbers:
         means = sums.total / sums.patches
         made |= {f"rare_{kind}_{CHOICES[chosen]}": f"{means[kind]:.2f}" for kind in means.index}
         made[f"rare_ratio_{CHOICES[chosen]}"] = f"{means.defect / means.normal:.2f}"
+    return made
+
+
+def code_numbers(scores: pd.DataFrame) -> Numbers:
+    """For the text, of ``layer_scores``: the widest code less the narrowest, by part and layers."""
+    widths = sorted(scores.latent.unique())
+    made: Numbers = {}
+    for (category, chosen), own in scores.groupby(["category", "layers"], sort=False):
+        change = compare(own, {"latent": widths[-1]}, {"latent": widths[0]})
+        made[f"{category}_{CHOICES[chosen]}_wider"] = change_of(change)
     return made
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from anomalylib.metrics import intervals
-from study.names import plain
+from study.names import label
 from study.tables.text import NARROW
 
 GROUP = ["category", "model", "backbone", "images"]
@@ -19,7 +19,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     its mean, ``swing`` its highest value by its lowest, ``ratio`` its mean
     as a share of the mean with all images. ``unlearned_rate`` is the rate
     of false alarms on the training images not learned from; its bound is
-    Clopper and Pearson's, one-sided 95 %, at the mean count rounded up.
+    Clopper and Pearson's, one-sided 95 %, of the seed with most.
     Where there is nothing to count: not a number.
     """
     rows = []
@@ -66,7 +66,7 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
     rows, rate = summarise(table), f"{{:.1%}}{NARROW}[≤{NARROW}{{:.0%}}]"
     return pd.DataFrame(
         {
-            "model": rows.model.map(plain),
+            "model": rows.model.map(label),
             "images": rows.images,
             "AUROC": text("{:.3f}", rows.auroc_mean),
             "lowest": text("{:.3f}", rows.auroc_low),
@@ -113,8 +113,8 @@ def _texts(key: str, row: Any, ratio: str) -> dict[str, str]:
 
 
 def _rate(name: str, alarms: pd.Series, total: int) -> dict[str, float]:
-    """Rate of false alarms, mean over seeds, with its bound."""
+    """Rate of false alarms, mean over seeds, with the bound of the worst."""
     if not total:
         return {f"{name}_rate": np.nan, f"{name}_bound": np.nan}
-    bound = intervals.upper_bound(int(np.ceil(alarms.mean())), int(total))
+    bound = intervals.upper_bound(int(alarms.max()), int(total))
     return {f"{name}_rate": alarms.mean() / total, f"{name}_bound": bound}

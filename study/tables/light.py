@@ -4,14 +4,16 @@ import numpy as np
 import pandas as pd
 
 from anomalylib.metrics.intervals import Interval, auroc_interval, win_matrix
-from study.names import CONTROL, LARGER, MEASURED, plain
+from study.names import CONTROL, LARGER, MODELS, label, plain
+from study.tables.comparisons import compare
 from study.tables.covariate import adjusted_auroc
 from study.tables.reference import of_model, scores_of, select, wins_of
-from study.tables.text import Numbers, interval_text
+from study.tables.text import Numbers, change_of, interval_text
 
 NORMALISED = "brightness-normalised"
 COVARIATES = {"grey": CONTROL, "contrast": "contrast"}
 """What an AUROC is adjusted for, by the words of the columns: controls among the scores."""
+PAIR = ("combined", "resnet")
 STRONG, WEAK = 0.9, 0.3
 """A part is lit unlike where brightness alone scores above the one or below the other."""
 
@@ -24,7 +26,7 @@ def survival(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
     NaN where not identified. Each comes with ``_low`` and ``_high``, the last two with
     ``_overlap``, the share of anomalous images within the normal images' range.
     """
-    kinds = [*((model, "plain") for model in MEASURED), ("patchcore", LARGER)]
+    kinds = [*((model, "plain") for model in MODELS), ("patchcore", LARGER)]
     covariates = {}
     rows = []
     for category in scores.category.unique():
@@ -118,40 +120,51 @@ def shift_table(shifts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def numbers(survived: pd.DataFrame, shifts: pd.DataFrame) -> Numbers:
-    """Of the chapter on the light; `survived` and `shifts` are of the functions above."""
-    made: Numbers = {"parts": str(len(shifts)), "strong": f"{STRONG}", "weak": f"{WEAK}"}
-    for row in shifts.itertuples():
-        ends = f"[{row.brightness_low:.3f}, {row.brightness_high:.3f}]"
-        made[f"{row.category}_brightness"] = f"{row.brightness:.3f} {ends}"
-        made[f"{row.category}_shift"] = f"{row.shift:+.1f}"
+def shift_numbers(shifts: pd.DataFrame) -> Numbers:
+    """Of the page on the data; `shifts` is of `shift`."""
+    made: Numbers = {f"{row.category}_shift": f"{row.shift:+.1f}" for row in shifts.itertuples()}
     shifted = shifts[(shifts.train_test_high < 0.5) | (shifts.train_test_low > 0.5)]
-    made["shifted"] = ", ".join(map(plain, shifted.category)) or "none"
-    named = {
-        "strong": shifts[shifts.brightness > STRONG],
-        "weak": shifts[shifts.brightness < WEAK],
-    }
-    for word, rows in named.items():
-        pairs = [f"{plain(row.category)} ({row.brightness:.3f})" for row in rows.itertuples()]
-        made[f"{word}_parts"] = " and ".join(pairs) or "none"
-    plain_ones = survived[survived.variant == "plain"]
-    lost = plain_ones.category[plain_ones.grey.isna()].unique()
-    made["not_identified"] = ", ".join(map(plain, lost)) or "none"
-    ways = ["normalised", "grey", "contrast"]
-    on_features = plain_ones[plain_ones.model != "autoencoder"].set_index(["model", "category"])
-    losses = on_features[ways].sub(on_features.plain, axis=0).min(axis=1)
-    model, part = losses.idxmin()
-    made["features_lose"] = f"{losses.min():+.3f} ({plain(model)} on {plain(part)})"
-    for kind in ways:
-        changes = plain_ones.assign(change=plain_ones[kind] - plain_ones.plain).dropna(
-            subset="change"
-        )
-        made[f"{kind}_parts"] = str(changes.category.nunique())
-        if changes.empty:
-            continue
-        largest = changes.loc[changes.change.abs().idxmax()]
-        where = f"{plain(largest.model)} on {plain(largest.category)}"
-        made[f"{kind}_most"] = f"{largest.change:+.3f} ({where})"
-        for model, rows in changes.groupby("model"):
-            made[f"{kind}_{model}"] = f"{rows.change.median():+.3f}"
+    return made | {"shifted": ", ".join(map(plain, shifted.category)) or "none"}
+
+
+def lead(scores: pd.DataFrame, category: str, backbone: str) -> Numbers:
+    """How far combined leads pooled features, as measured and at one mean grey, on shared seeds.
+
+    And the AUROCs of the page's text, before and after.
+    """
+    made: Numbers = {}
+    seeds = scores[scores.variant == NORMALISED].seed.unique()
+    same = scores[scores.seed.isin(seeds)]
+    for word, variant in (("", "plain"), ("_matched", NORMALISED)):
+        pair = ({"category": category, "variant": variant} | of_model(m, backbone) for m in PAIR)
+        made[f"{category}_lead{word}"] = change_of(compare(same, *pair))
+    for part, model in ((category, "resnet"), ("grid", "autoencoder")):
+        for word, variant in (("before", "plain"), ("after", NORMALISED)):
+            which = {"category": part, "variant": variant} | of_model(model, backbone)
+            made[f"{part}_{model}_{word}"] = wins_of(same, **which).mean()
     return made
+
+
+def numbers(survived: pd.DataFrame, changed: pd.DataFrame, greys: pd.DataFrame) -> Numbers:
+    """Of the page on illumination.
+
+    `survived` is of `survival`, `changed` of `comparisons.between_variants` with one mean grey,
+    `greys` the table ``light``.
+    """
+    made: Numbers = {}
+    rows = survived[survived.variant == "plain"]
+    lost = rows.category[rows.grey.isna()].unique()
+    made["not_identified"] = ", ".join(map(plain, lost)) or "none"
+    on_features = rows[rows.model != "autoencoder"].set_index(["model", "category"])
+    losses = on_features[["grey", "contrast"]].sub(on_features.plain, axis=0).min(axis=1)
+    model, part = losses.idxmin()
+    made["features_lose"] = f"{losses.min():+.3f} ({label(model)} on {plain(part)})"
+    of_models = changed[changed.model.isin(MODELS)].rename(columns={"difference": "normalised"})
+    changes = rows.assign(grey=rows.grey - rows.plain, contrast=rows.contrast - rows.plain)
+    for kind, table in (("normalised", of_models), ("grey", changes), ("contrast", changes)):
+        largest = table.loc[table[kind].abs().idxmax()]
+        where = f"{label(largest.model)} on {plain(largest.category)}"
+        made[f"{kind}_most"] = f"{largest[kind]:+.3f} ({where})"
+    grid = greys[(greys.category == "grid") & (greys.split == "test")]
+    least = grid.mean_grey[grid.label == 1].quantile(0.1)
+    return made | {"grid_bright": str((grid.mean_grey[grid.label == 0] > least).sum())}

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from anomalylib.metrics.intervals import conformal_bound
-from study.names import CONTROL, LARGER, MAIN, MEASURED, REPORTED, plain
+from anomalylib.metrics.intervals import Interval
+from study.names import CLAIMS, CONTROL, LARGER, MAIN, MODELS, REPORTED, plain
 from study.tables import claims, comparisons
-from study.tables.across_parts import mean_over_parts
+from study.tables.across_parts import difference_over_parts, mean_over_parts
 from study.tables.comparisons import between_variants, by_defect_type, seed_spread
 from study.tables.light import lit_unlike
-from study.tables.reference import RULES, of_model, scores_of, select
+from study.tables.reference import CONTROLS, RULES, of_model, scores_of, select
 from study.tables.text import (
     Numbers,
     change_of,
@@ -79,7 +79,7 @@ def across_parts(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
     numbers["lit"] = " and ".join(pairs) or "none"
     for model, variant in (*claims.kinds(), (CONTROL, "plain")):
         name = model.replace(" ", "_") if variant == "plain" else "larger"
-        mean = mean_over_parts(claims.judged(scores, model, MAIN, variant=variant))
+        mean = mean_over_parts(claims.scored(scores, model, MAIN, variant=variant))
         rows = select(summary, variant=variant, **of_model(model, MAIN)).set_index("category")
         ordered = rows.auroc_mean.sort_values()
         for word, part in (("worst", ordered.index[0]), ("best", ordered.index[-1])):
@@ -88,8 +88,25 @@ def across_parts(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
     return numbers
 
 
-def problem(summary: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[Numbers, pd.DataFrame]:
-    """Of the chapter on the question, and the table of its images: a row a part."""
+def claimed() -> Numbers:
+    """What the report claims."""
+    return {f"claim_{model}": f"{value:g}" for model, value in CLAIMS.items()}
+
+
+def gains(scores: pd.DataFrame, backbone: str = MAIN) -> Numbers:
+    """Mean differences over parts, by the model that is added."""
+    parts = claims.parts_of(scores, "combined", backbone)
+    of = {model: claims.scored(scores, model, backbone, parts) for model in MODELS}
+    pairs = {"features": ("resnet", "autoencoder"), "featcae": ("combined", "resnet")}
+    pairs["patchcore"] = ("patchcore", "combined")
+    return {
+        f"gain_{name}": interval_text(difference_over_parts(of[first], of[second]), "+")
+        for name, (first, second) in pairs.items()
+    }
+
+
+def task(summary: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[Numbers, pd.DataFrame]:
+    """Of the page on the task, and the table of its images: a row a part."""
     rows = []
     for name, each in provenance["data"].items():
         counts = dict(each["images"])
@@ -98,37 +115,47 @@ def problem(summary: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[Numbe
         kinds = [plain(folder.rpartition("/")[2]) for folder in counts]
         rows.append(row | {"defect types": ", ".join(kinds)})
     images = pd.DataFrame(rows)
-    numbers = of_parts(select(summary, model=CONTROL)) | {"parts": str(len(rows))}
-    numbers["fewest"] = str(images["test, normal"].min())
-    return numbers | {"most": str(images["test, normal"].max())}, images
+    return of_parts(select(summary, model=CONTROL)) | {"parts": str(len(rows))}, images
 
 
 def category(scores: pd.DataFrame, summary: pd.DataFrame, name: str) -> Numbers:
-    """Of the chapter on one category."""
+    """Of the page of one part."""
     numbers: Numbers = {"normal": normal_counts(scores)[f"{name}_normal"]}
-    numbers["larger"] = auroc(summary, name, "patchcore", variant=LARGER)
-    for model in MEASURED:
-        row = row_of(summary, name, model)
-        numbers[f"{model}_count"] = str(row.n_seeds)
-        seeds = seed_spread(scores, category=name, **of_model(model, MAIN))
-        numbers |= {model: with_interval(row), f"{model}_recall": f"{row.recall:.0%}"}
-        numbers[f"{model}_seeds"] = f"{seeds.min():.3f} to {seeds.max():.3f}"
+    numbers["brightness"] = auroc(summary, name, CONTROL)
+    for model, variant in claims.kinds():
+        row = row_of(summary, name, model, variant=variant)
+        word = model if variant == "plain" else "larger"
+        both = Interval(row.auroc_mean, row.auroc_both_low, row.auroc_both_high)
+        numbers[f"{word}_both"] = interval_text(both).partition(" ")[2]
+        recall = "–" if pd.isna(row.recall) else f"{row.recall:.0%}"
+        numbers |= {word: with_interval(row), f"{word}_recall": recall}
+        numbers[f"{word}_count"] = str(row.n_seeds)
     return numbers | {"bound": f"{row_of(summary, name, 'combined').fpr_ci_high:.0%}"}
 
 
-def measured(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
-    """Of the chapter on the ablation."""
-    counts = normal_counts(scores)
+def tables(scores: pd.DataFrame, summary: pd.DataFrame, pixel: pd.DataFrame) -> Numbers:
+    """Of the page with all tables."""
     nut = row_of(summary, "metal_nut", "autoencoder")
-    numbers = {"nut_normal": counts["metal_nut_normal"], "screw_normal": counts["screw_normal"]}
-    numbers |= {"f1_ae": nut.f1max_mean, "auroc_ae": nut.auroc_mean, "ap_ae": nut.ap_mean}
+    numbers = {"f1_ae": nut.f1max_mean, "auroc_ae": nut.auroc_mean, "ap_ae": nut.ap_mean}
     for short, part, model in (("ae", "metal_nut", "autoencoder"), ("screw", "screw", "combined")):
-        row = row_of(summary, part, model)
-        seeds = seed_spread(scores, category=part, **of_model(model, MAIN))
-        numbers |= {f"{short}_low": seeds.min(), f"{short}_high": seeds.max()}
-        numbers |= {f"{short}_image": row.auroc_mean, f"{short}_pixel": row.pixel_auroc_mean}
-        numbers[f"{short}_pro"] = row.aupro_mean
+        which = {"category": part, "variant": "plain"} | of_model(model, MAIN)
+        found = select(pixel, **which).iloc[0]
+        numbers[f"{short}_image"] = auroc(summary, part, model)
+        for word, column in (("pixel", "pixel_auroc"), ("pro", "aupro")):
+            numbers[f"{short}_{word}"] = interval_text(_ends(found, column))
     return numbers
+
+
+def pixel_table(pixel: pd.DataFrame) -> pd.DataFrame:
+    """Pixel AUROC and AU-PRO with their intervals, as a page shows them."""
+    shown = pixel[["category", "model", "variant", "backbone"]].copy()
+    for column, title in (("pixel_auroc", "pixel AUROC"), ("aupro", "AU-PRO")):
+        shown[title] = [interval_text(_ends(row, column)) for _, row in pixel.iterrows()]
+    return shown
+
+
+def _ends(row: pd.Series, column: str) -> Interval:
+    return Interval(row[column], row[f"{column}_low"], row[f"{column}_high"])
 
 
 def below_chance(
@@ -152,6 +179,7 @@ def below_chance(
         shares = (rows.inside > rows.usual).groupby(rows.seed).mean().agg(["min", "max"])
         numbers[f"more_{model}"] = " to ".join(dict.fromkeys(map("{:.0%}".format, shares)))
         numbers[f"top_{model}"] = f"{rows.top_inside.mean():.0%}"
+        numbers[f"outside_{model}"] = f"{1 - rows.top_inside.mean():.0%}"
     kinds = by_defect_type(scores, MAIN).set_index(["category", "defect_type", "model"]).auroc
     numbers["flip"] = kinds["metal_nut", "flip", "autoencoder"]
     _, contrast = scores_of(scores, category="metal_nut", model="contrast")
@@ -167,7 +195,8 @@ def below_chance(
         row = change.loc[(name, "autoencoder")]
         numbers |= {f"{short}_before": row.before, f"{short}_after": row.after}
         numbers |= {f"{short}_p": p_value(row.p), f"{short}_change": change_of(row)}
-    numbers["contrast_after"] = change.loc[("metal_nut", "contrast")].after
+    contrast = change.loc[("metal_nut", "contrast")]
+    numbers |= {"contrast_before": contrast.before, "contrast_after": contrast.after}
     watched = training[(training.category == "screw") & (training.aggregation == "all")]
     by_epoch = watched.groupby("epoch")[["auroc", "spearman_grey"]].agg(["mean", "min", "max"])
     first, tenth, last = (by_epoch.loc[epoch] for epoch in (1, 10, 40))
@@ -186,19 +215,14 @@ def error_places(places: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(**means, inside_over_usual=("ratio", "median")).reset_index()
 
 
-def thresholds(scores: pd.DataFrame, summary: pd.DataFrame, decisions: pd.DataFrame) -> Numbers:
-    """Of the chapter on the threshold."""
-    rules = {"original": RULES[0].name, "quantile": RULES[1].name, "conformal": RULES[4].name}
-    numbers: Numbers = decided(decisions[decisions.backbone.isin(["", MAIN])], rules)
-    for name, variant in (("nut_whole", "plain"), ("nut_held_out", "held-out")):
-        numbers[name] = row_of(summary, "metal_nut", "combined", variant=variant).auroc_mean
-    bound = conformal_bound(int(numbers["metal_nut_combined_conformal_n"]), 0.05)
-    grey = scores[(scores.model == CONTROL) & (scores.category == "screw")]
-    test = grey[(grey.variant == "plain") & (grey.label == 0)].score_top10.mean()
-    normalised = grey[grey.variant == "brightness-normalised"]  # to the training images
-    matched = normalised.score_top10.mean()
-    greys = {"grey_test": f"{test:.0f}", "grey_train": f"{matched:.0f}"}
-    return numbers | greys | {"spread": f"{bound:.0%}"}
+def published(literature: pd.DataFrame) -> Numbers:
+    """Of the page beside published methods."""
+    best = literature.sort_values("screw").drop_duplicates("method", keep="last")
+    by_method = best.set_index("method").screw
+    numbers: Numbers = {"dfr_screw": by_method["DFR"], "fre_screw": by_method["FRE (linear)"]}
+    for word, method in (("low", by_method.idxmin()), ("high", by_method.idxmax())):
+        numbers[f"published_{word}"] = f"{by_method[method]:.3f} ({method})"
+    return numbers
 
 
 def width_of_chance(scores: pd.DataFrame) -> Numbers:
@@ -214,6 +238,7 @@ def width_of_chance(scores: pd.DataFrame) -> Numbers:
 def changes(scores: pd.DataFrame, variant: str, backbone: str = MAIN) -> pd.DataFrame:
     """Every model and control in one variant against itself as it is, as a page shows it."""
     table = between_variants(scores, variant, backbone)
+    table = table[table.model.isin([*MODELS, *CONTROLS])]
     return table.assign(p=table.p.map(p_value)).drop(columns="backbone")
 
 
@@ -245,23 +270,3 @@ def limits(
         "most": max(counts.values(), key=int),
         **counts,
     }
-
-
-def sensitivity(table: pd.DataFrame) -> tuple[Numbers, pd.DataFrame]:
-    """Of the chapter on the settings, and the changes that a paired test tells from none."""
-
-    def named(row: pd.Series) -> str:
-        return f"{row.auroc:.3f} ({row.factor}: {row.value})"
-
-    numbers: Numbers = {}
-    for name, rows in table[table.model == "combined"].groupby("category"):
-        numbers[f"{name}_low"] = named(rows.loc[rows.auroc.idxmin()])
-        numbers[f"{name}_high"] = named(rows.loc[rows.auroc.idxmax()])
-    rows = table[(table.model == "patchcore") & (table.category == "screw")]
-    numbers["patchcore_high"] = named(rows.loc[rows.auroc.idxmax()])
-    turned = table[~table.usual.astype(bool)]
-    clear = turned[turned.p < 0.05].sort_values("change", key=abs, ascending=False)
-    numbers |= {"turned": str(len(turned)), "clear": str(len(clear))}
-    numbers["by_chance"] = f"{0.05 * len(turned):.0f}"
-    columns = ["category", "model", "factor", "value", "auroc", "change", "p"]
-    return numbers, clear.assign(p=clear.p.map(p_value))[columns]

@@ -5,6 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from anomalylib.detectors.thresholds import Conformal, MeanPlusSigma
+from study.names import MODELS
 from study.tables.across_parts import holm
 from study.tables.reference import RULES, Rule, of_model, scores_of, select
 from study.tables.text import Numbers
@@ -52,6 +53,7 @@ def promises(scores: pd.DataFrame, nominal: pd.DataFrame, backbone: str) -> pd.D
     """
     rows = []
     there = nominal[(nominal.variant == VARIANT) & (nominal.seed == 0)]
+    there = there[there.model.isin(MODELS)]
     for (category, model), images in there.groupby(["category", "model"], sort=False):
         which = {"category": category, "variant": VARIANT} | of_model(model, backbone)
         if (images.backbone != which["backbone"]).all():

@@ -13,6 +13,7 @@ from anomalylib.errors import UserError
 from anomalylib.metrics import image as metrics
 from anomalylib.metrics import intervals
 from study.checkout import ROOT
+from study.tables.across_parts import mean_over_parts
 
 REFERENCE = ROOT / "data" / "reference"
 GROUP = ["category", "variant", "model", "backbone"]
@@ -22,7 +23,7 @@ SCORE = "score_top10"
 
 
 class Rule(NamedTuple):
-    """A threshold rule and the nominal scores it learns from."""
+    """A threshold rule and the scores of normal images it learns from."""
 
     name: str
     variant: str
@@ -64,6 +65,16 @@ def read_table(name: str, folder: str | Path = REFERENCE) -> pd.DataFrame:
 def read_tables(*names: str, folder: str | Path = REFERENCE) -> list[pd.DataFrame]:
     """Several of the committed tables, in the order asked for."""
     return [read_table(name, folder) for name in names]
+
+
+def read_arrays(name: str, folder: str | Path = REFERENCE) -> dict[str, np.ndarray]:
+    """The committed arrays of one file, such as ``"examples"``, by their names."""
+    path = ROOT / folder / f"{name}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            return dict(held)
+    except (OSError, ValueError):
+        raise UserError(f"no reference results at {path}: `make reference` makes them") from None
 
 
 def read_provenance(folder: str | Path = REFERENCE) -> dict[str, Any]:
@@ -118,11 +129,22 @@ def scores_of(
 def seed_zero(
     scores: pd.DataFrame, nominal: pd.DataFrame, rule: Rule, **which: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Of seed 0: labels and scores (N,), the nominal scores (M,), and the rule's threshold."""
+    """Of seed 0: labels and scores (N,), scores of normal images (M,), the rule's threshold."""
     rows = which | {"variant": rule.variant}
     labels, values = scores_of(scores, **rows)
     learned = select(nominal, seed=0, images=rule.images, **rows).score.to_numpy()
     return labels, values[0], learned, rule.rule.fit(learned).threshold_
+
+
+def seed_thresholds(nominal: pd.DataFrame, examples: pd.DataFrame) -> dict[str, float]:
+    """The original rule's threshold of seed 0, by the name of the arrays of ``examples``."""
+    found = {}
+    for row in examples.drop_duplicates("arrays").itertuples():
+        which = {"category": row.category, "model": row.model, "variant": row.variant}
+        which |= {"backbone": row.backbone, "seed": 0, "images": RULES[0].images}
+        learned = select(nominal, **which).score.to_numpy()
+        found[row.arrays] = RULES[0].rule.fit(learned).threshold_
+    return found
 
 
 def wins_of(scores: pd.DataFrame, column: str = SCORE, **which: str) -> np.ndarray:
@@ -134,9 +156,9 @@ def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -
     """One row a category, variant, model and backbone, over its seeds, of the tables so named.
 
     ``auroc_sd`` is the spread over seeds; ``auroc_ci_*`` bootstrap and
-    ``auroc_delong_*`` DeLong intervals over the choice of test images, two
-    different uncertainties. Bounds of rates are Clopper and Pearson's,
-    one-sided 95 %, at the mean count rounded to the worse side.
+    ``auroc_delong_*`` DeLong intervals over the choice of test images;
+    ``auroc_both_*`` a bootstrap over seeds and images together, which is the
+    first where there is one seed. Bounds of rates are those of the worst seed.
     """
     rows = []
     for key in scores[GROUP].drop_duplicates().itertuples(index=False):
@@ -144,6 +166,8 @@ def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -
         labels, values = scores_of(scores, **which)
         wins = intervals.win_matrix(labels, values)
         low, high = intervals.auroc_interval(wins)[1:]
+        both = mean_over_parts({"one": (labels, values)})
+        single = len(values) == 1 or np.isnan(both.low)
         delong = intervals.delong(wins)
         own = runs.loc[(runs[GROUP] == list(key)).all(axis=1)]
         found = [metrics.auroc(labels, each) for each in values]
@@ -151,10 +175,14 @@ def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -
             "layers": own.layers.iloc[0] if len(own) else "",
             "image_size": own.image_size.iloc[0] if len(own) else np.nan,
             "n_seeds": len(values),
+            "n_normal": int((labels == 0).sum()),
+            "n_anomalous": int((labels == 1).sum()),
             "auroc_mean": np.mean(found),
             "auroc_sd": np.std(found, ddof=1) if len(found) > 1 else np.nan,
             "auroc_ci_low": low,
             "auroc_ci_high": high,
+            "auroc_both_low": low if single else both.low,
+            "auroc_both_high": high if single else both.high,
             "auroc_delong_low": delong.low,
             "auroc_delong_high": delong.high,
             "pixel_auroc_mean": own.pixel_auroc.mean(),
@@ -175,7 +203,8 @@ def summarise(scores: pd.DataFrame, nominal: pd.DataFrame, runs: pd.DataFrame) -
 def decisions(scores: pd.DataFrame, nominal: pd.DataFrame) -> pd.DataFrame:
     """What each threshold rule decides, one row a category, model, backbone and rule.
 
-    Counts and rates are means over seeds.
+    Counts and rates are means over seeds, ``_least`` and ``_most`` those of single seeds. Bounds
+    are Clopper and Pearson's, one-sided 95 %, of the seed that does worst.
     """
     keys, rows = ["category", "model", "backbone"], []
     for rule in RULES if len(nominal) else ():
@@ -190,18 +219,22 @@ def decisions(scores: pd.DataFrame, nominal: pd.DataFrame) -> pd.DataFrame:
             normal, anomalous = int((labels == 0).sum()), int((labels == 1).sum())
             row = own | {
                 "threshold_rule": rule.name,
-                "n_nominal": len(learned.iloc[0]),
+                "n_learned": len(learned.iloc[0]),
                 "n_seeds": len(thresholds),
                 "threshold": np.mean(thresholds),
                 "skewness": np.mean([stats.skew(each) for each in learned]),
                 "n_normal": normal,
                 "false_alarms": alarms.mean(),
+                "false_alarms_least": alarms.min(),
+                "false_alarms_most": alarms.max(),
                 "fpr": alarms.mean() / normal,
-                "fpr_ci_high": intervals.upper_bound(int(np.ceil(alarms.mean())), normal),
+                "fpr_ci_high": intervals.upper_bound(int(alarms.max()), normal),
                 "n_anomalous": anomalous,
                 "hits": hits.mean(),
+                "hits_least": hits.min(),
+                "hits_most": hits.max(),
                 "recall": hits.mean() / anomalous,
-                "recall_ci_low": intervals.lower_bound(int(np.floor(hits.mean())), anomalous),
+                "recall_ci_low": intervals.lower_bound(int(hits.min()), anomalous),
             }
             rows.append(row)
     return pd.DataFrame(rows)

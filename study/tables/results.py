@@ -15,7 +15,7 @@ from anomalylib.files import written_whole
 from anomalylib.images.category import Category
 from anomalylib.metrics import image as metrics
 from anomalylib.metrics.intervals import upper_bound
-from study.names import CONTROL, MODELS, plain
+from study.names import CONTROL, MODELS, label, plain
 
 OF_FEATURES = ("image_size", "pool_padding", "normalise", "precision")
 OF_BACKBONE = ("name", "layers", "sha256")
@@ -41,7 +41,7 @@ class Result(BaseModel):
     labels: list[int]  # 0 for normal, 1 for anomalous
     scores: list[float]  # of each test image; higher is more anomalous
     mean_grey: list[float]
-    nominal_scores: list[float]  # of the training images, which the threshold is learned from
+    normal_scores: list[float]  # of the training images, which the threshold is learned from
     threshold: float  # scores above it are called anomalous
     seconds: dict[str, float]  # wall time of each step
     versions: dict[str, str]  # of Python and the packages the numbers depend on
@@ -229,7 +229,7 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
             counts = result.confusion
             row = {
                 "category": plain(category),
-                "model": plain(result.model),
+                "model": label(result.model),
                 "AUROC": f"{result.auroc:.3f}" if result.has_anomalous else "–",
                 "false alarms": f"{counts.false_alarm} of {counts.normal}",
                 "at most": f"{upper_bound(counts.false_alarm, counts.normal):.0%}",
@@ -238,7 +238,7 @@ def tabulate(results: list[Result]) -> pd.DataFrame:
             rows.append(row)
         if mine[0].has_anomalous:
             control = f"{mine[0].control_auroc:.3f}"
-            rows.append({"category": plain(category), "model": CONTROL, "AUROC": control})
+            rows.append({"category": plain(category), "model": label(CONTROL), "AUROC": control})
     return pd.DataFrame(rows).fillna("–")
 
 
@@ -272,8 +272,8 @@ def defect_table(results: list[Result]) -> pd.DataFrame:
     """
     first = joined(results, alike=True)[0]
     labels, kinds = np.array(first.labels), np.array(first.defect_types)
-    by_model = {plain(result.model): result.scores for result in results} | {
-        CONTROL: first.mean_grey
+    by_model = {label(result.model): result.scores for result in results} | {
+        label(CONTROL): first.mean_grey
     }
     rows = []
     for kind in sorted(set(kinds[labels == 1])):
@@ -286,4 +286,4 @@ def defect_table(results: list[Result]) -> pd.DataFrame:
 
 
 def _said(result: Result) -> str:
-    return plain(f"{result.category} {result.model}")
+    return f"{plain(result.category)} {label(result.model)}"

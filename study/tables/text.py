@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from anomalylib.metrics.intervals import Interval
-from study.names import MEASURED, REPORTED
+from study.names import MODELS, REPORTED
 
 Numbers = dict[str, Any]
 """What a page's text takes by name: texts, or numbers that get three digits."""
@@ -70,14 +70,14 @@ def decided(thresholds: pd.DataFrame, rules: Mapping[str, str]) -> dict[str, str
             key = f"{row.category}_{row.model}_{short}"
             said |= {f"{key}_recall": f"{row.recall:.0%}", f"{key}_fpr": f"{row.fpr:.0%}"}
             said |= {f"{key}_bound": f"{row.fpr_ci_high:.0%}", f"{key}_normal": str(row.n_normal)}
-            said |= {f"{key}_skew": f"{row.skewness:.1f}", f"{key}_n": str(row.n_nominal)}
+            said |= {f"{key}_skew": f"{row.skewness:.1f}", f"{key}_n": str(row.n_learned)}
     return said
 
 
 def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Published numbers and our own in one table, sorted by the harder part."""
     rows = published.drop(columns=["repository", "commit", "key"])
-    own = summary[(summary.variant == "plain") & summary.model.isin(MEASURED)]
+    own = summary[(summary.variant == "plain") & summary.model.isin(MODELS)]
     own = own[own.category.isin(REPORTED)]
     ours = []
     for (model, backbone), found in own.groupby(["model", "backbone"], sort=False):
@@ -86,7 +86,7 @@ def beside(published: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
         said = [
             f"[{each.auroc_ci_low:.3f}, {each.auroc_ci_high:.3f}]" for each in found.itertuples()
         ]
-        most = found.n_seeds.max()
-        ours.append(row | {"note": f"{most} seed{'s' if most > 1 else ''}; {', '.join(said)}"})
+        counts = " and ".join(dict.fromkeys(map(str, found.n_seeds)))
+        ours.append(row | {"note": f"seeds: {counts}; {', '.join(said)}"})
     both = pd.concat([rows, pd.DataFrame(ours)], ignore_index=True)
     return both.sort_values("screw", ascending=False, ignore_index=True)

@@ -103,7 +103,7 @@ def test_every_model_computes_on_the_accelerator_alone(model, room, resnet18_fil
         detector = detector_of(model, resnet18_file, NAME)
         maps = detector.fit(NORMAL).anomaly_maps(NORMAL[:3])
         assert len(maps) == len(detector.score_samples(NORMAL[:3])) == 3
-        assert detector.nominal_scores_.shape == (len(NORMAL),)
+        assert detector.normal_scores_.shape == (len(NORMAL),)
         assert len(detector.gallery().vectors) == len(NORMAL)
         held = [*detector.model_.parameters(), *detector.model_.buffers()]
         assert {str(tensor.device) for tensor in held} == {NAME}

@@ -129,7 +129,7 @@ def test_reference_results_are_not_made_of_the_wrong_things(command, capsys, tin
 
     assert "real parts are needed" in complaint()
     data = ["--data-root", str(tiny_root)]
-    assert "drawn parts give no reference results" in complaint(*data)
+    assert "synthetic parts give no reference results" in complaint(*data)
     assert "of metal_nut and screw at least" in complaint(*data, "--categories", "screw")
     out = ["--output", str(tmp_path / "out")]
     assert "no weights file" in complaint(*data, *out, "--weights", "x.safetensors")

@@ -28,7 +28,7 @@ def detector_file(tiny_root, tmp_path_factory):
 
 @pytest.fixture
 def parts(tiny_root, tmp_path):
-    """A training image, a picture of noise, a grey one and a file that is none."""
+    """A training image, an image of noise, a grey one and a file that is none."""
     train = load_category(tiny_root, "metal_nut").train
     folder = tmp_path / "neue Teile"
     folder.mkdir()
@@ -45,8 +45,8 @@ def test_findings_agree_with_the_detector(detector_file, parts):
     found = {each.path.name: each for each in inspection.inspect(detector, [parts])}
     assert list(found) == ["broken.jpg", "grey.png", "known.png", "noise.bmp"]
     known, noise = found["known.png"], found["noise.bmp"]
-    pictures = [np.asarray(Image.open(parts / name)) for name in ("known.png", "noise.bmp")]
-    assert [known.score, noise.score] == pytest.approx(detector.score_samples(pictures), rel=1e-5)
+    images = [np.asarray(Image.open(parts / name)) for name in ("known.png", "noise.bmp")]
+    assert [known.score, noise.score] == pytest.approx(detector.score_samples(images), rel=1e-5)
     assert noise.decision == "anomalous" and noise.score > noise.threshold == detector.threshold_
     assert (
         known.nearest_name == "train/good/002.png"
@@ -56,10 +56,10 @@ def test_findings_agree_with_the_detector(detector_file, parts):
     assert known.checked and not noise.checked
     assert found["broken.jpg"].decision == "unreadable"
     assert "broken.jpg" in found["broken.jpg"].reason
-    assert noise.map.shape == detector.anomaly_maps(pictures[1:])[0].shape
+    assert noise.map.shape == detector.anomaly_maps(images[1:])[0].shape
 
 
-def test_many_are_judged_as_one_alone(detector_file, parts, monkeypatch):
+def test_many_are_scored_as_one_alone(detector_file, parts, monkeypatch):
     detector = load(detector_file)
     paths = [parts / name for name in ("grey.png", "known.png", "noise.bmp")]
     together = inspection.inspect(detector, paths)
@@ -97,7 +97,7 @@ def test_images_are_files_and_folders_in_order(parts, tmp_path):
             inspection.images_of(wrong)
 
 
-def test_whatever_lies_in_a_folder_is_judged_or_named(detector_file, parts, tmp_path, capsys):
+def test_whatever_lies_in_a_folder_is_scored_or_named(detector_file, parts, tmp_path, capsys):
     folder = tmp_path / "new"
     for name, suffix in (("JPEG", "jpe"), ("JPEG", "jfif"), ("PNG", "PNG"), ("BMP", "dib")):
         (folder / "shift 2" / suffix).mkdir(parents=True)
@@ -187,12 +187,12 @@ def test_calibrating_refuses_what_sets_no_threshold(
 
 def test_what_is_known_of_the_training_images_is_repeated(detector_file, parts, tmp_path, capsys):
     detector = load(detector_file)
-    detector.remarks_ = ("metal_nut: stop, the light is not the same",)
+    detector.remarks_ = ("metal_nut: stop, the illumination is not the same",)
     path = save(detector, tmp_path / "x.safetensors")
     report = tmp_path / "r.html"
     main(["inspect", "--detector", str(path), "--html", str(report), str(parts / "grey.png")])
-    assert "remember: metal_nut: stop, the light is not the same" in capsys.readouterr().err
-    assert "the light is not the same" in report.read_text()
+    assert "remember: metal_nut: stop, the illumination is not the same" in capsys.readouterr().err
+    assert "the illumination is not the same" in report.read_text()
 
 
 def test_deeper_images_are_scaled_as_the_training_images_were(detector_file, parts, tmp_path):

@@ -57,7 +57,7 @@ def near(found, expected, threshold):
     return np.abs(found - expected) <= 1e-4 * np.maximum(expected, threshold)
 
 
-def assert_judges_alike(detector, path, images):
+def assert_scores_alike(detector, path, images):
     scores, maps = export._opened(path).run(["score", "map"], {"images": images})
     expected = detector.anomaly_maps(images)
     assert maps.shape == expected.shape and scores.shape == (len(images),)
@@ -66,9 +66,9 @@ def assert_judges_alike(detector, path, images):
 
 
 @pytest.mark.parametrize("images", [NEW, NEW[:1], NEW[2:], np.stack([spoiled(NORMAL[0])])])
-def test_a_file_judges_as_its_detector(exported, images):
+def test_a_file_scores_as_its_detector(exported, images):
     _, detector, path = exported
-    assert_judges_alike(detector, path, images)
+    assert_scores_alike(detector, path, images)
 
 
 def test_images_of_different_sizes_are_scored_one_by_one(exported):
@@ -102,7 +102,7 @@ def test_a_backbone_that_is_a_program_is_exported_by_its_name(he_file, tmp_path)
     extractor = FeatureExtractor(resolve_backbone("resnet50-he", he_file, "layer3"), image_size=64)
     detector = Pooled(extractor, cache=tmp_path).fit(NORMAL)
     path = to_onnx(detector, tmp_path / "pair.onnx")
-    assert_judges_alike(detector, path, NEW)
+    assert_scores_alike(detector, path, NEW)
     said = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     assert (said["backbone"], said["layers"]) == ("resnet50-he", "layer3")
     assert said["weights_sha256"] == extractor.backbone.sha256
@@ -116,10 +116,10 @@ def test_efficientnet_is_exported_and_nothing_is_said_but_progress(tmp_path, cap
     assert not said.out
     bars = [line for line in said.err.replace("\r", "\n").splitlines() if line]
     assert bars and all(line.startswith(("features:", "training:")) for line in bars)
-    assert_judges_alike(detector, path, NEW)
+    assert_scores_alike(detector, path, NEW)
 
 
-def test_a_file_that_judges_otherwise_is_never_left(program, tmp_path, monkeypatch):
+def test_a_file_that_scores_otherwise_is_never_left(program, tmp_path, monkeypatch):
     class Wrong(export.WholePath):
         def forward(self, images):
             score, maps = super().forward(images)
@@ -160,7 +160,7 @@ def test_a_file_has_its_detectors_settings_and_field_of_view(program, tmp_path):
     detector.view_ = np.zeros((64, 64), dtype=bool)
     detector.view_[:, :24] = True
     path = to_onnx(detector, tmp_path / "x.onnx")
-    assert_judges_alike(detector, path, NEW)
+    assert_scores_alike(detector, path, NEW)
     (maps,) = export._opened(path).run(["map"], {"images": NEW})
     assert maps[..., :3].any() and not maps[..., 3:].any()  # cells of 8 pixels
     assert (onnx_scores(path, NEW) <= everywhere * (1 + 1e-4)).all()

@@ -23,7 +23,7 @@ def weights_of(name, resnet18_file):
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_a_detector_judges_as_it_did_before_it_was_saved(name, extractor, resnet18_file, tmp_path):
+def test_a_detector_scores_as_it_did_before_it_was_saved(name, extractor, resnet18_file, tmp_path):
     settings = {"cache": tmp_path, "top_k": 4, "sigma": 2.5}
     before = every_detector(extractor, **settings)[name].fit(NORMAL)
     path = al.save(before, tmp_path / "über alles" / f"{name}.safetensors")
@@ -32,7 +32,7 @@ def test_a_detector_judges_as_it_did_before_it_was_saved(name, extractor, resnet
     assert (after.score_samples(NEW) == before.score_samples(NEW)).all()
     assert (after.anomaly_maps(NEW) == before.anomaly_maps(NEW)).all()
     assert after.threshold_ == before.threshold_
-    assert (after.nominal_scores_ == before.nominal_scores_).all()
+    assert (after.normal_scores_ == before.normal_scores_).all()
     surroundings = {"features", "cache"}
     given = before.get_params(deep=False)
     kept = after.get_params(deep=False)
@@ -67,7 +67,7 @@ def test_the_threshold_and_its_rule_are_kept(rule, extractor, resnet18_file, tmp
 
 def test_what_is_known_of_the_training_images_is_kept(extractor, resnet18_file, tmp_path):
     detector = al.Pooled(extractor).fit([image.astype(np.uint16) << 4 for image in NORMAL])
-    detector.remarks_ = ("the light is not the same",)
+    detector.remarks_ = ("the illumination is not the same",)
     loaded = al.load(al.save(detector, tmp_path / "x.safetensors"), str(resnet18_file))
     assert loaded.remarks_ == detector.remarks_ and loaded.bits_ == detector.bits_ == 12
     assert loaded.gallery().usual == detector.gallery().usual > 0

@@ -91,7 +91,7 @@ def test_a_line_says_what_inspecting_says_and_which_file_it_was(detector, folder
         assert row["distance"] == pytest.approx(finding.distance)
         about = path.stat()
         assert (row["size"], row["mtime_ns"]) == (about.st_size, about.st_mtime_ns)
-        assert row["judged"].endswith("+00:00") and row["milliseconds"] > 0
+        assert row["scored"].endswith("+00:00") and row["milliseconds"] > 0
 
 
 def test_the_backbone_sees_an_image_once(extractor, folder, monkeypatch):
@@ -118,7 +118,7 @@ def test_the_oldest_comes_first_then_the_name(detector, folder):
     assert names(seen(detector, folder, 1, 1)) == ["z.png", "in/c.png", "a.png", "b.png"]
 
 
-def test_an_image_is_judged_when_it_is_the_same_at_two_looks(detector, folder):
+def test_an_image_is_scored_when_it_is_the_same_at_two_looks(detector, folder):
     path = folder / "a.png"
     whole = draw(path, 1).read_bytes()
 
@@ -130,7 +130,7 @@ def test_an_image_is_judged_when_it_is_the_same_at_two_looks(detector, folder):
     assert row["decision"] == "anomalous" and row["size"] == len(whole)
 
 
-def test_what_stays_undecodable_is_unreadable_once_and_judged_when_completed(detector, folder):
+def test_what_stays_undecodable_is_unreadable_once_and_scored_when_completed(detector, folder):
     path = folder / "a.png"
     whole = draw(path, 0).read_bytes()
     path.write_bytes(whole[:900])
@@ -155,28 +155,28 @@ def test_what_vanishes_is_passed_over(detector, folder, monkeypatch):
     path = draw(folder / "a.png", 0)
     assert seen(detector, folder, 1, path.unlink, 1) == []
     draw(folder / "b.png", 0), draw(folder / "in" / "c.png", 2)
-    judged = watch.judged
+    scored = watch.scored
 
     def and_gone(detector, paths):
-        found = judged(detector, paths)
+        found = scored(detector, paths)
         paths[0].unlink()
         return found
 
-    monkeypatch.setattr(watch, "judged", and_gone)
+    monkeypatch.setattr(watch, "scored", and_gone)
     assert seen(detector, folder, 1, 1, 1) == [] and kept(folder) == []
 
 
-def test_an_image_that_changes_while_it_is_read_is_judged_as_it_is_then(
+def test_an_image_that_changes_while_it_is_read_is_scored_as_it_is_then(
     detector, folder, monkeypatch
 ):
     path = draw(folder / "a.png", 0, 1)
-    judged, times = watch.judged, []
+    scored, times = watch.scored, []
 
     def changed(detector, paths):
         times.append(1)
-        return judged(detector, [draw(path, 1, 2)] if len(times) == 1 else paths)
+        return scored(detector, [draw(path, 1, 2)] if len(times) == 1 else paths)
 
-    monkeypatch.setattr(watch, "judged", changed)
+    monkeypatch.setattr(watch, "scored", changed)
     (row,) = seen(detector, folder, 1, 1, 1, 1)
     assert row["mtime_ns"] == 2 * SECOND and row["decision"] == "anomalous"
 
@@ -185,14 +185,14 @@ def test_a_score_that_is_no_number_is_unreadable_and_the_others_are_judged(
     detector, folder, monkeypatch
 ):
     draw(folder / "a.png", 0, 1), draw(folder / "b.png", 2, 2)
-    judged = watch.judged
+    scored = watch.scored
 
     def spoiled_once(detector, paths):
         if paths[0].name == "a.png":
             raise UserError("the score of image 0 of 1 is nan")
-        return judged(detector, paths)
+        return scored(detector, paths)
 
-    monkeypatch.setattr(watch, "judged", spoiled_once)
+    monkeypatch.setattr(watch, "scored", spoiled_once)
     rows = seen(detector, folder, 1, 1, 9)
     assert [(row["image"], row["decision"]) for row in rows] == [
         ("b.png", "normal"),
@@ -215,7 +215,7 @@ def test_names_of_writers_and_systems_are_passed_over(detector, folder):
     assert row["decision"] == "unreadable" and row["image"] == "a.HEIC"
 
 
-def test_a_name_that_is_no_text_is_judged_once(detector, folder):
+def test_a_name_that_is_no_text_is_scored_once(detector, folder):
     path = draw(folder / "a.png", 0)
     try:
         path.rename(folder / os.fsdecode(b"a\xff.png"))
@@ -225,7 +225,7 @@ def test_a_name_that_is_no_text_is_judged_once(detector, folder):
     assert seen(detector, folder, 1, 1) == []
 
 
-def test_half_a_line_is_cut_off_wherever_it_ends_and_its_image_judged_again(detector, folder):
+def test_half_a_line_is_cut_off_wherever_it_ends_and_its_image_scored_again(detector, folder):
     draw(folder / "a.png", 0, 1), draw(folder / "b.png", 1, 2)
     rows, path = seen(detector, folder, 1, 1), folder / "inspected.jsonl"
     first, second = path.read_bytes().splitlines(keepends=True)
@@ -233,7 +233,7 @@ def test_half_a_line_is_cut_off_wherever_it_ends_and_its_image_judged_again(dete
     for half in (*halves, second[:40] + b"\0" * 40, b"\0" * 40):
         path.write_bytes(first + half)
         with path.open("a+b") as record:
-            assert {version.image for version in watch.judged_before(record)} == {"a.png"}
+            assert {version.image for version in watch.scored_before(record)} == {"a.png"}
         assert path.read_bytes() == first
     path.write_bytes(first + second[:99])
     (again,) = seen(detector, folder, 1, 1)
@@ -315,13 +315,13 @@ def test_a_signal_ends_it_after_the_current_image(
     usual = signal.getsignal(number)
     for index in range(3):
         draw(folder / f"{index}.png", index)
-    judged = watch.judged
-    stop = lambda *given: os.kill(os.getpid(), number) or judged(*given)  # noqa: E731
-    monkeypatch.setattr(watch, "judged", stop)
+    scored = watch.scored
+    stop = lambda *given: os.kill(os.getpid(), number) or scored(*given)  # noqa: E731
+    monkeypatch.setattr(watch, "scored", stop)
     assert ask(detector_file, "--watch", folder, "--every", "0.01", "--threshold", "1e9") == code
     out, err = capsys.readouterr()
     assert [json.loads(line)["decision"] for line in out.splitlines()] == ["normal"]
-    assert err == "stopped: 1 images judged\n" and len(kept(folder)) == 1
+    assert err == "stopped: 1 images scored\n" and len(kept(folder)) == 1
     assert signal.getsignal(number) is usual
 
 
@@ -329,7 +329,7 @@ def test_reminders_are_said_once_and_a_signal_ends_an_idle_watcher(
     detector_file, folder, tmp_path, capsys
 ):
     detector = load(detector_file)
-    detector.remarks_ = ("the light is not the same",)
+    detector.remarks_ = ("the illumination is not the same",)
     path = save(detector, tmp_path / "x.safetensors")
     begun = time.monotonic()
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
@@ -339,7 +339,7 @@ def test_reminders_are_said_once_and_a_signal_ends_an_idle_watcher(
     monitor.join()
     assert time.monotonic() - begun < 60
     err = capsys.readouterr().err.splitlines()
-    assert err == ["remember: the light is not the same", "stopped: 0 images judged"]
+    assert err == ["remember: the illumination is not the same", "stopped: 0 images scored"]
 
 
 def wait_for(path):

@@ -30,13 +30,13 @@ def test_the_drawn_detectors_are_all_there_are(extractor):
 def test_every_detector_keeps_the_interface(name, extractor):
     detector = every_detector(extractor)[name]
     assert detector.fit(NORMAL) is detector
-    assert detector.nominal_scores_.shape == (8,)
+    assert detector.normal_scores_.shape == (8,)
     maps = detector.anomaly_maps(NORMAL[:3])
     assert maps.ndim == 3 and len(maps) == 3
     by_hand = [np.sort(m.ravel())[-10:].mean() for m in maps]
     assert detector.score_samples(NORMAL[:3]) == pytest.approx(by_hand, rel=1e-5)
     assert detector.score_maps(maps) == pytest.approx(by_hand, rel=1e-5)
-    nominal = detector.nominal_scores_
+    nominal = detector.normal_scores_
     assert detector.threshold_ == pytest.approx(nominal.mean() + 3 * nominal.std())
     good, bad = detector.score_samples([NORMAL[0], spoiled(NORMAL[0])])
     assert bad > good
@@ -88,7 +88,7 @@ def test_one_door_for_fitting_maps_scores_and_decisions(extractor):
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_one_image_is_judged_as_among_others_and_nothing_is_kept_of_it(
+def test_one_image_is_scored_as_among_others_and_nothing_is_kept_of_it(
     name, extractor, tmp_path, monkeypatch
 ):
     passes = []
@@ -115,7 +115,7 @@ def test_inspecting_refuses_several_images_and_a_score_that_is_no_number(extract
     with pytest.raises(UserError, match="red first"):
         detector.inspect(NORMAL[0] / 200)
     detector.model_.bank.fill_(torch.nan)
-    with pytest.raises(UserError, match="no number to judge by"):
+    with pytest.raises(UserError, match="no number to compare"):
         detector.inspect(NORMAL[0])
 
 
@@ -234,10 +234,10 @@ def test_a_place_out_of_view_counts_in_no_map_and_no_score(name, with_view, extr
     spoilt = image.copy()
     spoilt[:, -8:] = 255 - spoilt[:, -8:]  # far from what is looked at
     assert (detector.anomaly_maps([spoilt])[0, :, half + 1 :] == 0).all()
-    assert detector.nominal_scores_ == pytest.approx(
+    assert detector.normal_scores_ == pytest.approx(
         detector.score_maps(
             np.concatenate(
-                [*map(detector.seen, detector._nominal_maps(detector.prepare(with_view.train)))]
+                [*map(detector.seen, detector._normal_maps(detector.prepare(with_view.train)))]
             )
         )
     )

@@ -40,10 +40,10 @@ def test_distances_against_numpy(extractor):
     assert len(bank) == round(0.1 * 8 * 64)
 
 
-def test_a_nominal_image_is_judged_without_its_own_patches(extractor):
+def test_a_nominal_image_is_scored_without_its_own_patches(extractor):
     detector = PatchCore(extractor, coreset=1.0, top_k=1).fit(NORMAL)
     assert detector.score_samples(NORMAL).max() < 0.1  # each patch finds itself
-    assert detector.nominal_scores_.min() > 0.2
+    assert detector.normal_scores_.min() > 0.2
 
 
 def test_patches_are_gathered_by_their_number():

@@ -31,5 +31,5 @@ def test_nominal_images_are_not_compared_with_themselves(extractor, monkeypatch)
     detector = Pooled(extractor).fit(NORMAL)
     rows = pooled(detector, NORMAL)
     distance = np.linalg.norm(rows[:, None] - rows[None], axis=-1) + np.diag([np.inf] * 8)
-    assert detector.nominal_scores_ == pytest.approx(distance.min(axis=1), rel=1e-4)
-    assert detector.nominal_scores_.min() > 0
+    assert detector.normal_scores_ == pytest.approx(distance.min(axis=1), rel=1e-4)
+    assert detector.normal_scores_.min() > 0

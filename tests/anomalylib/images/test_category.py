@@ -146,7 +146,7 @@ def test_one_depth_holds_for_all_images_of_a_category(deep):
     assert (category.test[len(category.test) - 1] == (values >> 4)[..., None]).all()
     Image.fromarray(values * 8).save(category.test.paths[-1])
     again = load_category(deep, "nut")
-    assert again.train.bits == 12  # what is judged teaches nothing
+    assert again.train.bits == 12  # what is scored teaches nothing
     with pytest.raises(
         UserError, match=rf"0\.png.*largest value is {values.max() * 8}, beyond 0 to 4095"
     ):

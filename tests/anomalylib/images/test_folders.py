@@ -12,7 +12,7 @@ from anomalylib.images.category import load_category
 from anomalylib.images.reading import SUFFIXES, UNREAD
 
 
-def picture(path, seed):
+def image(path, seed):
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path, format=None if path.suffix in {".png", ".bmp"} else "PNG")
@@ -22,10 +22,10 @@ def picture(path, seed):
 def own(tmp_path):
     """Ten normal parts and three abnormal ones, one of them with a mask."""
     for i in range(10):
-        picture(tmp_path / "bracket" / "normal" / f"{i}.png", i)
+        image(tmp_path / "bracket" / "normal" / f"{i}.png", i)
     for i, name in enumerate(("crack/a.png", "crack/b.png", "dent/a.bmp")):
-        picture(tmp_path / "bracket" / "abnormal" / name, 100 + i)
-    picture(tmp_path / "bracket" / "masks" / "crack" / "b_mask.png", 200)
+        image(tmp_path / "bracket" / "abnormal" / name, 100 + i)
+    image(tmp_path / "bracket" / "masks" / "crack" / "b_mask.png", 200)
     return tmp_path
 
 
@@ -74,9 +74,9 @@ def test_masks_go_with_their_images(own):
     assert masks["a.png"] is None and masks["b.png"].name == "b_mask.png"
     flat = own / "flat"
     for i in range(5):
-        picture(flat / "normal" / f"{i}.png", i)
-    picture(flat / "abnormal" / "7.png", 7)
-    picture(flat / "masks" / "7.png", 8)
+        image(flat / "normal" / f"{i}.png", i)
+    image(flat / "abnormal" / "7.png", 7)
+    image(flat / "masks" / "7.png", 8)
     abnormal = folders.find(own, "flat").test[-1]
     assert (abnormal.defect_type, abnormal.mask.parent.name) == ("abnormal", "masks")
 
@@ -96,14 +96,14 @@ def test_what_is_not_used_is_named_and_what_the_system_left_is_not(own, category
     folder, first = root / name, "normal" if name == "bracket" else "train/good"
     before = folders.find(root, name)
     for left in ("._0.png", ".DS_Store", "Thumbs.db", "desktop.ini", "@eaDir/0.png"):
-        picture(folder / first / left, 1)
-    picture(folder / ".ipynb_checkpoints" / "0.png", 1)
+        image(folder / first / left, 1)
+    image(folder / ".ipynb_checkpoints" / "0.png", 1)
     assert folders.find(root, name) == before
     (folder / first / "notes.txt").write_text("not an image")
     (folder / "readme").write_text("not an image")
     (folder / "videos" / "monday").mkdir(parents=True)
     (folder / "videos" / "monday" / "line.mp4").write_text("not an image")
-    picture(folder / "overview.png", 1)
+    image(folder / "overview.png", 1)
     found = folders.find(root, name)
     assert found.unused == tuple(
         sorted([f"{first}/notes.txt", "overview.png", "readme", "videos/"], key=folders._parts)
@@ -113,7 +113,7 @@ def test_what_is_not_used_is_named_and_what_the_system_left_is_not(own, category
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))
 def test_every_suffix_that_is_read_is_taken(own, suffix):
-    picture(own / "bracket" / "normal" / f"LAST{suffix.upper()}", 50)
+    image(own / "bracket" / "normal" / f"LAST{suffix.upper()}", 50)
     found = folders.find(own, "bracket")
     assert len(found.train) + sum(image.defect_type == "good" for image in found.test) == 11
 
@@ -123,7 +123,7 @@ def moved(start, end):
 
 
 def added(*names):
-    return lambda own: [picture(own / name, 300 + i) for i, name in enumerate(names)]
+    return lambda own: [image(own / name, 300 + i) for i, name in enumerate(names)]
 
 
 REFUSED_OWN = {
@@ -196,9 +196,9 @@ NAMES = ["x.png", "x.JPE", "x.heic", "notes.txt", "x", ".x.png"]
 def test_every_file_is_used_or_named(tmp_path_factory, extra):
     root = tmp_path_factory.mktemp("any")
     for number in range(5):
-        picture(root / "part" / "normal" / f"{number}.png", number)
+        image(root / "part" / "normal" / f"{number}.png", number)
     for number, (place, name) in enumerate(extra):
-        picture(root / "part" / place / name, 100 + number)
+        image(root / "part" / place / name, 100 + number)
     try:
         found = folders.find(root, "part")
     except UserError as error:
@@ -216,18 +216,18 @@ def test_every_file_is_used_or_named(tmp_path_factory, extra):
 
 
 def test_files_below_are_those_at_any_depth(tmp_path):
-    picture(tmp_path / "b" / "c" / "x.png", 1)
-    picture(tmp_path / "a.png", 1)
+    image(tmp_path / "b" / "c" / "x.png", 1)
+    image(tmp_path / "a.png", 1)
     (tmp_path / "b" / "notes.txt").write_text("")
     (tmp_path / "b" / "gone.png").symlink_to("nowhere")
-    picture(tmp_path / ".git" / "x.png", 1)
+    image(tmp_path / ".git" / "x.png", 1)
     found = [path.relative_to(tmp_path).as_posix() for path in folders.files_below(tmp_path)]
     assert found == ["a.png", "b/c/x.png", "b/gone.png", "b/notes.txt"]
 
 
 def test_validation_images_are_neither_learned_from_nor_judged(own, category_folder):
-    picture(own / "bracket" / "validation" / "v.png", 60)
-    picture(category_folder / "bolt" / "validation" / "good" / "v.png", 60)
+    image(own / "bracket" / "validation" / "v.png", 60)
+    image(category_folder / "bolt" / "validation" / "good" / "v.png", 60)
     for root, name, inside in ((own, "bracket", "v.png"), (category_folder, "bolt", "good/v.png")):
         found = folders.find(root, name)
         assert [image.path for image in found.validation] == [root / name / "validation" / inside]
@@ -248,7 +248,7 @@ def test_the_part_itself_in_place_of_the_folder_above_is_recognised(own):
     [("Normal", "normal"), ("good", "normal"), ("training/good", "train/good"), ("ok", "normal")],
 )
 def test_a_folder_that_is_nearly_a_category_is_told_what_is_missing(tmp_path, name, meant):
-    picture(tmp_path / "nut" / name / "0.png", 1)
+    image(tmp_path / "nut" / name / "0.png", 1)
     with pytest.raises(UserError, match=rf"no category 'nut'.*is {meant} meant\?"):
         folders.find(tmp_path, "nut")
 

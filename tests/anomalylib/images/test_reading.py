@@ -90,7 +90,7 @@ def test_lossy_colours_come_back_nearly(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["png", "gif", "pgm"])
-def test_a_grey_picture_has_three_equal_channels(tmp_path, suffix):
+def test_a_grey_image_has_three_equal_channels(tmp_path, suffix):
     assert (read_image(saved(tmp_path / f"x.{suffix}", GREY)) == GREY[..., None]).all()
 
 
@@ -101,7 +101,7 @@ def test_of_16_bits_the_upper_8_are_kept(tmp_path, suffix):
     assert (read_image(path) == GREY[..., None]).all()
 
 
-def test_a_picture_is_turned_as_its_camera_was(tmp_path):
+def test_a_image_is_turned_as_its_camera_was(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
     path = saved(tmp_path / "x.png", COLOUR, exif=exif)
@@ -123,7 +123,7 @@ def test_palette_transparency_cmyk_and_one_bit(tmp_path):
     assert (read_image(tmp_path / "bit.png")[..., 0] == np.where(GREY > 127, 255, 0)).all()
 
 
-def test_what_a_camera_adds_to_a_jpeg_is_no_second_picture(tmp_path):
+def test_what_a_camera_adds_to_a_jpeg_is_no_second_image(tmp_path):
     preview = Image.fromarray(COLOUR[:10])
     options = {"format": "MPO", "save_all": True, "append_images": [preview]}
     path = saved(tmp_path / "x.jpg", COLOUR, **options)
@@ -178,7 +178,7 @@ def test_pixels_of_no_known_range_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp", "webp", "gif", "ppm"])
-def test_a_picture_cut_short_is_refused(tmp_path, suffix):
+def test_a_image_cut_short_is_refused(tmp_path, suffix):
     path = saved(tmp_path / f"x.{suffix}", COLOUR)
     whole = path.read_bytes()
     for share in (0.2, 0.6, 0.95):

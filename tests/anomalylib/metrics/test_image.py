@@ -75,14 +75,14 @@ def test_the_best_f1_against_every_threshold():
 
 
 @st.composite
-def judged(draw):
+def scored(draw):
     """Labels of both kinds, and whole-numbered scores with ties."""
     labels = [0, 1, *draw(st.lists(st.integers(0, 1), max_size=30))]
     scores = draw(st.lists(st.integers(-50, 50), min_size=len(labels), max_size=len(labels)))
     return np.array(labels), np.array(scores, dtype=float)
 
 
-@given(judged())
+@given(scored())
 def test_auroc_is_the_share_of_pairs_won_whatever_the_scale(case):
     labels, scores = case
     pairs = scores[labels == 1][:, None] - scores[labels == 0]
@@ -92,7 +92,7 @@ def test_auroc_is_the_share_of_pairs_won_whatever_the_scale(case):
     assert metrics.auroc(1 - labels, scores) == pytest.approx(1 - won)
 
 
-@given(judged(), st.integers(-60, 60), st.integers(0, 20))
+@given(scored(), st.integers(-60, 60), st.integers(0, 20))
 def test_decisions_count_every_image_and_fall_with_the_threshold(case, threshold, higher):
     labels, scores = case
     low = metrics.confusion(labels, scores, threshold)
@@ -102,7 +102,7 @@ def test_decisions_count_every_image_and_fall_with_the_threshold(case, threshold
     assert low.hit == sum(1 for y, s in zip(labels, scores, strict=True) if y and s > threshold)
 
 
-@given(judged())
+@given(scored())
 def test_precision_based_metrics_stay_between_guessing_and_one(case):
     labels, scores = case
     assert 0 < metrics.average_precision(labels, scores) <= 1 + 1e-12

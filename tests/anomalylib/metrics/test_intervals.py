@@ -8,7 +8,7 @@ from anomalylib.metrics import intervals
 
 
 @pytest.fixture
-def judged():
+def scored():
     """Labels, and scores of two related models that know a little."""
     random = np.random.default_rng(0)
     labels = np.array([0] * 25 + [1] * 40)
@@ -17,22 +17,22 @@ def judged():
     return labels, first.round(1), second.round(1)  # rounded, so that there are ties
 
 
-def test_the_mean_win_is_the_auroc(judged):
-    labels, scores, _ = judged
+def test_the_mean_win_is_the_auroc(scored):
+    labels, scores, _ = scored
     assert intervals.win_matrix(labels, scores).mean() == pytest.approx(
         roc_auc_score(labels, scores), abs=1e-12
     )
 
 
-def test_several_seeds_give_the_mean_auroc(judged):
-    labels, first, second = judged
+def test_several_seeds_give_the_mean_auroc(scored):
+    labels, first, second = scored
     both = intervals.win_matrix(labels, np.stack([first, second]))
     expected = (roc_auc_score(labels, first) + roc_auc_score(labels, second)) / 2
     assert both.mean() == pytest.approx(expected, abs=1e-12)
 
 
-def test_delong_is_the_formula_of_the_paper_written_with_loops(judged):
-    labels, scores, _ = judged
+def test_delong_is_the_formula_of_the_paper_written_with_loops(scored):
+    labels, scores, _ = scored
     x, y = scores[labels == 1], scores[labels == 0]
     psi = [[1.0 if a > b else 0.5 if a == b else 0.0 for b in y] for a in x]
     theta = sum(map(sum, psi)) / (len(x) * len(y))
@@ -54,8 +54,8 @@ def test_delongs_error_is_near_the_spread_of_many_draws():
     assert np.mean(errors) == pytest.approx(spread, rel=0.15)
 
 
-def test_the_bootstrap_draws_within_each_class(judged):
-    labels, scores, _ = judged
+def test_the_bootstrap_draws_within_each_class(scored):
+    labels, scores, _ = scored
     wins = intervals.win_matrix(labels, scores)
     random = np.random.default_rng(5)
     anomalous, normal = scores[labels == 1], scores[labels == 0]
@@ -72,8 +72,8 @@ def test_the_bootstrap_draws_within_each_class(judged):
     assert found == intervals.bootstrap(wins)  # one seed, one interval
 
 
-def test_the_paired_test_is_delongs_with_the_covariance(judged):
-    labels, first, second = judged
+def test_the_paired_test_is_delongs_with_the_covariance(scored):
+    labels, first, second = scored
     components = []
     for scores in (first, second):
         wins = intervals.win_matrix(labels, scores)
@@ -90,8 +90,8 @@ def test_the_paired_test_is_delongs_with_the_covariance(judged):
     assert p == pytest.approx(2 * stats.norm.sf(abs(z)), abs=1e-12)
 
 
-def test_equal_models_are_not_told_apart(judged):
-    labels, scores, _ = judged
+def test_equal_models_are_not_told_apart(scored):
+    labels, scores, _ = scored
     wins = intervals.win_matrix(labels, scores)
     assert intervals.paired_p(wins, wins) == 1
 
@@ -146,8 +146,8 @@ def test_an_interval_covers_the_truth_with_few_images():
     assert covered >= 0.9 * 300
 
 
-def test_with_images_enough_the_intervals_are_the_bootstraps(judged):
-    labels, first, second = judged
+def test_with_images_enough_the_intervals_are_the_bootstraps(scored):
+    labels, first, second = scored
     wins, others = (intervals.win_matrix(labels, each) for each in (first, second))
     assert min(wins.shape) >= intervals.FEW
     assert intervals.auroc_interval(wins) == intervals.bootstrap(wins)

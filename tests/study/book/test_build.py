@@ -1,4 +1,5 @@
-import dataclasses
+import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -14,11 +15,12 @@ def test_each_category_gets_its_chapter_and_its_models():
     contents = yaml.safe_load(
         book.contents((SOURCE / "_toc.yml").read_text(), ("a", "b"), ("c", "d"))
     )
-    (evidence,) = [p for p in contents["parts"] if p["caption"] == "Evidence on real parts"]
-    (measured,) = [c for c in evidence["chapters"] if c["file"] == "chapters/measured"]
-    assert measured["sections"] == [{"file": "chapters/c"}, {"file": "chapters/d"}]
-    (build,) = [part for part in contents["parts"] if part["caption"] == "This build"]
-    files = build["chapters"]
+    numbered, appendix = (part["chapters"] for part in contents["parts"])
+    assert len(numbered) == 11  # twelve with the landing page
+    (tables,) = [c for c in appendix if c["file"] == "chapters/tables"]
+    assert tables["sections"] == [{"file": "chapters/c"}, {"file": "chapters/d"}]
+    (rerun,) = [c for c in numbered if c["file"] == "rerun"]
+    files = rerun["sections"]
     assert [c["file"] for c in files] == [
         "results/summary",
         "results/a/ablation",
@@ -37,7 +39,7 @@ def test_every_page_of_the_contents_exists():
     for chapter in named:
         assert f"chapters/{chapter}\n" in text
     pages = {path.stem for path in SOURCE.glob("*.md")}
-    assert pages == {"methods", "rerun", "glossary", "cite", "references"}
+    assert pages == {"methods", "rerun", "faults", "glossary", "cite", "references"}
     for page in pages:
         assert f"file: {page}\n" in text
 
@@ -87,9 +89,13 @@ def test_a_warning_of_jupyter_book_is_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_the_banner_is_text_and_no_markup(built):
+def test_the_landing_page_lists_every_numbered_page_with_its_message(built):
     opened, _, _ = built
-    odd = dataclasses.replace(opened, dataset="Nuts <2024> & bolts", synthetic=False)
-    config = yaml.safe_load(book.assemble(odd)["_config.yml"])
-    banner = config["sphinx"]["config"]["html_theme_options"]["announcement"]
-    assert "Nuts &lt;2024&gt; &amp; bolts" in banner
+    pages = book.assemble(opened)
+    cells = json.loads(pages["index.ipynb"])["cells"]
+    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    listed = re.findall(r"^(\d+)\. \[.+?\]\((.+?)\)\. (.+)$", prose, re.MULTILINE)
+    numbered = yaml.safe_load(pages["_toc.yml"])["parts"][0]["chapters"]
+    assert [name for _, name, _ in listed] == [chapter["file"] for chapter in numbered]
+    assert [int(number) for number, *_ in listed] == list(range(2, 13))
+    assert all(len(words) > 30 and "{" not in words for *_, words in listed)

@@ -85,6 +85,7 @@ def test_what_a_chapter_reads_is_read_off_its_code(reads):
     assert reads(code) == ("scores.csv", "runs.csv", "places.csv")
     assert reads("reference.read_table('scores')") == ("scores.csv",)
     assert reads("benchmarks.read_benchmarks(s.dir)") == ("benchmarks.json",)
+    assert reads("read_arrays('maps', s.dir)") == ("maps.npz",)
     assert reads("print('scores')") == ()
 
 
@@ -100,7 +101,7 @@ def test_the_chapters_read_committed_tables_and_only_those():
     files = {name: tables_read(name) for name in chapters()}
     folder = notebooks.ROOT / "data" / "reference"
     assert all((folder / name).is_file() for name in set().union(*files.values()))
-    assert {name for name, tables in files.items() if not tables} == {"models", "your_parts"}
+    assert {name for name, tables in files.items() if not tables} == {"methods_in_code"}
     assert files["cost"] == ("benchmarks.json",)
 
 
@@ -119,8 +120,8 @@ def edited(tiny_root, tmp_path, monkeypatch):
 
 
 def test_an_edit_of_a_figure_makes_again_the_pages_that_draw_it(edited):
-    assert edited("study.figures.cost") == {"cost"}
-    assert edited("study.figures.networks") == {"models", "where_it_fails"}
+    assert edited("study.figures.cost") == {"cost", "published", "your_parts"}
+    assert edited("study.figures.networks") == {"methods_in_code"}
     assert edited("study.figures.build") >= set(MODELS)
     assert edited("study.figures.style") >= {*chapters(), *MODELS} - {"category"}
     assert edited("study.book.pdf") == set()

@@ -34,14 +34,14 @@ def opened(tiny_root, tmp_path, monkeypatch):
 def test_auto_chooses_once_and_every_page_says_so(opened, monkeypatch):
     first = opened()
     assert first.backbone.name == "efficientnet_lite0"
-    assert "Synthetic" in first.banner and "chosen by auto" in first.banner
+    assert "synthetic" in first.made_of and "chosen by auto" in first.made_of
 
     def never(*arguments):
         raise AssertionError("auto chose twice")
 
     monkeypatch.setattr("anomalylib.features.weights._choose", never)
     again = opened()
-    assert again.backbone == first.backbone and again.banner == first.banner
+    assert again.backbone == first.backbone and again.made_of == first.made_of
     parameters = next(t for t in first.tasks if t.notebook == "resnet").parameters
     assert parameters["backbone"] == "efficientnet_lite0"
     assert parameters["chosen"] == first.backbone.chosen

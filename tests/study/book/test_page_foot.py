@@ -58,7 +58,7 @@ def test_the_look_at_the_data_names_them_and_its_table(footed, built):
 
 def test_a_page_without_results_says_its_data_backbone_and_parameters(footed, built):
     text = footed("learning_curve")
-    assert built[0].backbone.sha256[:16] in text and "synthetic drawings, metal" in text
+    assert built[0].backbone.sha256[:16] in text and "synthetic parts, metal" in text
     assert "sizes=3" in text and "threads=" not in text
     name = "build/metal_nut/learning_curve.csv"
     assert f"{{download}}`{name} </tables/{name}>`" in text
@@ -68,7 +68,7 @@ def test_a_chapter_names_the_tables_and_what_they_were_measured_with(footed):
     text = footed("thresholds")
     assert "`make reference`" in text and "commit of the tables" in text
     assert "MVTec AD" in text and "{download}`thresholds.csv </tables/thresholds.csv>`" in text
-    assert "make reference" not in footed("models")
+    assert "make reference" not in footed("methods_in_code")
 
 
 def test_signs_of_markdown_stay_as_they_are():

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from anomalylib.errors import UserError
 from study.book import readme as headline
-from study.names import CLAIMS, CONTROL, LARGER, MAIN, MEASURED, plain
+from study.names import CLAIMS, CONTROL, LARGER, MAIN, MODELS, label, name_of, plain
 from study.tables import reference as tables
 from study.tables.claims import ranked, verdicts
 
@@ -39,17 +39,16 @@ def test_the_readme_shows_what_the_tables_say():
 def test_the_table_has_a_row_a_part_and_their_mean():
     rows = cells()
     assert set(rows) == {*PARTS, "mean"}
-    columns = [*map(plain, MEASURED), CONTROL]
-    columns.insert(1 + MEASURED.index("patchcore"), f"patchcore, {LARGER}")
+    columns = [*map(label, MODELS), name_of("patchcore", LARGER), label(CONTROL)]
     assert all(list(row) == columns for row in rows.values())
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("model", [*MEASURED, CONTROL])
+@pytest.mark.parametrize("model", [*MODELS, CONTROL])
 def test_every_mean_of_the_readme_follows_from_the_scores(model, part):
     by_seed = tables.select(SCORES, **chosen_row(PARTS[part], model)).groupby("seed")
     aurocs = [roc_auc_score(seed.label, seed.score_top10) for _, seed in by_seed]
-    cell = cells()[part][plain(model)]
+    cell = cells()[part][label(model)]
     assert re.fullmatch(r"\d\.\d{3}<br>\[\d\.\d{3}, \d\.\d{3}\]", cell)
     mean, low, high = map(float, re.findall(r"[\d.]+", cell))
     assert mean == pytest.approx(np.mean(aurocs), abs=5.1e-4)
@@ -57,7 +56,7 @@ def test_every_mean_of_the_readme_follows_from_the_scores(model, part):
 
 
 def test_the_caption_has_the_fewest_and_the_most_seeds_of_the_table():
-    chosen = [chosen_row(part, model) for part in PARTS.values() for model in MEASURED]
+    chosen = [chosen_row(part, model) for part in PARTS.values() for model in MODELS]
     counts = [tables.select(SCORES, **which).seed.nunique() for which in chosen]
     assert f"mean over {min(counts)} to {max(counts)} seeds" in TEXT
 
@@ -65,7 +64,7 @@ def test_the_caption_has_the_fewest_and_the_most_seeds_of_the_table():
 def test_the_sentences_below_the_table_hold():
     decisions = tables.read_table("thresholds")
     found = verdicts(SCORES, SUMMARY, decisions, MAIN).set_index("claim")
-    claim = found.loc["combined: AUROC about 0.99"]
+    claim = found.loc["ResNet + FeatCAE: AUROC about 0.99"]
     assert {"grid", "screw"} <= set(claim.contradicted.split(", "))
     by_part = SUMMARY[(SUMMARY.variant == "plain") & SUMMARY.backbone.isin(["", MAIN])]
     auroc = by_part.pivot(index="category", columns="model", values="auroc_mean")
@@ -76,7 +75,7 @@ def test_the_sentences_below_the_table_hold():
     assert (gain > 0).sum() > (gain < 0).sum() > 0
     assert set(auroc.index[auroc[CONTROL] > 0.9]) == {"grid", "screw"}
     pairs = ranked(SCORES, SUMMARY, MAIN).pairs.set_index(["first", "second"])
-    assert pairs.loc[("combined", "patchcore"), "p_holm"] > 0.05
+    assert pairs.loc[(label("combined"), label("patchcore")), "p_holm"] > 0.05
 
 
 def test_the_chart_was_drawn_from_these_tables():
@@ -94,12 +93,12 @@ def test_the_readme_shows_the_chart_and_describes_it():
 
 
 def test_the_same_tables_give_the_same_bytes(tmp_path):
-    readme, picture = tmp_path / "README.md", tmp_path / "headline.svg"
+    readme, image = tmp_path / "README.md", tmp_path / "headline.svg"
     readme.write_text(f"# Title\n\n{headline.BEGIN}\nold\n{headline.END}\n\nrest\n")
     drawn = []
     for _ in range(2):
-        headline.write(readme, picture)
-        drawn.append((readme.read_bytes(), picture.read_bytes()))
+        headline.write(readme, image)
+        drawn.append((readme.read_bytes(), image.read_bytes()))
     assert drawn[0] == drawn[1]
     assert headline.block(SUMMARY, SCORES) in readme.read_text(encoding="utf-8")
     assert readme.read_text(encoding="utf-8").endswith(f"{headline.END}\n\nrest\n")
@@ -116,8 +115,8 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
     ],
 )
 def test_a_readme_without_its_markers_is_left_alone(text, tmp_path):
-    readme, picture = tmp_path / "README.md", tmp_path / "headline.svg"
+    readme, image = tmp_path / "README.md", tmp_path / "headline.svg"
     readme.write_text(text)
     with pytest.raises(UserError, match="once each"):
-        headline.write(readme, picture)
-    assert readme.read_text() == text and not picture.exists()
+        headline.write(readme, image)
+    assert readme.read_text() == text and not image.exists()

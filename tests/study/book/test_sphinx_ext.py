@@ -3,8 +3,9 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
 
-from study.book.sphinx_ext import copy_mathjax
+from study.book.sphinx_ext import PANEL, copy_mathjax, gather_panels
 
 CONFIG = """
 extensions = ["sphinx_thebe", "sphinx_book_theme", "study.book.sphinx_ext"]
@@ -54,6 +55,21 @@ def test_the_site_gets_the_part_of_mathjax_that_it_uses(pages):
     fonts = list(mathjax.rglob("*.woff"))
     assert len(fonts) > 20
     assert sum(path.stat().st_size for path in mathjax.rglob("*.*")) < 2_000_000
+
+
+def test_panels_are_gathered_in_their_figure_above_its_caption():
+    def cell(*classes, figure=None):
+        bundle = nodes.container(nb_element="mime_bundle")
+        bundle += [nodes.image(uri=str(len(classes))), nodes.literal_block("x", "x")]
+        made = nodes.container(classes=list(classes))
+        made += figure if figure is not None else bundle
+        return made
+
+    figure = nodes.figure("", nodes.image(uri="first"), nodes.caption("", "words"))
+    tree = nodes.section("", cell(figure=figure), cell("cell", PANEL), cell("other"))
+    gather_panels(None, tree)
+    assert [type(node).__name__ for node in figure] == ["image", "container", "caption"]
+    assert len(tree) == 2 and "other" in tree[1]["classes"]
 
 
 def test_a_failed_build_and_other_formats_get_nothing(tmp_path):

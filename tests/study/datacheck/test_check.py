@@ -19,11 +19,11 @@ def test_the_summary_has_a_row_a_check():
 def test_what_is_kept_comes_back(category_folder, tmp_path):
     category = load_category(category_folder, "bolt")
     found = survey(category)
-    judged = checks.judge(found)
-    save(found, judged, tmp_path / "results", 3)
+    scored = checks.check_all(found)
+    save(found, scored, tmp_path / "results", 3)
     said = load(tmp_path / "results", category, 3)
     assert said["fingerprint"] == category.fingerprint and said["counts"] == category.counts()
-    assert said["verdicts"] == {check.name: check.verdict for check in judged}
+    assert said["verdicts"] == {check.name: check.verdict for check in scored}
     (table,) = (tmp_path / "results").rglob("data-seed3.csv")
     rows = table.read_text().splitlines()
     assert rows[0].startswith("image,set,defect_type,label,format") and len(rows) == 1 + 8

@@ -28,7 +28,7 @@ def checked(name, found):
 
 
 def test_nothing_is_said_where_nothing_is_wrong(survey_of):
-    found = verdicts(checks.judge(survey_of()))
+    found = verdicts(checks.check_all(survey_of()))
     assert list(found) == NAMES
     assert set(found.values()) == {OK}
 
@@ -74,14 +74,14 @@ def test_the_control_is_the_auroc_of_mean_grey(survey_of):
     assert checked("control", found).verdict == STOP
 
 
-def test_few_pictures_are_not_judged(survey_of):
-    found = verdicts(checks.judge(survey_of(train=4, normal=1, anomalous=0)))
+def test_few_images_are_not_judged(survey_of):
+    found = verdicts(checks.check_all(survey_of(train=4, normal=1, anomalous=0)))
     assert found["brightness"] == found["contrast"] == LOOK
     assert found["sharpness"] == found["outliers"] == LOOK
     assert found["control"] == found["masks"] == OK
 
 
-def test_a_blurred_and_a_strange_normal_picture_are_named(survey_of):
+def test_a_blurred_and_a_strange_normal_image_are_named(survey_of):
     found = survey_of()
     images = found.images.copy()
     images.loc[3, "sharpness"] = 0.02
@@ -93,7 +93,7 @@ def test_a_blurred_and_a_strange_normal_picture_are_named(survey_of):
     assert strange.verdict == LOOK and strange.table["image"].tolist() == ["good/007.png"]
 
 
-def test_a_picture_unlike_all_others_is_named(survey_of):
+def test_a_image_unlike_all_others_is_named(survey_of):
     found = survey_of()
     random = np.random.default_rng(4)
     one = random.normal(size=found.thumbnails.shape[1:])
@@ -145,7 +145,7 @@ def write(folder, count, image=None, first=0):
         Image.fromarray(pixels).save(folder / f"{index}.png")
 
 
-def test_five_pictures_and_the_same_picture_all_over(tmp_path):
+def test_five_images_and_the_same_image_all_over(tmp_path):
     write(tmp_path / "few" / "normal", 5)
     few = checks.check_category(load_category(tmp_path, "few"))
     assert verdicts(few)["copies"] == OK and STOP not in verdicts(few).values()
@@ -172,7 +172,7 @@ def test_the_smallest_sets_run_to_their_end(tmp_path, counts, no_open_figures):
     for number, (kind, count) in enumerate(counts.items()):
         write(tmp_path / "nut" / kind, count, first=number)
     found = survey(load_category(tmp_path, "nut"))
-    said = checks.judge(found)
+    said = checks.check_all(found)
     assert list(verdicts(said)) == NAMES and STOP not in verdicts(said).values()
     by_name = {check.name: check for check in said}
     drawn = [figures.sample(found, 0), figures.light(found), figures.most_alike(found)]
@@ -183,10 +183,10 @@ def test_the_smallest_sets_run_to_their_end(tmp_path, counts, no_open_figures):
         assert figure.axes
 
 
-def test_where_no_picture_can_be_read_every_check_says_so(tmp_path):
+def test_where_no_image_can_be_read_every_check_says_so(tmp_path):
     write(tmp_path / "bolt" / "normal", 6)
     for number, path in enumerate((tmp_path / "bolt" / "normal").iterdir()):
-        path.write_text(f"no picture {number}")
+        path.write_text(f"no image {number}")
     found = checks.check_category(load_category(tmp_path, "bolt"))
     assert list(verdicts(found)) == NAMES
     assert {c.verdict for c in found if c.name != "counts"} == {STOP}

@@ -86,7 +86,7 @@ def test_a_part_that_always_lies_in_one_place_is_no_copy_of_itself():
     assert alike(thumbnails, pixels) == []
 
 
-def test_one_picture_or_none_has_no_neighbour():
+def test_one_image_or_none_has_no_neighbour():
     thumbnails, pixels = looked(blobs(1))
     assert alike(thumbnails, pixels) == []
     assert alike(np.zeros((0, 32, 32)), []) == []

@@ -79,7 +79,7 @@ def test_a_mix_of_formats_matters_where_it_goes_with_the_label(survey_of):
     assert some.verdict == LOOK and "of the training and" in some.sentence
 
 
-def test_shapes_that_become_squares_differently_and_small_pictures(survey_of):
+def test_shapes_that_become_squares_differently_and_small_images(survey_of):
     odd = checked("formats", changed(survey_of(), range(0, 140, 10), width=320))
     assert odd.verdict == LOOK and "14 of 140" in odd.sentence
     every = checked("formats", changed(survey_of(), range(140), width=320))
@@ -88,7 +88,7 @@ def test_shapes_that_become_squares_differently_and_small_pictures(survey_of):
     assert small.verdict == LOOK and "100 pixels" in small.sentence
 
 
-def test_pictures_that_use_little_of_the_range(survey_of):
+def test_images_that_use_little_of_the_range(survey_of):
     found = survey_of()
     some = checked("range", changed(found, [5], brightest=15, bits=16))
     assert some.verdict == LOOK and "which image to learn from has the largest" in some.sentence

@@ -9,7 +9,7 @@ from study.datacheck.survey import THUMBNAIL, statistics, survey
 
 @pytest.fixture
 def own_folder(tmp_path):
-    """Own parts: six pictures of many kinds, two defective ones, one mask."""
+    """Own parts: six images of many kinds, two defective ones, one mask."""
     random = np.random.default_rng(1)
     root = tmp_path / "parts"
     for part, count in (("normal", 6), ("abnormal/dent", 2), ("masks/dent", 0)):
@@ -74,7 +74,7 @@ def test_validation_images_have_rows_of_their_own(own_folder):
 
 
 def test_what_cannot_be_read_has_its_reason_and_stops_nothing(own_folder):
-    (own_folder / "bolt/normal/0.png").write_bytes(b"no picture")
+    (own_folder / "bolt/normal/0.png").write_bytes(b"no image")
     (own_folder / "bolt/normal/notes.txt").write_text("seen on Monday")
     (own_folder / "bolt/normal/.hidden").write_text("")
     (own_folder / "bolt/masks/dent/0.png").write_bytes(b"")

@@ -7,7 +7,7 @@ from tests.study.drawn import reference_tables
 
 @pytest.fixture(scope="session")
 def made():
-    """Scores, nominal scores, summary and decisions of one category, every model and control."""
+    """Scores, normal scores, summary and decisions of one category, every model and control."""
     return reference_tables()
 
 

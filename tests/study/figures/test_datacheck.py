@@ -19,7 +19,7 @@ def titles(figure):
     return [axes.get_title() for axes in figure.axes if axes.get_title()]
 
 
-def test_a_sample_has_pictures_of_every_kind_and_follows_the_seed(nut):
+def test_a_sample_has_images_of_every_kind_and_follows_the_seed(nut):
     found = titles(check_figures.sample(nut, 0))
     assert found[:6] == ["train, good"] * 4 + ["test, good"] * 2
     assert len(found) == 8 and "good" not in "".join(found[6:])
@@ -53,7 +53,7 @@ def test_copies_are_shown_first_and_in_red(tiny_root, tmp_path):
 
 
 def test_the_least_usual_are_ordered(nut):
-    by_name = {check.name: check for check in checks.judge(nut)}
+    by_name = {check.name: check for check in checks.check_all(nut)}
     given = by_name["sharpness"], by_name["outliers"]
     found = titles(check_figures.least_usual(nut, *given))
     sharp = [float(name.split("\n")[1]) for name in found[:4]]

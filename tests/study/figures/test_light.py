@@ -29,6 +29,19 @@ def test_every_way_to_take_the_light_away_has_a_mark():
     assert colours == {COLOURS["combined"], COLOURS["patchcore"]}
 
 
+def test_a_slope_leads_from_the_auroc_as_measured_to_that_at_one_grey():
+    rows = [
+        {"category": part, "model": model, "before": 0.8, "after": after}
+        for part in ("nut", "bolt", "grid", "screw", "pill")
+        for model, after in (("combined", 0.7), ("mean grey", 0.5))
+    ]
+    axes = [each for each in charts.slopes(pd.DataFrame(rows)).axes if each.get_title(loc="left")]
+    assert [each.get_title(loc="left") for each in axes] == ["nut", "bolt", "grid", "screw", "pill"]
+    for each in axes:
+        ends = [list(line.get_ydata()) for line in each.lines if line.get_marker() == "o"]
+        assert ends == [[0.8, 0.7], [0.8, 0.5]]
+
+
 def test_every_image_has_a_dot_in_the_row_of_its_group():
     columns = {"category": "nut", "mean_grey": [10.0, 20, 30], "split": ["train", "test", "test"]}
     table = pd.DataFrame(columns | {"label": [0, 0, 1]})

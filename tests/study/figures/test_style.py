@@ -5,7 +5,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from study.figures import style as look
 from study.figures.histogram import histogram
-from study.names import CONTROL, MEASURED, plain
+from study.names import CONTROL, MEASURED, label
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_the_outline_is_as_high_as_the_normal_images(axes):
     histogram(axes, "resnet", scores, labels, 0.5, "", learned=np.linspace(0.1, 0.4, 10))
     (outline,) = [line for line in axes.lines if line.get_drawstyle().startswith("steps")]
     widest = min(outline.get_ydata())
-    assert -2 < widest < 0 and axes.texts[2].get_text().strip() == "outline: 10 nominal"
+    assert -2 < widest < 0 and axes.texts[2].get_text().strip() == "outline: 10 normal"
 
 
 def test_an_interval_lies_in_a_row_or_stands_in_a_column(axes):
@@ -102,7 +102,7 @@ def test_the_note_stands_where_there_is_room(axes):
 def test_the_key_of_a_roc_names_every_model_in_its_colour():
     figure, axes = plt.subplots()
     for model in MEASURED:
-        axes.plot([0, 1], [0, 1], label=f"{plain(model)}  0.500")
+        axes.plot([0, 1], [0, 1], label=f"{label(model)}  0.500")
     look.roc_key(figure, axes)
     colours = [text.get_color() for text in figure.legends[0].get_texts()]
     assert colours == [look.ink(model) for model in MEASURED]

@@ -5,45 +5,48 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from study.figures import thresholds as signatures
 from study.figures.style import COLOURS, THRESHOLD
-from study.names import MAIN, MEASURED, plain
+from study.names import MAIN, MODELS, label
 from study.tables import reference as tables
 from tests.study.drawn import LABELS
 
 
 def test_each_rule_has_a_histogram_with_its_red_line(made):
     scores, nominal, _, decided = made
-    figure = signatures.rules(
+    figures = signatures.rules(
         scores, nominal, decided, "metal_nut", model="combined", backbone=MAIN
     )
-    assert len(figure.axes) == len(tables.RULES)
-    for axes, rule in zip(figure.axes, tables.RULES, strict=True):
+    panels = [figure.axes[0] for figure in figures]
+    assert len(panels) == len(tables.RULES)
+    for axes, rule in zip(panels, tables.RULES, strict=True):
         (line,) = [line for line in axes.lines if line.get_color() == THRESHOLD]
         which = {"variant": rule.variant, "images": rule.images, "model": "combined"}
         own = tables.select(nominal, **which).score.to_numpy()
         assert line.get_xdata()[0] == pytest.approx(rule.rule.fit(own).threshold_)
         assert axes.get_title(loc="left") == rule.name
-    assert len({axes.get_xscale() for axes in figure.axes}) == 1
+    assert len({axes.get_xscale() for axes in panels}) == 1
+    assert len({axes.get_xlim() for axes in panels}) == 1
 
 
 def test_panels_that_share_an_axis_share_their_bins(made):
     scores, nominal, _, decided = made
     plain = (scores.variant == "plain") & (scores.model == "combined")
     far = scores.assign(score_top10=scores.score_top10.where(~plain, scores.score_top10 * 50))
-    figure = signatures.rules(far, nominal, decided, "metal_nut", model="combined", backbone=MAIN)
+    figures = signatures.rules(far, nominal, decided, "metal_nut", model="combined", backbone=MAIN)
     widths = [
         sorted(
             {round(patch.get_width(), 6) for patch in axes.patches if hasattr(patch, "get_width")}
         )
-        for axes in figure.axes
+        for axes in (figure.axes[0] for figure in figures)
     ]
     assert all(own == widths[0] for own in widths)
 
 
 def test_every_model_has_its_histogram_with_the_reports_threshold(made):
     scores, nominal, _, decided = made
-    figure = signatures.histograms(scores, nominal, decided, "metal_nut", MAIN)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == list(map(plain, MEASURED))
-    for axes, model in zip(figure.axes, MEASURED, strict=True):
+    figures = signatures.histograms(scores, nominal, decided, "metal_nut", MAIN)
+    panels = [figure.axes[0] for figure in figures]
+    assert [axes.get_title(loc="left") for axes in panels] == list(map(label, MODELS))
+    for axes, model in zip(panels, MODELS, strict=True):
         (line,) = [line for line in axes.lines if line.get_color() == THRESHOLD]
         own = tables.select(nominal, variant="plain", model=model).score
         assert line.get_xdata()[0] == pytest.approx(own.mean() + 3 * own.std(ddof=0))

@@ -18,7 +18,7 @@ def drawn(tmp_path_factory):
 
 
 def upright(path):
-    """A picture as it is meant to be seen, grey, 0 to 1."""
+    """An image as it is meant to be seen, grey, 0 to 1."""
     with Image.open(path) as image:
         most = 65535 if image.mode.startswith("I") else 255
         return np.asarray(ImageOps.exif_transpose(image), dtype=float) / most
@@ -38,7 +38,7 @@ def test_the_folder_is_laid_out_like_own_parts(drawn):
     assert [(p.parent.name, p.stem) for p in images] == [(p.parent.name, p.stem) for p in masks]
 
 
-def test_a_mask_fits_its_picture_and_is_not_empty(drawn):
+def test_a_mask_fits_its_image_and_is_not_empty(drawn):
     for image, mask in zip(files_of(drawn, "abnormal"), files_of(drawn, "masks"), strict=True):
         found = upright(mask)
         assert upright(image).shape[:2] == found.shape
@@ -62,7 +62,7 @@ def test_sound_and_defective_parts_come_in_the_same_mix_of_files(drawn, part):
         assert abs(share - usual[form] / bracket.TURN) < 0.05
 
 
-def test_a_picture_is_the_same_in_every_form(tmp_path):
+def test_a_image_is_the_same_in_every_form(tmp_path):
     image, _ = bracket.photograph("good", random_of("any"))
     stems = {form: tmp_path / form.replace(" ", "") for form in ("png", *bracket.ODD.values())}
     for form, stem in stems.items():
@@ -94,7 +94,7 @@ def test_a_defect_is_small_and_leaves_the_rest_of_the_part_alone(kind):
     assert (part != sound).mean() < 0.6  # the same plate at the same place
 
 
-def test_fewer_pictures_are_the_same_pictures_and_none_is_drawn_twice(drawn, tmp_path):
+def test_fewer_images_are_the_same_images_and_none_is_drawn_twice(drawn, tmp_path):
     again = bracket.ensure_bracket(tmp_path / "again", {"normal": 2, "defect": 1})
     for path in files_of(again, "."):
         assert path.read_bytes() == (drawn / path.relative_to(again)).read_bytes()

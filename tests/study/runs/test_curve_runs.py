@@ -57,7 +57,7 @@ def test_equal_steps_are_more_passes_over_the_same_images(collected):
     usual, equal = (experiment.load(run) for run in runs[2:])
     (row,) = made["equal_steps"].to_dict("records")
     assert row["epochs"] == 12 and row["images"] == 2 and row["n_unlearned"] == 4
-    assert equal.result.nominal_scores != usual.result.nominal_scores
+    assert equal.result.normal_scores != usual.result.normal_scores
 
 
 def test_alarms_are_counted_on_the_scores_of_the_run(collected, tiny_root):

@@ -77,7 +77,7 @@ def test_a_run_is_scored_by_every_aggregation_and_at_the_pixels(nuts, backbone, 
 def test_held_out_images_are_not_learned_from(which, learned, nuts, backbone, tmp_path):
     shared = {"category": "metal_nut", "model": "resnet", "backbone": "x", "changes": SMALL}
     found, _ = measure(Run(**shared, **which), nuts, backbone, tmp_path)
-    assert (len(found.result.nominal_scores), len(found.held_out_scores)) == (learned, 6 - learned)
+    assert (len(found.result.normal_scores), len(found.held_out_scores)) == (learned, 6 - learned)
     assert min(found.held_out_scores) > 0  # distance 0 would mean that it is in the bank
     assert found.pixel_auroc is None
 
@@ -145,7 +145,7 @@ def test_a_record_notes_scores_settings_and_provenance(category_folder, extracto
     assert result.scores == detector.score_samples(category.test).tolist()
     assert result.labels == category.test.labels.tolist()
     assert result.mean_grey == pytest.approx(mean_grey(category.test).tolist())
-    assert result.nominal_scores == detector.nominal_scores_.tolist()
+    assert result.normal_scores == detector.normal_scores_.tolist()
     assert result.threshold == detector.threshold_
     assert result.fingerprint == category.fingerprint
     assert result.backbone["sha256"] == extractor.backbone.sha256

@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from anomalylib.features.weights import resolve_backbone
 from anomalylib.images.category import load_category
+from anomalylib.metrics.pixel import enlarge, pixel_auroc
 from study.runs import measurement, reference
 from study.runs.experiment import Experiment
 from study.runs.measurement import HELD_OUT, NORMALISED, Run, cell_mask
@@ -66,8 +67,8 @@ def test_thresholds_learn_from_the_scores_meant_for_them(collected):
     }
     plain, held_out = experiment.load(runs[1]), experiment.load(runs[2])
     assert of == {
-        ("plain", "training"): plain.result.nominal_scores,
-        ("held-out", "training"): held_out.result.nominal_scores,
+        ("plain", "training"): plain.result.normal_scores,
+        ("held-out", "training"): held_out.result.normal_scores,
         ("held-out", "held-out"): held_out.held_out_scores,
     }
     assert NORMALISED not in set(made["nominal"].variant)
@@ -147,6 +148,24 @@ def test_examples_are_the_telling_images_with_their_maps(collected, tiny_root):
         assert each == pytest.approx(of_run[index])
         assert (mask == cell_mask(category, index, len(mask))).all()
     assert set(made["examples"].model) == {"autoencoder", "combined"}  # resnet has no places
+
+
+def test_pixel_metrics_and_maps_are_those_of_the_runs(collected, tiny_root):
+    experiment, runs, made, folder = collected
+    assert set(made["pixel"].model) == {"autoencoder", "combined"}  # resnet has no places
+    category, run = load_category(tiny_root, "screw"), runs[4]
+    row = tables.select(made["pixel"], model="combined").iloc[0]
+    masks = np.stack([category.test.mask(i, 256) for i in range(len(category.test))])
+    assert row.pixel_auroc == pytest.approx(
+        pixel_auroc(enlarge(experiment.maps(run)), masks), abs=1e-3
+    )
+    with np.load(folder / "tables" / "maps.npz") as arrays:
+        maps, scores = (arrays[f"screw combined{what}"] for what in ("", " scores"))
+        assert arrays["screw autoencoder"].shape[1:] == (32, 32)
+    result, order = experiment.load(run).result, np.argsort(category.test.names)
+    assert scores == pytest.approx(np.array(result.scores)[order])
+    bright = experiment.maps(run)[order] / (2 * result.threshold)
+    assert maps == pytest.approx(np.round(255 * np.clip(bright, 0, 1)), abs=1)
 
 
 def test_a_part_of_the_plan_gives_the_tables_that_it_can(collected):

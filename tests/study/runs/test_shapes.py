@@ -1,6 +1,7 @@
 from torch import nn
 
 from anomalylib.detectors.networks import FeatCAE
+from study.names import MODELS
 from study.runs import shapes
 
 
@@ -10,26 +11,16 @@ def test_shapes_are_those_of_the_layers():
     assert seen == [("Conv2d", (5, 3, 3)), ("Flatten", (45,)), ("Linear", (2,))]
 
 
-def test_the_autoencoder_squeezes_an_image_and_draws_it_again():
-    steps = shapes.autoencoder_steps(128, 64)
-    assert steps[0].shape == steps[-2].shape == (3, 128, 128)
-    assert [step.shape for step in steps if step.name == "code"] == [(64,)]
-
-
-def test_the_reports_features_have_its_channels_and_featcae_narrows_them():
-    steps = dict(shapes.feature_steps()[0])
-    assert steps["layer2"] == (512, 28, 28) and steps["layer3"] == (1024, 14, 14)
-    assert steps["pooled, aligned, stacked"] == (1536, 28, 28)
-    tail = [
-        step.shape[0] for step in shapes.combined_steps(latent=10) if step.shape[1:] == (28, 28)
-    ]
-    hidden = (1536 + 2 * 10) // 2
-    assert tail[1:] == [1536, hidden, 20, 10, 20, hidden, 1536, 1]
-
-
-def test_the_others_end_in_a_vector_and_in_patches():
-    assert [step.shape for step in shapes.pooled_steps()[-2:]] == [(1536,), (1,)]
-    assert [step.shape for step in shapes.patch_steps()[-2:]] == [(784, 1536), (1, 28, 28)]
+def test_every_model_goes_from_an_image_through_the_reports_features_or_a_code():
+    made = {
+        model: [step.shape for step in steps] for model, steps in shapes.stations(latent=10).items()
+    }
+    assert list(made) == list(MODELS)
+    assert made["autoencoder"] == [(3, 128, 128), (64,), (3, 128, 128), (128, 128)]
+    features = [(3, 224, 224), (1536, 28, 28)]
+    assert made["resnet"] == [*features, (1536,), (1,)]
+    assert made["combined"] == [*features, (10, 28, 28), (1536, 28, 28), (28, 28)]
+    assert made["patchcore"] == [*features, (784, 1536), (784,), (28, 28)]
 
 
 def test_weights_are_counted_without_being_made():

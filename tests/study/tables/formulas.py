@@ -22,7 +22,7 @@ def rank_auroc(labels, scores):
 
 
 def threshold(rule, scores):
-    """What a rule of that name learns from nominal scores."""
+    """What a rule of that name learns from scores of normal images."""
     scores = np.sort(scores)
     if rule.startswith("mean"):
         return scores.mean() + 3 * scores.std()

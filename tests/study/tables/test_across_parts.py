@@ -21,7 +21,7 @@ def scores():
     frames = []
     for place, (part, normal, anomalous) in enumerate([("nut", 12, 20), ("screw", 15, 18)] * 2):
         labels = np.repeat([0, 1], [normal, anomalous])
-        shared = random.normal(size=len(labels)).round(1)  # the two judge the same images
+        shared = random.normal(size=len(labels)).round(1)  # the two score the same images
         for model, seeds in SEEDS.items():
             for seed in range(seeds):
                 gap = 0.3 + place / 2 + (model == "combined") / 2
@@ -139,10 +139,10 @@ def test_what_cannot_be_averaged_is_an_error(scores):
         mean_over_parts({})
     with pytest.raises(UserError, match="nut: an AUROC needs normal and anomalous images"):
         mean_over_parts({"nut": (np.ones(3), np.ones((1, 3)))})
-    with pytest.raises(UserError, match="not judged the same parts"):
+    with pytest.raises(UserError, match="not scored the same parts"):
         difference_over_parts(first, {"nut0": second["nut0"]})
     labels, rows = second["nut0"]
-    with pytest.raises(UserError, match="nut0: the two models have not judged the same images"):
+    with pytest.raises(UserError, match="nut0: the two models have not scored the same images"):
         difference_over_parts(first, second | {"nut0": (labels[1:], rows[:, 1:])})
 
 

@@ -57,7 +57,7 @@ def test_time_to_quality_is_that_of_the_first_schedule_as_good():
 def test_costs_are_medians_and_the_peer_stands_beside():
     found = benchmarks.category_costs(pd.DataFrame(CATEGORY), pd.DataFrame(PEERS))
     row = found[(found.who == "combined") & (found.state == "cold")].iloc[0]
-    assert (row.fit, row.judge, row.total, row.low, row.high) == (40, 2, 42, 32, 52)
+    assert (row.fit, row.score, row.total, row.low, row.high) == (40, 2, 42, 32, 52)
     assert (row.image, row.peak_gb) == (100, 0.95)
     peers = found[found.who.str.startswith("anomalib")].set_index("who").state
     assert peers.to_dict() == {"anomalib, 10%": "few", "anomalib, 1%": "cold"}

@@ -9,7 +9,7 @@ from scipy import stats
 
 from study.book.build import SOURCE
 from study.book.notebooks import chapters, tables_read
-from study.names import CONTROL, LARGER, MAIN, MEASURED, MODELS
+from study.names import CONTROL, LARGER, MAIN, MEASURED, MODELS, REPORTED
 from study.runs import reference, sensitivity
 from study.runs.examples import KINDS
 from study.settings import make_settings
@@ -130,26 +130,54 @@ def test_every_bootstrap_interval_is_that_of_other_draws():
     assert far == []
 
 
+def test_every_interval_over_seeds_and_images_is_that_of_other_draws():
+    random, far, several = np.random.default_rng(2), [], 0
+    ends_of = ["auroc_both_low", "auroc_both_high"]
+    committed = SUMMARY.set_index(tables.GROUP)
+    for key, labels, scores in by_group(SCORES, tables.GROUP, "score_top10"):
+        found = committed.loc[key, ends_of].to_numpy(float)
+        images = committed.loc[key, ["auroc_ci_low", "auroc_ci_high"]].to_numpy(float)
+        aurocs = rank_auroc(labels, scores)
+        if len(scores) == 1 or (aurocs == 1).all():
+            assert (found == images).all(), key
+            continue
+        several += 1
+        counts = [int((labels == label).sum()) for label in (0, 1)]
+        normal, anomalous = (
+            random.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(float) for n in counts
+        )
+        of_seeds = np.stack(
+            [resampled(labels, each[None], (anomalous, normal)) for each in scores]
+        )  # (S, R)
+        shares = random.multinomial(len(scores), np.full(len(scores), 1 / len(scores)), RESAMPLES)
+        means = (of_seeds * shares.T).sum(axis=0) / len(scores)
+        if (abs(found - np.quantile(means, (0.025, 0.975))) > 0.3 * means.std() + 1e-9).any():
+            far.append(key)
+    assert far == [] and several > 20
+
+
 def test_every_decision_follows_from_the_scores():
-    judged = {key: rest for key, *rest in by_group(SCORES, tables.GROUP, "score_top10")}
+    scored = {key: rest for key, *rest in by_group(SCORES, tables.GROUP, "score_top10")}
     learned = dict(list(NOMINAL.sort_values("seed").groupby([*tables.GROUP, "images"])))
     rows = []
     for row in DECIDED.itertuples():
         rule = next(rule for rule in tables.RULES if rule.name == row.threshold_rule)
         key = (row.category, rule.variant, row.model, row.backbone)
-        labels, scores = judged[key]
+        labels, scores = scored[key]
         nominal = learned[*key, rule.images].groupby("seed").score
         thresholds = np.array([threshold(rule.name, each.to_numpy()) for _, each in nominal])
         called = scores > thresholds[:, None]  # (S, N)
-        alarms = called[:, labels == 0].sum(axis=1).mean()
-        hits = called[:, labels == 1].sum(axis=1).mean()
+        counted = [called[:, labels == label].sum(axis=1) for label in (0, 1)]  # by seed
         normal, anomalous = (labels == 0).sum(), (labels == 1).sum()
-        most, least = math.ceil(alarms), math.floor(hits)
+        most, least = counted[0].max(), counted[1].min()  # of the seed that does worst
+        alarms, hits = (each.mean() for each in counted)
         rows.append(
             {"category": row.category, "model": row.model, "backbone": row.backbone}
             | {"threshold_rule": rule.name, "threshold": thresholds.mean()}
             | {"n_normal": normal, "false_alarms": alarms, "fpr": alarms / normal}
             | {"n_anomalous": anomalous, "hits": hits, "recall": hits / anomalous}
+            | {"false_alarms_least": counted[0].min(), "false_alarms_most": most}
+            | {"hits_least": least, "hits_most": counted[1].max()}
             | {"fpr_ci_high": stats.beta.ppf(0.95, most + 1, normal - most) if most < normal else 1}
             | {"recall_ci_low": stats.beta.ppf(0.05, least, anomalous - least + 1) if least else 0}
         )
@@ -242,6 +270,41 @@ def test_examples_are_the_telling_images_of_each_part_and_model():
     both = shown.merge(first, on=[*which, "image"], suffixes=("", "_"))
     assert len(both) == len(shown)
     assert both.score.to_numpy() == pytest.approx(both.score_top10.to_numpy(), rel=1e-6)
+
+
+def test_pixel_metrics_have_an_interval_on_every_part_and_model_with_places():
+    found = tables.read_table("pixel")
+    keys = set(found[["category", "model", "variant"]].itertuples(index=False, name=None))
+    kinds = [("autoencoder", "plain"), ("combined", "plain"), ("patchcore", "plain")]
+    assert keys == {(part, *kind) for part in SIZES for kind in (*kinds, ("patchcore", LARGER))}
+    for column in ("pixel_auroc", "aupro"):
+        low, value, high = (found[f"{column}{end}"] for end in ("_low", "", "_high"))
+        assert ((low < value) & (value < high)).all()
+    plain = found[found.variant == "plain"]
+    both = plain.merge(RUNS, on=[*tables.GROUP, "seed"], suffixes=("", "_run"))
+    assert len(both) == len(plain)
+    for column, near in (("pixel_auroc", 0.01), ("aupro", 0.03)):  # of another machine
+        assert np.abs(both[column] - both[f"{column}_run"]).max() < near
+
+
+def test_kept_maps_are_those_of_every_test_image_and_score_alike():
+    arrays = tables.read_arrays("maps")
+    models = ("autoencoder", "combined", "patchcore")
+    names = [f"{part} {model}" for part in REPORTED for model in models]
+    assert set(arrays) == {*names, *(f"{name} scores" for name in names)}
+    for name in names:
+        part, model = name.split()
+        maps, scores = arrays[name], arrays[f"{name} scores"]
+        assert maps.dtype == np.uint8 and len(maps) == len(scores) == sum(SIZES[part])
+        which = tables.of_model(model, MAIN)
+        _, known = tables.scores_of(SCORES, category=part, **which)
+        assert stats.spearmanr(scores, known[0]).statistic > 0.95
+        normal = tables.select(NOMINAL, category=part, seed=0, variant="plain", **which).score
+        limit = threshold("mean", normal.to_numpy())
+        top = np.sort(maps.reshape(len(maps), -1), axis=1)[:, -10:].mean(axis=1) / 255 * 2
+        if model != "autoencoder":  # whose maps are kept coarser
+            inside = scores < 1.2 * limit
+            assert top[inside] == pytest.approx(scores[inside] / limit, rel=0.15)
 
 
 def test_a_score_without_randomness_is_the_same_for_every_seed():

@@ -90,7 +90,7 @@ def test_a_variant_is_compared_with_the_same_seeds(scores):
     assert row.after < row.before
 
 
-def test_defect_types_are_judged_apart(scores):
+def test_defect_types_are_scored_apart(scores):
     kinds = comparisons.by_defect_type(scores, "small")
     own = scores.query("category == 'nut' and model == 'combined' and seed == 0")
     bent = own[own.defect_type != "flip"]

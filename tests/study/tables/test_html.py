@@ -26,13 +26,13 @@ def test_a_published_row_says_who_with_what_and_where():
     mine = row | {"method": "combined", "backbone": "none", "source": "this study", "paper": np.nan}
     text = prose.published_table(pd.DataFrame([row, mine])).data
     assert "<td>A, net</td>" in text and "<td>Q 2020; site</td>" in text
-    assert "<td>combined</td>" in text and "<td>this study</td>" in text
+    assert "<td>ResNet + FeatCAE</td>" in text and "<td>this study</td>" in text
     assert "nan" not in text
 
 
 def test_a_rule_stands_in_one_line_with_its_bounds():
     row = {"category": "metal_nut", "model": "combined", "threshold_rule": "a rule", "recall": 0.55}
-    row |= {"recall_ci_low": 0.46, "fpr": 0.0, "fpr_ci_high": 0.127, "n_nominal": 44}
+    row |= {"recall_ci_low": 0.46, "fpr": 0.0, "fpr_ci_high": 0.127, "n_learned": 44}
     text = prose.rule_table(pd.DataFrame([row | {"skewness": 4.778}])).data.replace("\u00a0", " ")
     for cell in ("metal nut", "a rule", "55% [≥ 46%]", "0% [≤ 13%]", "44", "4.8"):
         assert f"<td>{cell}</td>" in text

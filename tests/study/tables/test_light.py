@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.names import CONTROL, LARGER, MAIN, MEASURED
+from study.names import CONTROL, LARGER, MAIN, MODELS
 from study.tables import light
+from study.tables.comparisons import between_variants
 from study.tables.covariate import adjusted_auroc
 from study.tables.reference import select
 from tests.study.drawn import reference_tables
@@ -35,7 +36,7 @@ def greys():
 
 
 def test_every_model_has_its_aurocs_on_every_part(scores, survived):
-    assert len(survived) == 2 * (len(MEASURED) + 1)
+    assert len(survived) == 2 * (len(MODELS) + 1)
     for row in survived.itertuples():
         own = select(scores, category=row.category, model=row.model, variant=row.variant)
         (expected,) = rank_auroc(own.label.to_numpy(), own.score_top10.to_numpy()[None])
@@ -87,18 +88,38 @@ def test_parts_lit_unlike_are_those_beyond_the_marks():
     assert light.lit_unlike(pd.DataFrame(rows)).category.tolist() == ["a", "d"]
 
 
-def test_the_text_names_what_changes_most(survived, greys):
-    made = light.numbers(survived, light.shift(greys))
+def test_the_text_names_what_changes_most(scores, survived, greys):
+    changed = between_variants(scores, light.NORMALISED, MAIN)
+    lit = pd.concat([greys, greys[greys.category == "screw"].assign(category="grid")])
+    made = light.numbers(survived, changed, lit)
+    of_models = changed[changed.model.isin(MODELS)].difference
+    largest = of_models.loc[of_models.abs().idxmax()]
+    assert made["normalised_most"].startswith(f"{largest:+.3f} (")
     plain = survived[survived.variant == "plain"]
-    change = (plain.normalised - plain.plain).loc[lambda each: each.abs().idxmax()]
-    assert made["normalised_most"].startswith(f"{change:+.3f} (")
-    assert made["shifted"] == "screw"
-    assert made["parts"] == "2"
+    change = (plain.grey - plain.plain).loc[lambda each: each.abs().idxmax()]
+    assert made["grey_most"].startswith(f"{change:+.3f} (")
+
+
+def test_the_text_names_the_parts_that_are_lit_unlike_in_test(greys):
+    assert light.shift_numbers(light.shift(greys))["shifted"] == "screw"
+
+
+def test_a_lead_is_the_difference_on_the_same_seeds(scores):
+    grid = scores[scores.category == "screw"].assign(category="grid")
+    made = light.lead(pd.concat([scores, grid]), "screw", MAIN)
+    for word, variant in (("", "plain"), ("_matched", light.NORMALISED)):
+        one, other = (
+            select(scores, category="screw", model=model, variant=variant)
+            for model in ("combined", "resnet")
+        )
+        labels = one.label.to_numpy()
+        both = [rank_auroc(labels, each.score_top10.to_numpy()[None])[0] for each in (one, other)]
+        assert made[f"screw_lead{word}"].startswith(f"{both[0] - both[1]:+.3f} [")
 
 
 def test_pages_show_a_dash_where_nothing_is_identified(survived, greys):
     lost = survived.assign(grey=np.nan, grey_low=np.nan, grey_high=np.nan)
     assert set(light.survival_table(lost)["adjusted for grey"]) == {"–"}
-    assert len(light.survival_table(survived)) == 2 * len(MEASURED)
+    assert len(light.survival_table(survived)) == 2 * len(MODELS)
     shown = light.shift_table(light.shift(greys))
     assert list(shown.category) == ["metal_nut", "screw"]

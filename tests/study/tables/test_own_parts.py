@@ -14,11 +14,11 @@ def root(tmp_path_factory):
     return bracket.ensure_bracket(tmp_path_factory.mktemp("own") / "parts", counts)
 
 
-def test_the_tree_counts_every_picture(root):
+def test_the_tree_counts_every_image(root):
     lines = tree(root).splitlines()
     assert lines[0] == "parts/"
     counted = [int(word) for line in lines for word in line.split() if word.isdigit()]
-    assert sum(counted) == 10 + 2 * 4 * 2  # pictures, and a mask for each defect
+    assert sum(counted) == 10 + 2 * 4 * 2  # images, and a mask for each defect
     assert any(line.split()[0] == "normal/" and ".png" in line for line in lines)
 
 

@@ -15,7 +15,7 @@ LABELS = np.array([0] * 6 + [1] * 8)
 
 @pytest.fixture
 def made():
-    """Scores and nominal scores of two models with two seeds, and of one control."""
+    """Scores and scores of normal images of two models with two seeds, and of one control."""
     random = np.random.default_rng(0)
     scores, nominal, runs = [], [], []
     models = [("combined", "resnet50"), ("autoencoder", ""), ("mean grey", "")]

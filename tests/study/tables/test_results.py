@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anomalylib.errors import UserError
-from study.names import CONTROL
+from study.names import CONTROL, label
 from study.tables.results import (
     defect_table,
     image_table,
@@ -64,7 +64,10 @@ def test_what_is_missing_half_or_of_other_things_is_said(tmp_path):
 
 def test_the_table_has_every_model_and_the_control():
     table = tabulate([make_result("autoencoder"), make_result(), make_result("knn_reconstruction")])
-    assert table["model"].tolist() == ["autoencoder", "combined", "kNN reconstruction", CONTROL]
+    assert table["model"].tolist() == [
+        "autoencoder",
+        *map(label, ("combined", "knn_reconstruction", CONTROL)),
+    ]
     assert table["AUROC"].tolist() == ["0.750"] * 3 + ["0.500"]
     assert table["false alarms"].tolist() == ["1 of 2"] * 3 + ["–"]
     assert set(table["category"]) == {"metal nut"}
@@ -94,7 +97,7 @@ def test_a_table_joins_what_is_equal_or_says_which_two_differ_in_what(
     assert len(make([*results, make_result("patchcore", **usual)]))
     with pytest.raises(UserError) as caught:
         make([*reversed(results), make_result("patchcore", **usual | change)])
-    said = f"metal nut resnet ({other}) and metal nut patchcore ({own})"
+    said = f"metal nut ResNet features ({other}) and metal nut PatchCore ({own})"
     assert str(caught.value) == f"{said} do not belong in one table, by {what}: rerun one of them"
 
 
@@ -133,7 +136,7 @@ def test_each_defect_type_is_ranked_against_all_normal_images():
         "images": [2, 1],
         "autoencoder": [0.5, 0.5],
         "kNN reconstruction": [1.0, 1.0],
-        CONTROL: [0.75, 0.5],
+        "brightness": [0.75, 0.5],
     }
     normal = {name: values[:2] for name, values in own.items()} | {"scores": [2.0, 4.0]}
     assert defect_table([make_result(**normal)]).empty
@@ -144,7 +147,7 @@ def test_shared_provenance_is_said_once():
     assert said["machine"] == "cpu"
     none, file = said["weights"].split("\n")
     assert none == "metal nut autoencoder: none"
-    assert file.startswith("metal nut combined, metal nut patchcore: f.pth, SHA-256 abab")
+    assert file.startswith("metal nut ResNet + FeatCAE, metal nut PatchCore: f.pth, SHA-256 abab")
 
 
 def test_every_image_has_its_score_by_each_model():

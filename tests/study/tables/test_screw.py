@@ -23,10 +23,10 @@ def test_the_text_says_how_clear_the_clearest_difference_to_patchcore_is(scores)
     found = {part: screw.against_patchcore(same, part) for part in parts}
     for part, pair in found.items():
         ours = seed_zero(scores, category=part, model="knn_reconstruction", variant="plain")
-        rival = seed_zero(scores, category=part, model="patchcore", variant=LARGER)
-        assert pair.difference == pytest.approx(ours - rival)
+        other = seed_zero(scores, category=part, model="patchcore", variant=LARGER)
+        assert pair.difference == pytest.approx(ours - other)
     least = min(pair.p for pair in found.values())
     assert found[numbers["clearest_part"].replace(" ", "_")].p == least
-    assert numbers["larger_seeds"] == "1" and numbers["pairs"] == str(len(found))
+    assert numbers["pairs"] == str(len(found))
     assert float(numbers["corrected"]) == pytest.approx(min(1, least * len(found)), abs=5e-4)
     assert least * len(found) > 0.05  # else the text may not say that none survives

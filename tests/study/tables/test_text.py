@@ -25,7 +25,7 @@ def test_tiny_p_values_are_not_written_out():
 
 def test_decisions_are_named_by_part_model_and_rule():
     row = {"category": "nut", "model": "combined", "threshold_rule": "long name", "recall": 0.5}
-    row |= {"fpr": 0.04, "fpr_ci_high": 0.126, "skewness": 4.92, "n_nominal": 44, "n_normal": 22}
+    row |= {"fpr": 0.04, "fpr_ci_high": 0.126, "skewness": 4.92, "n_learned": 44, "n_normal": 22}
     other = row | {"threshold_rule": "not asked for"}
     said = prose.decided(pd.DataFrame([row, other]), {"short": "long name"})
     assert said["nut_combined_short_recall"] == "50%"
@@ -54,7 +54,7 @@ def test_our_rows_stand_among_the_published_ones_by_the_harder_part():
     assert both.method.tolist()[0::5] == ["A", "B"]  # ours in between
     own = both[both.source == "this study"]
     assert len(own) == 4 and (own.screw == 0.6).all()
-    assert own.note.iloc[0] == "5 seeds; [0.500, 0.950], [0.500, 0.950]"
+    assert own.note.iloc[0] == "seeds: 5; [0.500, 0.950], [0.500, 0.950]"
 
 
 def test_intervals_of_a_column_are_written_out():
