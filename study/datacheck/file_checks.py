@@ -38,8 +38,8 @@ def counts(surveyed: Survey) -> Finding:
     train, anomalous = (images.set == "train").sum(), images.label.sum()
     normal = ((images.set == "test") & (images.label == 0)).sum()
     if train < ENOUGH:
-        few = f"{train} images to learn from: with fewer than {ENOUGH}, no threshold holds"
-        return LOOK, f"{few} what it promises; take more.", table
+        few = f"{train} images to learn from; take {ENOUGH} or more. With fewer, even the highest"
+        return LOOK, f"{few} training score may lie below more than 5 % of new ones.", table
     if not anomalous:
         rate = f"{upper_bound(0, normal):.0%}"
         alarms = f"only false alarms can be counted: with none among {normal} images their rate"

@@ -7,7 +7,7 @@ from matplotlib.ticker import PercentFormatter
 
 from study.figures import style
 from study.figures.style import COLOURS
-from study.names import label, plain
+from study.names import plain
 from study.tables.learning_curve import summarise
 
 PANELS = {
@@ -31,7 +31,7 @@ def curve(table: pd.DataFrame) -> list[Figure]:
     summary = summarise(table)
     summary["place"] = summary.images.map(sizes.index)
     columns = [column for column in PANELS if drawn[column].notna().any()]
-    panels = style.separate(len(columns), 2.4)
+    panels = style.separate(len(columns), 2.7)
     models = [model for model in COLOURS if model in set(table.model)]
     for column, axes in zip(columns, panels, strict=True):
         title, level = PANELS[column]
@@ -45,7 +45,7 @@ def curve(table: pd.DataFrame) -> list[Figure]:
         axes.set_ylabel(title)
         axes.set_xticks(range(len(sizes)), [f"all\n{n}" if n == total else n for n in sizes])
         axes.set_xlabel("normal images learned from")
-        style.words(axes, [(f"● {label(model)}", style.ink(model)) for model in models])
+        style.model_key(axes.figure, models)
     return [axes.figure for axes in panels]
 
 

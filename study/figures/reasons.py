@@ -64,7 +64,7 @@ def places(table: pd.DataFrame, backbone: str) -> Figure:
         axes.axvline(1, color=BLACK, linestyle="--", linewidth=1)
         axes.set(xlabel="error inside / usual", ylabel="", xlim=(0.1, 100))
     first = figure.axes[0]
-    style.words(first, [(f"■ {model}", style.ink(model)) for model in models])
+    style.words(first, [(f"■ {label(model)}", style.ink(model)) for model in models])
     first.set_ylabel("anomalous images")
     return figure
 

@@ -171,7 +171,8 @@ def key(figure: Figure, marks: Mapping[str, Mapping | str], columns: int = 1, **
 def model_key(figure: Figure, models: Sequence[str], marker: str = "o") -> None:
     """What the colours of a figure with all models stand for, below it."""
     marks = {label(m): {"color": COLOURS[m], "marker": marker, "markersize": 7} for m in models}
-    key(figure, marks, columns=3, handletextpad=0.1)
+    columns = 3 if figure.get_figwidth() > PANEL else 2
+    key(figure, marks, columns=columns, handletextpad=0.1)
 
 
 def bins(values: np.ndarray, count: int = 24) -> tuple[np.ndarray, str]:

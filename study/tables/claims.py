@@ -183,7 +183,7 @@ def compared(found: ModelComparison) -> tuple[Numbers, pd.DataFrame, pd.DataFram
     clear = found.pairs[found.pairs.p_holm < 0.05]
     said = [f"{row.first} over {row.second}" for row in clear.itertuples()]
     numbers = {"friedman": p_value(found.friedman_p), "pairs": str(len(found.pairs))}
-    numbers |= {"smallest": f"{found.smallest_p:.3f}", "holm": f"{found.smallest_p_holm:.2f}"}
+    numbers |= {"smallest": f"{found.smallest_p:.3f}", "holm": f"{found.smallest_p_holm:.3f}"}
     numbers["clear"] = "; ".join(said) or "none"
     ranks = found.mean_ranks.sort_values().rename("mean rank").rename_axis("model").reset_index()
     return (

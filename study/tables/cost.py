@@ -114,7 +114,7 @@ def forms(latencies: pd.DataFrame) -> pd.DataFrame:
     some = latencies.groupby("model").filter(lambda own: own.form.nunique() > 1)
     text = [f"{row.median:.0f} ({row.low:.0f}–{row.high:.0f})" for row in some.itertuples()]
     threads = some.threads.map({1: "one thread", 2: "two threads"})
-    named = some.assign(text=text, threads=threads)
+    named = some.assign(text=text, threads=threads, model=some.model.map(label))
     return named.pivot(index=["model", "form"], columns="threads", values="text").reset_index()
 
 

@@ -123,8 +123,8 @@ def test_forms_are_compared_where_a_model_has_several():
     assert said == fast | {"quickest": "bfloat16 in 2 of 2"}
     table = cost.forms(found)
     assert table.to_numpy().tolist() == [
-        ["combined", "float32", "20 (20–20)", "10 (10–10)"],
-        ["combined", "onnxruntime", "24 (24–24)", "12 (12–12)"],
+        ["ResNet + FeatCAE", "float32", "20 (20–20)", "10 (10–10)"],
+        ["ResNet + FeatCAE", "onnxruntime", "24 (24–24)", "12 (12–12)"],
     ]
     assert cost.larger(found) == {
         "large_one": "70",
