@@ -15,6 +15,10 @@ MAIN = "resnet50-he"
 LARGER = "384 pixels"
 """The variant of patchcore with larger images, those of knn_reconstruction."""
 LARGER_SIZE = 384
+KINDS = (*((model, "plain") for model in MODELS), ("patchcore", LARGER))
+"""Every model that can be run with its variant, patchcore also with larger images."""
+NORMALISED = "brightness-normalised"
+"""The variant with every image rescaled to one mean grey."""
 LARGER_HELD_OUT = "384 pixels held-out"
 """The same, fitted without a fifth of the training images."""
 CONTROL = "mean grey"

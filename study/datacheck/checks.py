@@ -26,7 +26,7 @@ Vargha and Delaney's A (Journal of Educational and Behavioral Statistics, 2000)
 is the AUROC; 0.64 and 0.71 belong to Cohen's d of 0.5 and 0.8.
 """
 FEW = 10
-"""Images on one side below which no shift is scored."""
+"""Images on one side below which no shift is tested."""
 FEWEST = 20
 """Normal images below which none is called unusual."""
 UNUSUAL = 5

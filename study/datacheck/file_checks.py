@@ -32,7 +32,7 @@ PROPERTIES = ["format", "mode", "bits", "size"]
 
 
 def counts(surveyed: Survey) -> Finding:
-    """Whether there are enough images to learn from and to test with by."""
+    """Whether there are enough images to learn from and to test with."""
     images = surveyed.images
     table = images.groupby(["set", "defect_type"], sort=False).size().reset_index(name="images")
     train, anomalous = (images.set == "train").sum(), images.label.sum()

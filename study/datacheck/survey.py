@@ -1,6 +1,6 @@
 """Every image of a category looked at once: its file, a few statistics, a thumbnail.
 
-Nothing here scores; `study.datacheck.checks` does.
+Verdicts are given in `study.datacheck.checks`.
 """
 
 import hashlib
@@ -86,7 +86,7 @@ def statistics(image: np.ndarray) -> tuple[dict[str, object], np.ndarray]:
     ``pixels`` is their hash; ``mean_grey`` and ``contrast`` are mean and standard deviation
     of the grey values; ``brightest`` is what one pixel in a thousand reaches; ``sharpness``
     is the variance of the Laplacian at `VIEW` pixels a side over that of the grey values,
-    which a dimmer illumination does not change.
+    which dimmer illumination does not change.
     """
     digest = hashlib.sha256(str(image.shape).encode())
     digest.update(np.ascontiguousarray(image))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from study.figures import style
 from study.figures.matrices import numbers_on_colour
 from study.figures.style import BLACK, COLOURS, DIM, GREY, MARKERS, SMALL
-from study.names import CLAIMS, CONTROL, LARGER, MAIN, MODELS, label, name_of, plain
+from study.names import CLAIMS, CONTROL, KINDS, LARGER, MAIN, MODELS, label, name_of, plain
 from study.tables.reference import of_model, select
 
 BACKBONES = {
@@ -53,7 +53,7 @@ def parts(summary: pd.DataFrame, backbone: str) -> Figure:
     rows = shown_rows(summary, backbone)
     names = list(rows.category.unique())
     figure, (axes,) = style.stack(1, 0.8 * len(names) + 1)
-    kinds = [*((model, "plain") for model in MODELS), ("patchcore", LARGER), (CONTROL, "plain")]
+    kinds = [*KINDS, (CONTROL, "plain")]
     shifts = dict(zip(kinds, np.linspace(-0.34, 0.34, len(kinds)), strict=True))
     style.banded(axes, len(names))
     for row in rows.itertuples():
@@ -88,7 +88,7 @@ def matrix(summary: pd.DataFrame, backbone: str) -> Figure:
     rows = shown_rows(summary, backbone)
     rows = rows.assign(column=[name_of(row.model, row.variant) for row in rows.itertuples()])
     values = rows.pivot(index="category", columns="column", values="auroc_mean")
-    kinds = [*((model, "plain") for model in MODELS), ("patchcore", LARGER), (CONTROL, "plain")]
+    kinds = [*KINDS, (CONTROL, "plain")]
     counts = rows.drop_duplicates("category").set_index("category")
     texts = [
         f"{plain(name)} ({counts.n_normal[name]} + {counts.n_anomalous[name]})"

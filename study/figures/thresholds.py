@@ -8,6 +8,7 @@ from study.figures import style
 from study.figures.histogram import histogram
 from study.figures.style import COLOURS
 from study.names import MODELS, label, plain
+from study.tables.decisions import recall_by_alarms
 from study.tables.reference import RULES, of_model, scores_of, seed_zero, select
 
 
@@ -49,17 +50,6 @@ def roc(
     axes.set_title(f"{plain(category)}: ROC", loc="left")
     style.roc_key(figure, axes)
     return figure
-
-
-def recall_by_alarms(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The ROC curve at each number of false alarms: (M + 1,).
-
-    For k of the M normal images above the threshold, the largest share of anomalous
-    images above it; the last entry is 1.
-    """
-    normal = np.sort(scores[labels == 0])[::-1]  # (M,)
-    anomalous = scores[labels == 1]
-    return np.append((anomalous > normal[:, None]).mean(axis=1), 1.0)
 
 
 def rules(

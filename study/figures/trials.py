@@ -19,7 +19,7 @@ FAMILIES = {
 """Colours of what the trials are about."""
 MARKED = (0, 0.8, 0.95, 0.99)
 """Shares that are written below the bins of rarity."""
-JUDGED = {
+TESTED = {
     "plain": ("o", "test images"),
     "brightness_normalised": ("D", "test images, one mean grey"),
     "pasted": ("X", "synthetic anomalies"),
@@ -78,7 +78,7 @@ def trials(table: pd.DataFrame, chosen: str) -> Figure:
     """
     figure, (axes,) = style.stack(1, 0.3 * len(table) + 1.3)
     usual = table[table.trial == chosen].iloc[0]
-    for column, (marker, _) in JUDGED.items():
+    for column, (marker, _) in TESTED.items():
         axes.axvline(usual[column], color=GREY, linestyle=":", linewidth=0.8)
         for y, row in enumerate(table.itertuples()):
             colour = FAMILIES[row.family]
@@ -90,7 +90,7 @@ def trials(table: pd.DataFrame, chosen: str) -> Figure:
         label.set_fontweight("bold" if label.get_text() == chosen else "normal")
     axes.grid(axis="x", color="#EEEEEE")
     axes.set_xlabel("image-level AUROC")
-    marks = {name: {"marker": m, "mfc": _face(m, "#444444")} for m, name in JUDGED.values()}
+    marks = {name: {"marker": m, "mfc": _face(m, "#444444")} for m, name in TESTED.values()}
     style.key(figure, marks)
     return figure
 

@@ -21,7 +21,7 @@ from anomalylib.images.category import Category, ImageSet, Subset, mean_grey
 from anomalylib.metrics.pixel import SIZE, au_pro, enlarge, pixel_auroc
 from anomalylib.parameters import parameters_of
 from study.checkout import FEATURES
-from study.names import LARGER_HELD_OUT
+from study.names import LARGER_HELD_OUT, NORMALISED
 from study.runs.controls import brightness_normalised, random_resnet50
 from study.settings import Checked, make_settings
 from study.tables.results import Result
@@ -29,7 +29,7 @@ from study.tables.results import Result
 if TYPE_CHECKING:
     from anomalylib.detectors.base import Detector
 
-PLAIN, NORMALISED, HELD_OUT, UNTRAINED = "plain", "brightness-normalised", "held-out", "untrained"
+PLAIN, HELD_OUT, UNTRAINED = "plain", "held-out", "untrained"
 SHARE = 0.2  # of the training images, held out in the variant of that name
 LARGEST = (1, 3, 10, 30, 100, 300)  # map values averaged for a score
 WATCHED = (1, 2, 5, 10, 20, 30, 40)  # epochs at which the autoencoder is looked at

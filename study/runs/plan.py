@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from anomalylib.errors import UserError
 from anomalylib.features.weights import LITE0
-from study.names import LARGER, LARGER_HELD_OUT, LARGER_SIZE, MODELS, REPORTED
+from study.names import LARGER, LARGER_HELD_OUT, LARGER_SIZE, MODELS, NORMALISED, REPORTED
 from study.runs.experiment import Experiment
-from study.runs.measurement import HELD_OUT, NORMALISED, PLAIN, UNTRAINED, Run
+from study.runs.measurement import HELD_OUT, PLAIN, UNTRAINED, Run
 
 WITHOUT_BACKBONE = "autoencoder"
 MORE_SEEDS = 5  # on the parts that the report is about

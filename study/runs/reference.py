@@ -13,11 +13,11 @@ from anomalylib.files import written_whole
 from anomalylib.images.category import Category, load_category
 from anomalylib.metrics.image import auroc
 from study.checkout import commit
-from study.names import LARGER, LARGER_HELD_OUT, REPORTED
+from study.names import LARGER, LARGER_HELD_OUT, NORMALISED, REPORTED
 from study.runs.controls import brightness_normalised, file_size, greys
 from study.runs.examples import examples, write_arrays
 from study.runs.experiment import Experiment
-from study.runs.measurement import HELD_OUT, NORMALISED, PLAIN, Measurement, Run, cell_mask
+from study.runs.measurement import HELD_OUT, PLAIN, Measurement, Run, cell_mask
 from study.runs.pixel import kept_maps, pixel_rows
 from study.runs.plan import plan as plan  # as the other commands have it
 from study.runs.retired import kept_from

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from study.names import LARGER, LARGER_HELD_OUT, MAIN, name_of, plain
-from study.tables.claims import kinds
+from study.names import KINDS, LARGER, LARGER_HELD_OUT, MAIN, name_of, plain
+from study.tables.decisions import recall_by_alarms
 from study.tables.reference import RULES, of_model, scores_of, select
 from study.tables.text import Numbers
 
@@ -16,8 +16,7 @@ RULE = RULES[4]
 
 def ceiling(labels: np.ndarray, scores: np.ndarray) -> float:
     """The highest recall at `MOST` false alarms or fewer, the threshold chosen by these scores."""
-    normal = np.sort(scores[labels == 0])[::-1]  # (M,)
-    return float((scores[labels == 1] > normal[int(MOST * len(normal))]).mean())
+    return float(recall_by_alarms(labels, scores)[int(MOST * (labels == 0).sum())])
 
 
 def choices(scores: pd.DataFrame, nominal: pd.DataFrame, times: pd.DataFrame) -> pd.DataFrame:
@@ -28,7 +27,7 @@ def choices(scores: pd.DataFrame, nominal: pd.DataFrame, times: pd.DataFrame) ->
     """
     single = times[(times.form == "float32") & (times.threads == 1)].set_index("model")["median"]
     rows = []
-    for model, variant in kinds():
+    for model, variant in KINDS:
         without = LARGER_HELD_OUT if variant == LARGER else RULE.variant
         for category in scores.category.unique():
             which = {"category": category} | of_model(model, MAIN)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from anomalylib.metrics.intervals import lower_bound, upper_bound
-from study.names import CLAIMS, CONTROL, LARGER, MAIN, MODELS, label, name_of, plain
+from study.names import CLAIMS, CONTROL, KINDS, MAIN, MODELS, NORMALISED, label, name_of, plain
 from study.tables.across_parts import (
     ModelComparison,
     Scored,
@@ -19,7 +19,6 @@ from study.tables.text import Numbers, interval_text, p_value, with_interval
 from study.tables.verdicts import Verdict, order_verdict, threshold_verdict, value_verdict
 
 VERDICTS = ("met", "undecided", "contradicted")
-NORMALISED = "brightness-normalised"
 WORDS = {
     "autoencoder": (f"autoencoder: AUROC about {CLAIMS['autoencoder']:g}", "below_chance"),
     "features": ("ResNet features: better than the autoencoder", "tables"),
@@ -145,7 +144,7 @@ def met(scores: pd.DataFrame, summary: pd.DataFrame, decisions: pd.DataFrame) ->
 def across(scores: pd.DataFrame) -> pd.DataFrame:
     """The mean AUROC over parts of every model and of brightness: a row each, with its interval."""
     rows = []
-    for model, variant in (*kinds(), (CONTROL, "plain")):
+    for model, variant in (*KINDS, (CONTROL, "plain")):
         mean = mean_over_parts(scored(scores, model, MAIN, variant=variant))
         rows.append({"model": model, "variant": variant} | mean._asdict())
     return pd.DataFrame(rows)
@@ -172,7 +171,7 @@ def changing(
 def ranked(scores: pd.DataFrame, summary: pd.DataFrame, backbone: str) -> ModelComparison:
     """The models, patchcore at both sizes among them, compared over all parts."""
     columns = {}
-    for model, variant in kinds():
+    for model, variant in KINDS:
         rows = select(summary, variant=variant, **of_model(model, backbone))
         columns[name_of(model, variant)] = rows.set_index("category").auroc_mean
     return compare_models(pd.DataFrame(columns).dropna(axis=1))
@@ -196,18 +195,13 @@ def compared(found: ModelComparison) -> tuple[Numbers, pd.DataFrame, pd.DataFram
 def matrix(summary: pd.DataFrame, scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
     """AUROC with its interval, a row a part and a column a model, and the mean over parts last."""
     columns: dict[str, dict[str, str]] = {}
-    for model, variant in (*kinds(), (CONTROL, "plain")):
+    for model, variant in (*KINDS, (CONTROL, "plain")):
         rows = select(summary, variant=variant, **of_model(model, backbone))
         cells = {row.category: with_interval(row) for row in rows.itertuples()}
         if len(cells) == summary.category.nunique():
             mean = mean_over_parts(scored(scores, model, backbone, variant=variant))
             columns[name_of(model, variant)] = cells | {"mean": interval_text(mean)}
     return pd.DataFrame(columns)
-
-
-def kinds() -> list[tuple[str, str]]:
-    """Every model that can be run with its variant, patchcore also with larger images."""
-    return [*((model, "plain") for model in MODELS), ("patchcore", LARGER)]
 
 
 def _measured(scores: pd.DataFrame, model: str, backbone: str, variant: str) -> bool:

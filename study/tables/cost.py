@@ -79,7 +79,6 @@ def one_image(costs: pd.DataFrame, one: pd.DataFrame) -> Numbers:
     full, tenth = benchmarks.peer_name(0.01), benchmarks.peer_name(0.1)
     return {
         "peer_one": f"{single[tenth]:.0f}",
-        "full_one": f"{single[full]:.0f}",
         "peer_fit": f"{few.fit[tenth]:.0f}",
         "full_fit": f"{cold.fit[full]:.0f}",
         "ours_fit": f"{few.fit['combined']:.0f}",
@@ -87,7 +86,6 @@ def one_image(costs: pd.DataFrame, one: pd.DataFrame) -> Numbers:
         "peer_auroc": few.auroc[tenth],
         "ours_auroc": few.auroc["combined"],
         "bank_fit": f"{cold.fit['patchcore']:.0f}",
-        "bank_ms": f"{single['patchcore']:.0f}",
         "bank_one": f"{single['patchcore'] - single['resnet']:.0f}",
         "net_one": f"{single['combined'] - single['resnet']:.0f}",
     }

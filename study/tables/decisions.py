@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from anomalylib.metrics.intervals import conformal_bound
-from study.names import CONTROL, MAIN, MODELS, label, plain
+from study.names import CONTROL, MAIN, MODELS, NORMALISED, label, plain
 from study.tables import light, promises
 from study.tables.reference import RULES, of_model, scores_of
 from study.tables.text import Numbers, change_of, decided
@@ -20,7 +20,7 @@ def thresholds(scores: pd.DataFrame, decisions: pd.DataFrame, greys: pd.DataFram
     bound = conformal_bound(int(numbers["metal_nut_combined_conformal_n"]), 0.05)
     grey = scores[(scores.model == CONTROL) & (scores.category == "screw")]
     test = grey[(grey.variant == "plain") & (grey.label == 0)].score_top10.mean()
-    normalised = grey[grey.variant == "brightness-normalised"]  # to the training images
+    normalised = grey[grey.variant == NORMALISED]  # to the training images
     matched = normalised.score_top10.mean()
     means = {"grey_test": f"{test:.0f}", "grey_train": f"{matched:.0f}"}
     return numbers | means | {"spread": f"{bound:.0%}", "shifted": shifted}
@@ -54,6 +54,17 @@ def promised(tried: pd.DataFrame) -> Numbers:
     means = (tried.hits / tried.anomalous).groupby(tried.rule).mean()
     rates = {"recall_training": RULES[0].name, "recall_held_out": RULES[2].name}
     return numbers | {word: f"{means[rule]:.0%}" for word, rule in rates.items()}
+
+
+def recall_by_alarms(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The ROC curve at each number of false alarms: (M + 1,).
+
+    For k of the M normal images above the threshold, the largest share of anomalous
+    images above it; the last entry is 1.
+    """
+    normal = np.sort(scores[labels == 0])[::-1]  # (M,)
+    anomalous = scores[labels == 1]
+    return np.append((anomalous > normal[:, None]).mean(axis=1), 1.0)
 
 
 def maps_differ(scores: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> str:

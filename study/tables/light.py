@@ -4,13 +4,12 @@ import numpy as np
 import pandas as pd
 
 from anomalylib.metrics.intervals import Interval, auroc_interval, win_matrix
-from study.names import CONTROL, LARGER, MODELS, label, plain
+from study.names import CONTROL, KINDS, MODELS, NORMALISED, label, plain
 from study.tables.comparisons import compare
 from study.tables.covariate import adjusted_auroc
 from study.tables.reference import of_model, scores_of, select, wins_of
 from study.tables.text import Numbers, change_of, interval_text
 
-NORMALISED = "brightness-normalised"
 COVARIATES = {"grey": CONTROL, "contrast": "contrast"}
 """What an AUROC is adjusted for, by the words of the columns: controls among the scores."""
 PAIR = ("combined", "resnet")
@@ -26,13 +25,12 @@ def survival(scores: pd.DataFrame, backbone: str) -> pd.DataFrame:
     NaN where not identified. Each comes with ``_low`` and ``_high``, the last two with
     ``_overlap``, the share of anomalous images within the normal images' range.
     """
-    kinds = [*((model, "plain") for model in MODELS), ("patchcore", LARGER)]
     covariates = {}
     rows = []
     for category in scores.category.unique():
         for word, control in COVARIATES.items():
             covariates[word] = scores_of(scores, category=category, model=control)[1][0]  # (N,)
-        for model, variant in kinds:
+        for model, variant in KINDS:
             which = {"category": category} | of_model(model, backbone)
             if not _there(scores, variant=variant, **which):
                 continue

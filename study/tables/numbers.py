@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from anomalylib.metrics.intervals import Interval
-from study.names import CLAIMS, CONTROL, LARGER, MAIN, MODELS, REPORTED, plain
+from study.names import CLAIMS, CONTROL, KINDS, LARGER, MAIN, MODELS, NORMALISED, REPORTED, plain
 from study.tables import claims, comparisons
 from study.tables.across_parts import difference_over_parts, mean_over_parts
 from study.tables.comparisons import between_variants, by_defect_type, seed_spread
@@ -77,7 +77,7 @@ def across_parts(scores: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
     lit = lit_unlike(summary)
     pairs = [f"{plain(row.category)} ({row.auroc_mean:.3f})" for row in lit.itertuples()]
     numbers["lit"] = " and ".join(pairs) or "none"
-    for model, variant in (*claims.kinds(), (CONTROL, "plain")):
+    for model, variant in (*KINDS, (CONTROL, "plain")):
         name = model.replace(" ", "_") if variant == "plain" else "larger"
         mean = mean_over_parts(claims.scored(scores, model, MAIN, variant=variant))
         rows = select(summary, variant=variant, **of_model(model, MAIN)).set_index("category")
@@ -122,7 +122,7 @@ def category(scores: pd.DataFrame, summary: pd.DataFrame, name: str) -> Numbers:
     """Of the page of one part."""
     numbers: Numbers = {"normal": normal_counts(scores)[f"{name}_normal"]}
     numbers["brightness"] = auroc(summary, name, CONTROL)
-    for model, variant in claims.kinds():
+    for model, variant in KINDS:
         row = row_of(summary, name, model, variant=variant)
         word = model if variant == "plain" else "larger"
         both = Interval(row.auroc_mean, row.auroc_both_low, row.auroc_both_high)
@@ -188,9 +188,7 @@ def below_chance(
         errors, normal = values.mean(axis=0), labels == 0
         correlation = spearmanr(errors[normal], contrast[0, normal]).statistic
         numbers[f"metal_nut_{name}"] = f"{correlation:.2f}"
-    change = between_variants(scores, "brightness-normalised", MAIN).set_index(
-        ["category", "model"]
-    )
+    change = between_variants(scores, NORMALISED, MAIN).set_index(["category", "model"])
     for short, name in (("nut", "metal_nut"), ("screw", "screw")):
         row = change.loc[(name, "autoencoder")]
         numbers |= {f"{short}_before": row.before, f"{short}_after": row.after}

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from study.names import LARGER, MAIN, plain
+from study.names import LARGER, MAIN, NORMALISED, plain
 from study.tables.across_parts import holm, mean_over_parts
-from study.tables.claims import NORMALISED, scored
+from study.tables.claims import scored
 from study.tables.comparisons import Comparison, between_variants, by_defect_type, compare
 from study.tables.numbers import auroc
 from study.tables.numbers import row_of as main_row

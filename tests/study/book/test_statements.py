@@ -1,19 +1,12 @@
 """What the pages say in words, computed again from the committed tables by other formulas."""
 
-import json
-import re
-
 import numpy as np
 import pandas as pd
-import pytest
-import yaml
 from scipy import stats
 
-from anomalylib.__main__ import _parser
-from study.book.build import SOURCE
-from study.checkout import ROOT
 from study.names import CLAIMS, CONTROL, LARGER, MAIN, MODELS
 from study.tables import reference as tables
+from tests.study.book.sources import everything, words
 from tests.study.tables.formulas import by_group, rank_auroc, threshold
 
 SCORES = tables.read_table("scores")
@@ -21,21 +14,6 @@ NOMINAL = tables.read_table("nominal")
 SUMMARY = tables.read_table("summary")
 LIT = tables.read_table("light")
 PARTS = sorted(set(SCORES.category))
-
-
-def words(name):
-    """The Markdown of a page."""
-    path = SOURCE / f"{name}.md"
-    if path.is_file():
-        return path.read_text()
-    cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())["cells"]
-    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-
-
-def everything():
-    """The Markdown of all pages by name."""
-    names = [path.stem for path in (ROOT / "notebooks").glob("*.ipynb")]
-    return {name: words(name) for name in [*names, *(p.stem for p in SOURCE.glob("*.md"))]}
 
 
 def scored(part, model, variant="plain", seed=0):
@@ -247,42 +225,6 @@ def test_no_interval_has_collapsed():
     assert (pixel.pixel_auroc_low < pixel.pixel_auroc_high).all()
 
 
-def test_featcae_and_patchcore_are_never_compared_without_saying_how_they_differ():
-    for name in ("claims", "featcae_on_screw", "methods_in_code", "patchcore"):
-        text = words(name)
-        assert re.search(r"FeatCAE (is shown )?scale[sd] channels and squares the error", text), (
-            name
-        )
-        assert "PatchCore does neither" in text, name
-
-
-def test_the_report_is_cited_and_said_to_be_unpublished():
-    assert "{cite}`report`" in words("landing") and "{cite}`report`" in words("methods")
-    assert "unpublished project report" in words("methods")
-    assert "@unpublished{report," in (SOURCE / "references.bib").read_text()
-
-
-def test_no_caption_names_a_command_and_no_page_has_a_banner():
-    for name, text in everything().items():
-        for caption in re.findall(r"^\*\*Figure\.\*\* (.*)$", text, re.MULTILINE):
-            assert "`make " not in caption, name
-    config = yaml.safe_load((SOURCE / "_config.yml").read_text())
-    assert "announcement" not in json.dumps(config)
-
-
-UNWANTED = [r"pictures?", r"judg\w+", r"light meter", r"yardstick", r"rivals?", r"nominal"]
-UNWANTED += [r"pasted", r"lamps?", r"good (parts|ones|images|nuts|screws)", r"grey-matched"]
-UNWANTED += [r"level with", r"about as well", r"drawn parts"]
-
-
-@pytest.mark.parametrize("name", sorted(everything()))
-def test_pages_speak_the_words_of_the_field(name):
-    text = re.sub(r"`[^`]*`|\$[^$]*\$", "", words(name))
-    text = re.sub(r"\{[^}]*\}", "", text)
-    found = [re.findall(rf"\b{each}\b", text, re.IGNORECASE) for each in UNWANTED]
-    assert [each for each in found if each] == []
-
-
 def test_the_lead_of_patchcore_over_parts_is_not_separated_from_zero():
     random, gains = np.random.default_rng(5), []
     for part in PARTS:
@@ -329,32 +271,3 @@ def test_defective_nuts_have_less_contrast():
     labels, values = scored("metal_nut", "contrast")
     assert rank_auroc(labels, values[None])[0] < 0.3
     assert "Defective nuts have less contrast" in words("below_chance")
-
-
-def test_the_commands_of_the_recipe_are_understood():
-    lines = re.findall(r"^python -m anomalylib (.*)$", words("your_parts"), re.MULTILINE)
-    assert [line.split()[0] for line in lines][:3] == ["fit", "calibrate", "inspect"]
-    for line in lines:
-        options = _parser().parse_args(line.split())
-        assert options.detector == "bracket.safetensors"
-        assert getattr(options, "image_size", 384) == 384
-
-
-def test_the_methods_take_fewer_than_sixty_lines():
-    cells = json.loads((ROOT / "notebooks" / "methods_in_code.ipynb").read_text())["cells"]
-    lines, headings = 0, []
-    for cell in cells:
-        source = "".join(cell["source"])
-        headings += re.findall(r"^## (.*)", source, re.MULTILINE)
-        if "The library gives the same numbers" in headings:
-            break
-        if cell["cell_type"] == "code" and re.search(r"^(def|class) ", source, re.MULTILINE):
-            lines += sum(bool(line.strip()) for line in source.splitlines())
-    assert 40 <= lines < 60
-
-
-def test_what_two_pages_say_of_one_thing_is_the_same():
-    assert "three folders, of which only `normal` must be there" in words("your_parts")
-    assert not re.search(r"two folders", " ".join(everything().values()), re.IGNORECASE)
-    hours = [text for text in everything().values() if "half an hour" in text]
-    assert hours == [] and "about an hour" in words("rerun")

@@ -1,7 +1,5 @@
-import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score, roc_curve
 
 from study.figures import thresholds as signatures
 from study.figures.style import COLOURS, THRESHOLD
@@ -51,17 +49,6 @@ def test_every_model_has_its_histogram_with_the_reports_threshold(made):
         own = tables.select(nominal, variant="plain", model=model).score
         assert line.get_xdata()[0] == pytest.approx(own.mean() + 3 * own.std(ddof=0))
         assert sum(abs(patch.get_height()) for patch in axes.patches) == len(LABELS)
-
-
-def test_recall_by_alarms_is_the_roc_curve():
-    random = np.random.default_rng(1)
-    scores = random.normal(size=14) + LABELS
-    recall = signatures.recall_by_alarms(LABELS, scores)
-    false, true, _ = roc_curve(LABELS, scores, drop_intermediate=False)
-    for count, found in enumerate(recall):
-        assert found == true[np.isclose(false, count / 6)].max()
-    steps = (recall[:-1] / 6).sum()  # the area below steps after each false alarm
-    assert steps == pytest.approx(roc_auc_score(LABELS, scores))
 
 
 def test_the_roc_has_each_seed_their_mean_and_the_threshold(made):

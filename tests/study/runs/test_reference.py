@@ -8,9 +8,10 @@ from sklearn.metrics import roc_auc_score
 from anomalylib.features.weights import resolve_backbone
 from anomalylib.images.category import load_category
 from anomalylib.metrics.pixel import enlarge, pixel_auroc
+from study.names import NORMALISED
 from study.runs import measurement, reference
 from study.runs.experiment import Experiment
-from study.runs.measurement import HELD_OUT, NORMALISED, Run, cell_mask
+from study.runs.measurement import HELD_OUT, Run, cell_mask
 from study.tables import reference as tables
 
 SMALL = {"image_size": 64}

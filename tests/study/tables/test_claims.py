@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.names import MAIN, plain
+from study.names import MAIN, NORMALISED, plain
 from study.tables import claims
 from study.tables.across_parts import mean_over_parts
 from study.tables.reference import RULES
@@ -100,7 +100,7 @@ def test_a_verdict_that_one_mean_grey_turns_around_says_so(made):
     better = scores.assign(score_top10=scores.score_top10.mask(lifted, scores.label + 0.0))
     row = claims.verdicts(better, summary, decisions, MAIN).iloc[3]
     before = claims.decide(better, summary, decisions, MAIN)["featcae"]
-    after = claims.decide(better, summary, decisions, MAIN, claims.NORMALISED)["featcae"]
+    after = claims.decide(better, summary, decisions, MAIN, NORMALISED)["featcae"]
     assert before["pill"] == "met" != after["pill"]
     changed = [f"{plain(part)}: {after[part]}" for part in PARTS if before[part] != after[part]]
     assert row["one mean grey"] == ", ".join(changed)

@@ -9,9 +9,8 @@ from scipy import stats
 
 from study.book.build import SOURCE
 from study.book.notebooks import chapters, tables_read
-from study.names import CONTROL, LARGER, MAIN, MEASURED, MODELS, REPORTED
-from study.runs import reference, sensitivity
-from study.runs.examples import KINDS
+from study.names import CONTROL, LARGER, MAIN, MEASURED, MODELS
+from study.runs import reference
 from study.settings import make_settings
 from study.tables import reference as tables
 from tests.study.tables.formulas import by_group, rank_auroc, threshold
@@ -27,7 +26,6 @@ SIZES |= {"pill": (26, 141), "screw": (41, 119), "transistor": (60, 40)}
 """Normal and anomalous test images of each part, as published."""
 TRAINED = {"bottle": 209, "capsule": 219, "grid": 264, "metal_nut": 220}
 TRAINED |= {"pill": 267, "screw": 320, "transistor": 213}
-USUAL = {"weights and layers": "V1 layer2"}  # of the copies
 RESAMPLES = 20_000
 """Ten times as many as the intervals were made with, so that most of the error is theirs."""
 
@@ -253,87 +251,10 @@ def test_the_light_is_that_of_the_same_images():
     assert lit[lit.split == "train"].groupby("category").size().to_dict() == TRAINED
 
 
-def test_examples_are_the_telling_images_of_each_part_and_model():
-    shown = tables.read_table("examples")
-    path = tables.REFERENCE / "examples.npz"
-    assert path.stat().st_size < 3_000_000
-    with np.load(path) as arrays:
-        assert set(arrays) == {f"{n} {what}" for n in shown.arrays for what in ("maps", "masks")}
-        for name, rows in shown.groupby("arrays"):
-            maps, masks = arrays[f"{name} maps"], arrays[f"{name} masks"]
-            assert len(maps) == len(masks) == len(rows) == len(KINDS)
-            highest = np.sort(maps.reshape(4, -1).astype(float), axis=1)[:, -10:].mean(axis=1)
-            assert highest == pytest.approx(rows.score.to_numpy(), rel=5e-3)  # of half precision
-            assert not masks[3].any() and all(mask.any() for mask in masks[:3])
-    first = SCORES[(SCORES.seed == 0) & SCORES.backbone.isin(["", MAIN])]
-    which = ["category", "model", "variant", "backbone"]
-    both = shown.merge(first, on=[*which, "image"], suffixes=("", "_"))
-    assert len(both) == len(shown)
-    assert both.score.to_numpy() == pytest.approx(both.score_top10.to_numpy(), rel=1e-6)
-
-
-def test_pixel_metrics_have_an_interval_on_every_part_and_model_with_places():
-    found = tables.read_table("pixel")
-    keys = set(found[["category", "model", "variant"]].itertuples(index=False, name=None))
-    kinds = [("autoencoder", "plain"), ("combined", "plain"), ("patchcore", "plain")]
-    assert keys == {(part, *kind) for part in SIZES for kind in (*kinds, ("patchcore", LARGER))}
-    for column in ("pixel_auroc", "aupro"):
-        low, value, high = (found[f"{column}{end}"] for end in ("_low", "", "_high"))
-        assert ((low < value) & (value < high)).all()
-    plain = found[found.variant == "plain"]
-    both = plain.merge(RUNS, on=[*tables.GROUP, "seed"], suffixes=("", "_run"))
-    assert len(both) == len(plain)
-    for column, near in (("pixel_auroc", 0.01), ("aupro", 0.03)):  # of another machine
-        assert np.abs(both[column] - both[f"{column}_run"]).max() < near
-
-
-def test_kept_maps_are_those_of_every_test_image_and_score_alike():
-    arrays = tables.read_arrays("maps")
-    models = ("autoencoder", "combined", "patchcore")
-    names = [f"{part} {model}" for part in REPORTED for model in models]
-    assert set(arrays) == {*names, *(f"{name} scores" for name in names)}
-    for name in names:
-        part, model = name.split()
-        maps, scores = arrays[name], arrays[f"{name} scores"]
-        assert maps.dtype == np.uint8 and len(maps) == len(scores) == sum(SIZES[part])
-        which = tables.of_model(model, MAIN)
-        _, known = tables.scores_of(SCORES, category=part, **which)
-        assert stats.spearmanr(scores, known[0]).statistic > 0.95
-        normal = tables.select(NOMINAL, category=part, seed=0, variant="plain", **which).score
-        limit = threshold("mean", normal.to_numpy())
-        top = np.sort(maps.reshape(len(maps), -1), axis=1)[:, -10:].mean(axis=1) / 255 * 2
-        if model != "autoencoder":  # whose maps are kept coarser
-            inside = scores < 1.2 * limit
-            assert top[inside] == pytest.approx(scores[inside] / limit, rel=0.15)
-
-
 def test_a_score_without_randomness_is_the_same_for_every_seed():
     own = SCORES[(SCORES.model == "resnet") & (SCORES.variant == "plain")]
     spread = own.groupby(["category", "backbone", "image"]).score_top10.agg(np.ptp)
     assert (spread == 0).all()
-
-
-def test_sensitivity_follows_from_its_scores():
-    table, scores = tables.read_tables("copies/sensitivity", "copies/sensitivity_scores")
-    keys = ["category", "model", "factor", "value"]
-    groups = by_group(scores, keys, "score_top10")
-    found = {key: rank_auroc(labels, values).mean() for key, labels, values in groups}
-    assert set(found) == set(table[keys].itertuples(index=False, name=None))
-    for row in table.itertuples():
-        which = (row.category, row.model, row.factor)
-        usual = USUAL.get(row.factor, sensitivity.USUAL[row.factor])
-        assert row.auroc == pytest.approx(found[(*which, row.value)], abs=1e-6)
-        assert row.usual == (row.value == usual)
-        assert row.change == pytest.approx(row.auroc - found[(*which, usual)], abs=1e-6)
-
-
-def test_the_usual_values_are_the_reference_runs():
-    scores, before = tables.read_tables("copies/sensitivity_scores", "copies/scores")
-    usual = scores[(scores.factor == "pooling") & (scores.value == "unpadded")]
-    plain = before[(before.variant == "plain") & (before.backbone == "resnet50")]
-    both = usual.merge(plain, on=["category", "model", "seed", "image"])
-    assert len(both) == len(usual) > 0
-    assert (both.score_top10_x == both.score_top10_y).all()
 
 
 def test_the_provenance_names_what_was_used():
@@ -351,18 +272,6 @@ def test_every_published_number_has_its_reference():
         assert f"{{{key}," in known, key
     assert table.screw.between(0, 1).all() and table.metal_nut.between(0, 1).all()
     assert table.source.str.len().gt(0).all()
-
-
-def test_the_copies_are_scored_as_their_summary_says():
-    scores, summary = tables.read_tables("copies/scores", "copies/summary")
-    means = {
-        key: rank_auroc(labels, values).mean()
-        for key, labels, values in by_group(scores, tables.GROUP, "score_top10")
-    }
-    for row in summary.itertuples():
-        key = (row.category, row.variant, row.model, row.backbone)
-        assert row.auroc_mean == pytest.approx(means[key], abs=1e-8)
-    assert len(means) == len(summary)
 
 
 def test_every_table_that_a_chapter_reads_is_there():

@@ -5,12 +5,14 @@ import pytest
 from scipy import stats
 
 from study.names import MAIN, REPORTED
+from study.runs import sensitivity
 from study.runs.curve_runs import SEEDS, SIZES
 from study.runs.layer_runs import LATENT, LAYERS
 from study.settings import make_settings
 from study.tables import reference as tables
 from tests.study.tables.formulas import by_group, rank_auroc, threshold
 
+USUAL = {"weights and layers": "V1 layer2"}  # of the copies
 SCORES = tables.read_table("copies/scores")
 NOMINAL = tables.read_table("copies/nominal")
 MODEL = ["category", "model", "backbone"]
@@ -120,3 +122,38 @@ def test_equal_steps_are_of_the_same_images_in_more_passes():
     assert steps.between(4 * 0.9, 4 * 1.1).all()
     alike = found[found.epochs == 4].merge(usual, on=same, suffixes=("", "_usual"))
     assert len(alike) and (alike.threshold == alike.threshold_usual).all()
+
+
+def test_sensitivity_follows_from_its_scores():
+    table, scores = tables.read_tables("copies/sensitivity", "copies/sensitivity_scores")
+    keys = ["category", "model", "factor", "value"]
+    groups = by_group(scores, keys, "score_top10")
+    found = {key: rank_auroc(labels, values).mean() for key, labels, values in groups}
+    assert set(found) == set(table[keys].itertuples(index=False, name=None))
+    for row in table.itertuples():
+        which = (row.category, row.model, row.factor)
+        usual = USUAL.get(row.factor, sensitivity.USUAL[row.factor])
+        assert row.auroc == pytest.approx(found[(*which, row.value)], abs=1e-6)
+        assert row.usual == (row.value == usual)
+        assert row.change == pytest.approx(row.auroc - found[(*which, usual)], abs=1e-6)
+
+
+def test_the_usual_values_are_the_reference_runs():
+    scores, before = tables.read_tables("copies/sensitivity_scores", "copies/scores")
+    usual = scores[(scores.factor == "pooling") & (scores.value == "unpadded")]
+    plain = before[(before.variant == "plain") & (before.backbone == "resnet50")]
+    both = usual.merge(plain, on=["category", "model", "seed", "image"])
+    assert len(both) == len(usual) > 0
+    assert (both.score_top10_x == both.score_top10_y).all()
+
+
+def test_the_copies_are_scored_as_their_summary_says():
+    scores, summary = tables.read_tables("copies/scores", "copies/summary")
+    means = {
+        key: rank_auroc(labels, values).mean()
+        for key, labels, values in by_group(scores, tables.GROUP, "score_top10")
+    }
+    for row in summary.itertuples():
+        key = (row.category, row.variant, row.model, row.backbone)
+        assert row.auroc_mean == pytest.approx(means[key], abs=1e-8)
+    assert len(means) == len(summary)

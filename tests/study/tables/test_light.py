@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.names import CONTROL, LARGER, MAIN, MODELS
+from study.names import CONTROL, LARGER, MAIN, MODELS, NORMALISED
 from study.tables import light
 from study.tables.comparisons import between_variants
 from study.tables.covariate import adjusted_auroc
@@ -89,7 +89,7 @@ def test_parts_lit_unlike_are_those_beyond_the_marks():
 
 
 def test_the_text_names_what_changes_most(scores, survived, greys):
-    changed = between_variants(scores, light.NORMALISED, MAIN)
+    changed = between_variants(scores, NORMALISED, MAIN)
     lit = pd.concat([greys, greys[greys.category == "screw"].assign(category="grid")])
     made = light.numbers(survived, changed, lit)
     of_models = changed[changed.model.isin(MODELS)].difference
@@ -107,7 +107,7 @@ def test_the_text_names_the_parts_that_are_lit_unlike_in_test(greys):
 def test_a_lead_is_the_difference_on_the_same_seeds(scores):
     grid = scores[scores.category == "screw"].assign(category="grid")
     made = light.lead(pd.concat([scores, grid]), "screw", MAIN)
-    for word, variant in (("", "plain"), ("_matched", light.NORMALISED)):
+    for word, variant in (("", "plain"), ("_matched", NORMALISED)):
         one, other = (
             select(scores, category="screw", model=model, variant=variant)
             for model in ("combined", "resnet")
